@@ -1,0 +1,103 @@
+# `make` lists the targets. The first of them makes .venv; what is up to date is never redone.
+#
+#   make book FACNET_PROFILE=full                            the preset's own sizes
+#   make book FACNET_PROFILE=full FACNET_DATASET=data/mine   your own features
+#
+# pip's settings work as ever: on Linux, PIP_EXTRA_INDEX_URL=<the address that PyTorch's
+# installation page gives for CPU> avoids the download of its CUDA build.
+
+SHELL  := /bin/bash
+PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3)),python3.11)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+FACNET_PROFILE ?= quick
+FACNET_DATASET ?= synthetic
+# Notebooks run inside notebooks/.
+override FACNET_DATASET := $(if $(wildcard $(FACNET_DATASET)/),$(abspath $(FACNET_DATASET)),$(FACNET_DATASET))
+BUILD := _build/$(FACNET_PROFILE)
+export FACNET_PROFILE FACNET_DATASET
+export FACNET_OUTPUT := ../$(BUILD)/results
+
+# One notebook a core and one thread a notebook: the models are small, and sums in float32
+# then come out the same on any number of cores.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --jobs=$(JOBS) --no-print-directory
+endif
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY := PASSIVE
+export TQDM_DISABLE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+SMOKE := FACNET_PROFILE=smoke FACNET_DATASET=synthetic
+
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+EXECUTED  := $(NOTEBOOKS:%=$(BUILD)/src/%)
+SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv)
+PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
+
+.PHONY: help book test lab refresh clean executed check FORCE
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+
+book: $(BUILD)/html.ready  ## run the notebooks and build the book (FACNET_PROFILE=quick)
+	@echo "The book is ready. Open it in a browser: file://$(CURDIR)/$(BUILD)/html/index.html"
+
+test: $(READY)  ## everything: code, notebooks, and the book in a browser
+	@$(MAKE) check $(SMOKE)
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	env -u TQDM_DISABLE $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
+
+refresh: $(READY)  ## renew the committed notebooks from their text (FACNET_PROFILE=smoke)
+	$(BIN)/jupytext --quiet --update --to ipynb --set-kernel python3 notebooks/*.py
+	@$(MAKE) executed $(SMOKE)
+	for n in notebooks/*.ipynb; do cp -p _build/smoke/src/$$n $$n || exit 1; done
+
+clean:  ## remove all that was built, remembered experiments included
+	rm -rf _build
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \
+	    "requirements.txt is for Python 3.11. Name one: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -qq -r requirements.txt
+	$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Touched only when the parameters differ from those of the last run.
+$(BUILD)/parameters: FORCE
+	@mkdir -p $(@D)
+	@echo "$(FACNET_PROFILE) $(FACNET_DATASET)" | cmp -s - $@ \
+	    || echo "$(FACNET_PROFILE) $(FACNET_DATASET)" > $@
+
+# An executed copy of each notebook. A failed run shows its traceback and leaves NAME.failed.ipynb.
+$(BUILD)/src/notebooks/%.ipynb: notebooks/%.ipynb $(SOURCES) $(READY) $(BUILD)/parameters
+	@mkdir -p $(@D)
+	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"
+	@set -o pipefail; $(BIN)/papermill $< $(@:.ipynb=.failed.ipynb) --cwd notebooks -k python3 \
+	    --no-progress-bar --log-level WARNING 2>&1 | sed '/IPKernelApp/d'
+	@$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.papermill \
+	    metadata.widgets metadata.language_info metadata.jupytext cell.metadata.papermill \
+	    cell.metadata.execution" $(@:.ipynb=.failed.ipynb)
+	@mv $(@:.ipynb=.failed.ipynb) $@
+
+executed: $(EXECUTED)
+
+# From nothing each time: Sphinx does not repeat a warning about a page that it has kept.
+$(BUILD)/html.ready: $(EXECUTED) $(PAGES) $(SOURCES) $(READY)
+	@rm -rf $(BUILD)/html $(BUILD)/doctrees $(BUILD)/src/book
+	@mkdir -p $(BUILD)/src/data
+	@cp -R _config.yml _toc.yml book $(BUILD)/src/
+	@cp data/README.md $(BUILD)/src/data/
+	@$(BIN)/jupyter-book config sphinx $(BUILD)/src > /dev/null
+	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -n -W --keep-going -d $(BUILD)/doctrees $(BUILD)/src $(BUILD)/html
+	@touch $@
+
+check: $(BUILD)/html.ready
+	$(BIN)/ruff check facnet tests book
+	$(BIN)/pytest facnet tests notebooks -n $(JOBS) --dist loadfile --nbval-lax \
+	    --nbval-current-env --nbval-sanitize-with=tests/nbval.cfg --nbval-cell-timeout=600

@@ -1,0 +1,240 @@
+"""The `facnet` command: thin calls of the package."""
+
+import json
+import sys
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+
+import click
+
+from facnet.errors import FacnetError, suggest
+
+PATH = click.Path(path_type=Path)
+DATASET = click.option(
+    "--dataset", default="synthetic", show_default=True, metavar="NAME|FOLDER",
+    help="'synthetic', or a folder with annotations.json and features.",
+)
+PROFILE = click.option(
+    "--profile", default="quick", show_default=True, metavar="NAME",
+    help="Sizes, epochs and learning rate: smoke, quick, or full (the preset's own).",
+)
+DEVICE = click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="facnet")
+def cli():
+    """FAC-Net: find actions in untrimmed videos, learned from video-level labels alone."""
+
+
+@cli.command()
+@DATASET
+@PROFILE
+@DEVICE
+@click.option(
+    "--preset", default="released", show_default=True, metavar="NAME",
+    help="Recipe: released (the authors' code) or paper (the text).",
+)
+@click.option("--seed", default=0, show_default=True, help="Weights, order of videos, dropout.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE",
+    help="Change one field of the recipe, such as training.epochs=5. May be repeated.",
+)
+@click.option("--out", type=PATH, required=True, help="Folder for the checkpoints.")
+def train(dataset, profile, device, preset, seed, changes, out):
+    """Train one model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv."""
+    from facnet import config
+    from facnet.checkpoints import Checkpoint, save_checkpoint
+    from facnet.datasets import load
+    from facnet.training import fit
+
+    experiment = config.profile(profile).apply(config.preset(preset))
+    experiment = replace(_changed(experiment, changes), seed=seed)
+    data = load(dataset, profile)
+    out.mkdir(parents=True, exist_ok=True)
+    for stream in data.streams:
+        model, history = fit(data, stream, experiment, device)
+        checkpoint = Checkpoint(model.cpu(), stream, data.classes, experiment, data.name)
+        save_checkpoint(out / f"{stream}.safetensors", checkpoint)
+        history.to_csv(out / f"{stream}_losses.csv", index=False)
+        click.echo(f"{out / f'{stream}.safetensors'}: trained on {data.name}, {stream}")
+
+
+@cli.command()
+@click.argument("checkpoints", type=PATH, metavar="FOLDER")
+@DATASET
+@PROFILE
+@DEVICE
+@click.option("--subset", default="test", show_default=True, help="train or test.")
+@click.option("--out", type=PATH, required=True, help="Detections, ActivityNet results JSON.")
+def localize(checkpoints, dataset, profile, device, subset, out):
+    """Find actions with the checkpoints in FOLDER, one a stream, and fuse the streams."""
+    from facnet.checkpoints import load_checkpoint
+    from facnet.datasets import load
+    from facnet.datasets.files import write_detections
+    from facnet.experiments import detect
+    from facnet.training import predict
+
+    paths = sorted(checkpoints.glob("*.safetensors"))
+    if not paths:
+        raise FacnetError(f"{checkpoints}: no .safetensors checkpoint in this folder.")
+    data = load(dataset, profile)
+    scores = {}
+    for path in paths:
+        checkpoint = load_checkpoint(path, device)
+        _check_fits(path, checkpoint, data)
+        scores[checkpoint.stream] = predict(
+            checkpoint.model, data, checkpoint.stream, data.subset(subset), device
+        )
+    detections = detect(scores, data, checkpoint.experiment.localization)
+    write_detections(out, detections)
+    click.echo(f"{out}: {len(detections)} detections in {detections.video.nunique()} videos")
+
+
+@cli.command()
+@click.argument("detections", type=PATH, metavar="DETECTIONS.json")
+@click.option(
+    "--annotations", type=PATH, required=True, metavar="PATH",
+    help="A container, an ActivityNet-schema json, or a W-TALC annotation folder.",
+)
+@click.option(
+    "--protocol", default="released", show_default=True, metavar="NAME",
+    help="Rules of evaluation: released, activitynet or thumos.",
+)
+@click.option("--tiou", metavar="A:B:STEP|A,B,…", help="Thresholds.  [default: the protocol's]")
+@click.option("--videos", type=PATH, metavar="FILE", help="Evaluate only the videos listed here.")
+@click.option(
+    "--ignore", type=PATH, metavar="FILE",
+    help="Ambiguous intervals, lines 'video start end', in place of the annotations' own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
+    """Mean average precision of DETECTIONS.json, by tIoU and by class."""
+    from facnet.datasets.files import (
+        read_annotations, read_detections, read_ignored, read_videos,
+    )
+    from facnet.evaluation import PROTOCOLS, evaluate
+
+    truth = read_annotations(annotations)
+    if ignore:
+        ignored = read_ignored(ignore)
+    else:  # ambiguous intervals count where the protocol has a rule for them
+        rules = PROTOCOLS.get(protocol)
+        ignored = None if rules and rules.ignored == "refused" else truth.ignored
+    result = evaluate(
+        read_detections(detections), truth.instances if videos else truth.test_instances, protocol,
+        tiou=_thresholds(tiou) if tiou else None,
+        videos=read_videos(videos) if videos else None,
+        ignored=ignored, snippet_seconds=truth.snippet_seconds,
+    )
+    if as_json:
+        click.echo(json.dumps({
+            "protocol": protocol, "videos": result.videos,
+            "instances": int(result.instances.sum()), "detections": len(result.detections),
+            "left_out": result.left_out, "average": result.average,
+            "mean_ap": {str(k): v for k, v in result.mean_ap.items()},
+            "ap": {c: {str(k): v for k, v in row.items()} for c, row in result.ap.iterrows()},
+        }, indent=1))
+        return
+    table = result.ap.copy()
+    table.loc["mAP"] = result.mean_ap
+    table["AVG"] = table.mean(axis=1)
+    click.echo(table.rename_axis(None).to_string(float_format="%.1f"))
+    click.echo(
+        f"\nProtocol {protocol} ({PROTOCOLS[protocol].source}): {result.videos} videos,"
+        f" {result.instances.sum()} instances, {len(result.detections)} detections."
+    )
+    for reason, count in result.left_out.items():
+        click.echo(f"Left out: {count} detections {reason}.", err=True)
+    if result.elsewhere:
+        click.echo(
+            f"{result.elsewhere} detections lie in videos without any instance: false positives.",
+            err=True)
+
+
+@cli.group()
+def checkpoint():
+    """Work with trained models."""
+
+
+@checkpoint.command("import")
+@click.argument("file", type=PATH, metavar="FILE.pkl")
+@click.option("--stream", required=True, help="Which stream it was trained on, rgb or flow.")
+@click.option(
+    "--dataset", metavar="FOLDER",
+    help="Takes the class names from this data set.  [default: THUMOS14's 20 classes]",
+)
+@click.option("--out", type=PATH, required=True, help="Folder for the checkpoint.")
+def import_(file, stream, dataset, out):
+    """Turn the authors' released state dict into OUT/<stream>.safetensors."""
+    from facnet.checkpoints import import_released, save_checkpoint
+    from facnet.datasets import load
+    from facnet.datasets.synthetic import CLASSES
+
+    classes = load(dataset).classes if dataset else tuple(sorted(CLASSES))
+    imported = import_released(file, stream, classes)
+    out.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(out / f"{stream}.safetensors", imported)
+    click.echo(f"{out / f'{stream}.safetensors'}: imported from {file}")
+
+
+def _changed(experiment, changes: tuple[str, ...]):
+    """The experiment with 'model.scale=4' and the like applied; values are JSON or plain words."""
+    parts = [f.name for f in fields(experiment) if is_dataclass(getattr(experiment, f.name))]
+    for change in changes:
+        place, equals, text = change.partition("=")
+        part, _, name = place.partition(".")
+        if part not in parts or not equals:
+            hint = suggest(part, parts)
+            raise FacnetError(f"--set {change}: write it as training.epochs=5.{hint}")
+        config = getattr(experiment, part)
+        known = {f.name for f in fields(config)}
+        if name not in known:
+            raise FacnetError(f"--set {change}: {part} has no {name!r}.{suggest(name, known)}")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        try:
+            config = replace(config, **{name: value})
+        except TypeError as error:
+            raise FacnetError(f"--set {change}: {text!r} is no value for {name}.") from error
+        experiment = replace(experiment, **{part: config})
+    return experiment
+
+
+def _check_fits(path: Path, checkpoint, data) -> None:
+    """A checkpoint can only be used on features and classes like those of its training."""
+    if checkpoint.classes != data.classes:
+        raise FacnetError(f"{path}: trained on other classes than {data.name} has.")
+    video = data.videos.video.iloc[0]
+    width = data.features(checkpoint.stream, video).shape[1]
+    if width != checkpoint.model.input_width:
+        raise FacnetError(
+            f"{path}: takes {checkpoint.model.input_width} features a snippet, but"
+            f" {data.name}, {checkpoint.stream}, {video} has {width}."
+        )
+
+
+def _thresholds(text: str) -> list[float]:
+    """'0.1:0.7:0.1' (both ends included) or '0.3,0.5'."""
+    try:
+        if ":" in text:
+            start, stop, step = (float(part) for part in text.split(":"))
+            return [start + i * step for i in range(round((stop - start) / step) + 1)]
+        return [float(part) for part in text.split(",")]
+    except (ValueError, ZeroDivisionError) as error:
+        raise FacnetError(f"--tiou {text}: write it as 0.1:0.7:0.1 or 0.3,0.5.") from error
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; bad input is one line and exit status 2."""
+    try:
+        cli.main(arguments, prog_name="facnet")
+    except FacnetError as error:
+        click.echo(f"facnet: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

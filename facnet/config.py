@@ -1,0 +1,356 @@
+"""What a run is: frozen dataclasses and their two presets.
+
+`released` is what the authors' published code does, `paper` what the paper's text says. Every
+difference between the two is one field below. Where the text is silent, `paper` takes the
+released training, and for testing the procedure of BaS-Net (Lee et al., AAAI 2020), which the
+paper says that it follows; the docstring of each class marks those fields with (BaS-Net).
+"""
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+
+from facnet.errors import FacnetError, suggest
+
+__all__ = [
+    "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES", "TrainingConfig",
+    "from_dict", "preset", "profile", "to_dict",
+]
+
+
+def _require(holds: bool, config: object, name: str, rule: str) -> None:
+    if not holds:
+        value = getattr(config, name)
+        raise FacnetError(f"{type(config).__name__}.{name} = {value!r}: must be {rule}.")
+
+
+def _require_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise FacnetError(
+            f"{type(config).__name__}.{name} = {value!r} is unknown.{suggest(str(value), choices)}"
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """FAC-Net's architecture (section 3 of the paper).
+
+    Attributes
+    ----------
+    embedding_widths : tuple of int
+        Channels of the two embedding layers; the second is D.
+    embedding_kernel : int
+        Snippets that one output of an embedding layer sees, odd. 1 is a linear layer on each
+        snippet (released); the text's "temporal convolutional network" states no kernel, and
+        `paper` takes 3.
+    dropout : float
+        Rate after or before both activations of the embedding.
+    dropout_position : {"after_activation", "before_activation"}
+        Released: after the ReLU; text: before it.
+    scale : float
+        δ of equations 1 and 8, the scale of a snippet's cosines.
+    video_scale : float
+        δ of equations 4 and 11, the scale of a video's scores; equation 13's score is multiplied
+        by `video_scale / scale`. Released: 10; text: 5.
+    temperatures : tuple of float
+        τ of equations 2 and 9, one attention each (hybrid attention).
+    background_class : bool
+        Whether W_a has a row for the background.
+    foreground_init : {"minus_background", "xavier"}
+        Initial W_f: minus the background row of W_a (released), or random like W_a (text).
+        Without a background class it is always random.
+    """
+
+    embedding_widths: tuple[int, int] = (1024, 1024)
+    embedding_kernel: int = 1
+    dropout: float = 0.5
+    dropout_position: str = "after_activation"
+    scale: float = 5.0
+    video_scale: float = 10.0
+    temperatures: tuple[float, ...] = (1.0, 2.0, 5.0)
+    background_class: bool = True
+    foreground_init: str = "minus_background"
+
+    def __post_init__(self):
+        object.__setattr__(self, "embedding_widths", tuple(self.embedding_widths))
+        two = len(self.embedding_widths) == 2 and min(self.embedding_widths) >= 1
+        _require(two, self, "embedding_widths", "two positive numbers")
+        odd = self.embedding_kernel >= 1 and self.embedding_kernel % 2 == 1
+        _require(odd, self, "embedding_kernel", "odd and positive")
+        _require(0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
+        _require_choice(self, "dropout_position", ("after_activation", "before_activation"))
+        _require(self.scale > 0, self, "scale", "positive")
+        _require(self.video_scale > 0, self, "video_scale", "positive")
+        object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
+        positive = bool(self.temperatures) and min(self.temperatures) > 0
+        _require(positive, self, "temperatures", "one or more positive numbers")
+        _require_choice(self, "foreground_init", ("minus_background", "xavier"))
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Adam on video-level labels (sections 3.6 and 4.2).
+
+    Attributes
+    ----------
+    epochs, learning_rate
+        100 and 1e-4 in text and code.
+    betas : tuple of float
+        Adam's moments (released; the text is silent).
+    weight_decay : float
+        L2 penalty added to the gradient. The released default; its help text says .001, the
+        paper nothing.
+    batch_size : int
+        Videos per optimiser step (released; the text says "mini-batch").
+    reduction : {"sum", "mean"}
+        Whether an optimiser step takes the sum of its videos' gradients ("accumulate gradients":
+        text and code) or their mean. Adam's step hardly changes, but the weight of the L2
+        penalty beside the losses does.
+    lambda_cw, lambda_ca, lambda_mil : float
+        λ of equation 14; 0 switches a branch's loss off.
+    bfloat16 : bool
+        Matrix products in bfloat16 (autocast); weights and losses stay in float32.
+    """
+
+    epochs: int = 100
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.005
+    batch_size: int = 10
+    reduction: str = "sum"
+    lambda_cw: float = 1.0
+    lambda_ca: float = 0.1
+    lambda_mil: float = 0.1
+    bfloat16: bool = False
+
+    def __post_init__(self):
+        _require(self.epochs >= 0, self, "epochs", "zero (untrained) or more")
+        _require(self.learning_rate > 0, self, "learning_rate", "positive")
+        object.__setattr__(self, "betas", tuple(self.betas))
+        _require(all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
+        _require(self.weight_decay >= 0, self, "weight_decay", "zero or more")
+        _require(self.batch_size >= 1, self, "batch_size", "at least 1")
+        _require_choice(self, "reduction", ("sum", "mean"))
+        for name in ("lambda_cw", "lambda_ca", "lambda_mil"):
+            _require(getattr(self, name) >= 0, self, name, "zero or more")
+
+
+@dataclass(frozen=True)
+class LocalizationConfig:
+    """From the scores of snippets to detections (section 4.2, "Testing details").
+
+    Attributes
+    ----------
+    sequence : {"probability", "activation"}
+        The sequence of a class that is thresholded: softmax of S_a over classes (released), or
+        S_a itself, the text's "class activation sequence".
+    threshold_rule : {"uniform", "range"}
+        `uniform`: `thresholds` are multiples of the uniform class probability, 1 over the number
+        of columns of S_a (released; C + 1 with a background class). `range`: each sequence is
+        first mapped to [0, 1] by its own minimum and maximum, both clamped at 0 (BaS-Net).
+    thresholds : tuple of float
+        A run of snippets strictly above a threshold is a proposal. The released .03, .035, .04,
+        .045, .05 at C = 20 are .63 to 1.05 times 1/21; BaS-Net's are 0 to .225.
+    class_threshold : float
+        A class is kept in a video if its P_f (equation 11) is at least this multiple of the
+        uniform probability; 2.1 is the .1 of text and code at C = 20.
+    argmax_fallback : bool
+        Whether a video in which no class is kept keeps its best class.
+    upsampling : int
+        Samples a snippet after linear interpolation: 1 is none (released), 16 the original frame
+        rate (text).
+    minimum_length : float
+        Snippets that a run must last; none in the text.
+    extra_end_snippet : bool
+        The released code's end is one sample past the run, and that sample enters the inner mean.
+    outer_inner_weight : float
+        Weight of the outer mean in the score inner - weight * outer; the outer ring is a quarter
+        of the run's length on each side. Released: .6; 1 (BaS-Net).
+    nms_criterion : {"lower_scored", "tiou"}
+        Overlap in NMS: intersection over the length of the lower-scored segment, both with one
+        snippet added (released), or tIoU (BaS-Net).
+    nms_threshold, fusion_nms_threshold : float
+        Largest overlap kept within a stream and at the fusion of streams: .2 and .9 (released);
+        .7 for both (BaS-Net; the text's NMS "among" the streams states no value).
+    rgb_weight : float
+        Factor on the scores of the stream called "rgb" at fusion. The released .1 ranks rgb
+        detections below those of flow; the text has no such factor.
+    """
+
+    sequence: str = "probability"
+    threshold_rule: str = "uniform"
+    thresholds: tuple[float, ...] = (0.63, 0.735, 0.84, 0.945, 1.05)
+    class_threshold: float = 2.1
+    argmax_fallback: bool = False
+    upsampling: int = 1
+    minimum_length: float = 3.0
+    extra_end_snippet: bool = True
+    outer_inner_weight: float = 0.6
+    nms_criterion: str = "lower_scored"
+    nms_threshold: float = 0.2
+    fusion_nms_threshold: float = 0.9
+    rgb_weight: float = 0.1
+
+    def __post_init__(self):
+        _require_choice(self, "sequence", ("probability", "activation"))
+        _require_choice(self, "threshold_rule", ("uniform", "range"))
+        if self.sequence == "activation" and self.threshold_rule == "uniform":
+            raise FacnetError(
+                "LocalizationConfig: multiples of the uniform probability are thresholds for"
+                " sequence='probability'; take threshold_rule='range' for 'activation'."
+            )
+        object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
+        known = bool(self.thresholds) and min(self.thresholds) >= 0
+        _require(known, self, "thresholds", "one or more numbers, none negative")
+        _require(self.class_threshold >= 0, self, "class_threshold", "zero or more")
+        _require(self.upsampling >= 1, self, "upsampling", "at least 1")
+        _require(self.minimum_length >= 0, self, "minimum_length", "zero or more")
+        _require(self.outer_inner_weight >= 0, self, "outer_inner_weight", "zero or more")
+        _require_choice(self, "nms_criterion", ("lower_scored", "tiou"))
+        for name in ("nms_threshold", "fusion_nms_threshold"):
+            _require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+        _require(self.rgb_weight > 0, self, "rgb_weight", "positive")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole recipe and its seed: one model a stream, trained, localised, evaluated."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    localization: LocalizationConfig = field(default_factory=LocalizationConfig)
+    seed: int = 0
+
+
+PRESETS = {
+    "released": Experiment(),
+    "paper": Experiment(
+        model=ModelConfig(
+            embedding_kernel=3,
+            dropout_position="before_activation",
+            video_scale=5.0,
+            foreground_init="xavier",
+        ),
+        localization=LocalizationConfig(
+            sequence="activation",
+            threshold_rule="range",
+            thresholds=tuple(i * 0.025 for i in range(10)),
+            upsampling=16,
+            minimum_length=0.0,
+            extra_end_snippet=False,
+            outer_inner_weight=1.0,
+            nms_criterion="tiou",
+            nms_threshold=0.7,
+            fusion_nms_threshold=0.7,
+            rgb_weight=1.0,
+        ),
+    ),
+}
+
+
+def preset(name: str = "released") -> Experiment:
+    """The recipe called `name`: "released" (the authors' code) or "paper" (the text).
+
+    Raises
+    ------
+    FacnetError
+        If there is no such preset.
+
+    Examples
+    --------
+    >>> preset("released").model.video_scale, preset("paper").model.video_scale
+    (10.0, 5.0)
+    """
+    if name not in PRESETS:
+        raise FacnetError(f"No preset {name!r}.{suggest(name, PRESETS)}")
+    return PRESETS[name]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes, epochs and learning rate of a run; None leaves the preset's own. Nothing else.
+
+    Attributes
+    ----------
+    name : str
+    epochs, learning_rate, embedding_widths
+        Override the fields of the same name in the configuration.
+    classes, feature_width : int or None
+        Size of the synthetic data set; data in a folder are always used whole.
+    videos : float
+        Share of the synthetic videos and of their instances.
+    longest_video : float or None
+        Cut of the synthetic videos' durations, in seconds.
+    """
+
+    name: str
+    epochs: int | None = None
+    learning_rate: float | None = None
+    embedding_widths: tuple[int, int] | None = None
+    classes: int | None = None
+    videos: float = 1.0
+    feature_width: int | None = None
+    longest_video: float | None = None
+
+    def apply(self, experiment: Experiment) -> Experiment:
+        """`experiment` at this profile's sizes."""
+        model = {"embedding_widths": self.embedding_widths}
+        training = {"epochs": self.epochs, "learning_rate": self.learning_rate}
+        return replace(
+            experiment,
+            model=replace(experiment.model, **_given(model)),
+            training=replace(experiment.training, **_given(training)),
+        )
+
+
+def _given(fields: dict) -> dict:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+PROFILES = {
+    "smoke": Profile(
+        "smoke", epochs=10, learning_rate=5e-3, embedding_widths=(32, 32),
+        classes=5, videos=0.3, feature_width=32, longest_video=60,
+    ),
+    "quick": Profile(
+        "quick", epochs=60, learning_rate=3e-3, embedding_widths=(64, 64),
+        classes=10, videos=0.6, feature_width=64, longest_video=120,
+    ),
+    "full": Profile("full"),
+}
+
+
+def profile(name: str = "quick") -> Profile:
+    """The profile called `name`: "smoke" (seconds), "quick" (the default) or "full".
+
+    Raises
+    ------
+    FacnetError
+        If there is no such profile.
+    """
+    if name not in PROFILES:
+        raise FacnetError(f"No profile {name!r}.{suggest(name, PROFILES)}")
+    return PROFILES[name]
+
+
+def to_dict(config: object) -> dict:
+    """A configuration as plain numbers, strings, lists and dicts (JSON)."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type, values: dict) -> object:
+    """The configuration dataclass `kind` from what `to_dict` wrote, nested ones included.
+
+    Raises
+    ------
+    FacnetError
+        If a field is unknown, or its value is not allowed.
+    """
+    kinds = {f.name: f.type for f in dataclasses.fields(kind)}
+    unknown = set(values) - set(kinds)
+    if unknown:
+        name = sorted(unknown)[0]
+        raise FacnetError(f"{kind.__name__} has no field {name!r}.{suggest(name, kinds)}")
+    nested = {n: from_dict(kinds[n], v) if dataclasses.is_dataclass(kinds[n]) else v
+              for n, v in values.items()}
+    return kind(**nested)

@@ -1,0 +1,37 @@
+"""Data sets: `load` gives the synthetic one, or the one in a folder."""
+
+from pathlib import Path
+
+from facnet.config import profile as get_profile
+from facnet.datasets.container import Dataset, open_folder
+from facnet.errors import FacnetError, suggest
+
+__all__ = ["Dataset", "load"]
+
+
+def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
+    """Load a data set.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        "synthetic", made in memory, or a folder laid out as in :mod:`facnet.datasets.container`.
+    profile : {"smoke", "quick", "full"}
+        Size of the synthetic data set. Data in a folder are always used whole.
+
+    Raises
+    ------
+    FacnetError
+        If `dataset` is neither a known name nor a folder, or if the folder's data are unusable.
+    """
+    size = get_profile(profile)
+    if str(dataset) == "synthetic":
+        from facnet.datasets.synthetic import make_synthetic
+
+        return make_synthetic(size)
+    folder = Path(dataset)
+    if not folder.is_dir():
+        raise FacnetError(
+            f"{str(dataset)!r} is neither a data set nor a folder.{suggest(str(dataset), ['synthetic'])}"
+        )
+    return open_folder(folder)

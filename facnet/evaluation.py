@@ -1,0 +1,343 @@
+"""Detections to mAP, by the rules of the protocol that a paper used.
+
+Protocols differ by up to two points of mAP on the same detections, so that a number means something
+only beside the name of its protocol. :func:`evaluate` lists their rules.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+
+from facnet.datasets.files import DETECTION, INSTANCE, INTERVAL, check_segments
+from facnet.errors import FacnetError, suggest
+
+__all__ = [
+    "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "classification_mean_ap",
+    "drop_ignored", "evaluate", "temporal_iou", "to_snippets",
+]
+
+TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules in which protocols differ; :func:`evaluate` explains them."""
+
+    source: str  #: the program that defines it
+    snippet_grid: bool  #: tIoU of whole snippets rather than of seconds
+    instances_choose: bool  #: an instance takes a detection (tIoU > threshold), or reversely (>=)
+    latest: bool  #: among instances of equal tIoU the latest is taken, or else the earliest
+    interpolated: bool  #: precision is made monotone first
+    ignored: str  #: detections that touch an ignored interval: "dropped", "uncounted", "refused"
+    tiou: tuple[float, ...]  #: default thresholds
+
+
+_TO_07 = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+_TO_095 = tuple(np.linspace(0.5, 0.95, 10).tolist())
+PROTOCOLS = {
+    "released": Protocol("FAC-Net's released code", True, False, False, True, "dropped", _TO_07),
+    "activitynet": Protocol("ActivityNet's toolkit", False, False, True, True, "refused", _TO_095),
+    "thumos": Protocol("THUMOS14's TH14evalDet.m", False, True, False, False, "uncounted", _TO_07),
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of :func:`evaluate`. AP and mAP are in percent, as papers print them."""
+
+    protocol: str
+    tiou: tuple[float, ...]  #: thresholds
+    ap: pd.DataFrame  #: class x threshold; NaN, and left out of the means, if without instances
+    mean_ap: pd.Series  #: by threshold
+    average: float  #: AVG, the mean of `mean_ap`
+    instances: pd.Series  #: number of instances by class
+    videos: int  #: number of videos: those asked for, or else those with an instance
+    detections: pd.DataFrame  #: those that were scored, by class and rank
+    outcomes: np.ndarray  #: threshold x detection: 1 true positive, 0 false positive, -1 neither
+    elsewhere: int  #: how many of `detections` lie in videos without an instance to evaluate
+    left_out: dict[str, int]  #: how many other detections were not scored, by reason
+
+    def curve(self, label: str, tiou: float) -> pd.DataFrame:
+        """Precision and recall (fractions, not interpolated) down the ranks of a class.
+
+        Returns
+        -------
+        DataFrame [score, recall, precision]
+            One row a detection that counts.
+        """
+        if label not in self.ap.index or tiou not in self.tiou:
+            raise FacnetError(f"No curve of {label!r} at tIoU {tiou}: it was not evaluated.")
+        outcome = self.outcomes[self.tiou.index(tiou)]
+        rows = (self.detections.label == label).to_numpy() & (outcome != UNCOUNTED)
+        true = (outcome[rows] == TRUE).cumsum()
+        return pd.DataFrame({
+            "score": self.detections.score.to_numpy()[rows],
+            "recall": true / self.instances[label],
+            "precision": true / np.arange(1, len(true) + 1),
+        })
+
+
+def evaluate(
+    detections: pd.DataFrame,
+    instances: pd.DataFrame,
+    protocol: str = "released",
+    tiou: Sequence[float] | None = None,
+    videos: Iterable[str] | None = None,
+    ignored: pd.DataFrame | None = None,
+    classes: Sequence[str] | None = None,
+    snippet_seconds: float = 0.64,
+) -> Evaluation:
+    """Average precision of detections by class and tIoU threshold.
+
+    ==============  =====================  =====================  ==============================
+    protocol        released               activitynet            thumos
+    ==============  =====================  =====================  ==============================
+    defined by      FAC-Net's code         ActivityNet's toolkit  the THUMOS14 kit, TH14evalDet.m
+    tIoU of         whole snippets         seconds                seconds
+    matching        a detection, by rank,  like released          an instance, by time, takes
+                    takes the free                                the free detection of largest
+                    instance of largest                           tIoU, whatever its score
+                    tIoU
+    true positive   tIoU >= threshold      tIoU >= threshold      tIoU > threshold
+    equal tIoU      earliest instance      latest instance        detection of best rank
+    precision       interpolated (VOC      interpolated           as it is
+                    2011)
+    ignored         what touches one is    refused                what touches one and is
+    intervals       dropped first                                 unmatched does not count
+    tiou            .1, .2, ..., .7        .5, .55, ..., .95      .1, .2, ..., .7
+    ==============  =====================  =====================  ==============================
+
+    Common to all: a detection matches instances of its video and class only, and each is matched
+    once. AP is the sum of the precisions at the true positives over the number of instances. A
+    detection in a video without instances is a false positive. A class without detections has AP 0.
+    Times become snippets by :func:`to_snippets`; an instance that becomes empty, or has no length
+    to begin with, is never matched but counts.
+
+    Rows may come in any order. Detections rank by score, those of equal score by video name, start
+    and end. The rules for equal tIoU are what each code does on files sorted by time.
+
+    Parameters
+    ----------
+    detections : DataFrame [video, label, start, end, score]
+        Times in seconds. Those of other classes and videos are not scored, but counted in
+        `left_out` of the result.
+    instances : DataFrame [video, label, start, end]
+        Ground truth.
+    protocol : {"released", "activitynet", "thumos"}
+    tiou : sequence of float, optional
+        Thresholds above 0 and up to 1.
+    videos : iterable of str, optional
+        The videos to evaluate; by default all that occur.
+    ignored : DataFrame [video, start, end], optional
+        Ambiguous intervals.
+    classes : sequence of str, optional
+        The classes to evaluate; by default those that have an instance in the videos.
+    snippet_seconds : float
+        Length of a snippet, which only `released` uses.
+
+    Raises
+    ------
+    FacnetError
+        If a protocol, threshold or segment is not valid, if no instance is left to evaluate, or
+        if `activitynet` is given ignored intervals.
+
+    Notes
+    -----
+    `released` is getLocMAP of the authors' code at commit c010886, but for its mAP of 0 as soon as
+    one class has no detection. That code drops what touches an ignored interval from each stream
+    before fusion (:func:`drop_ignored`); to drop again here then changes nothing.
+    """
+    rules, thresholds = _rules(protocol, tiou, ignored)
+    detections = check_segments(detections, DETECTION, "detections")
+    instances = check_segments(instances, INSTANCE, "instances")
+    videos = None if videos is None else set(videos)
+    if videos is not None:
+        instances = instances[instances.video.isin(videos)]
+    n_videos = instances.video.nunique() if videos is None else len(videos)
+    classes = sorted(set(instances.label)) if classes is None else list(dict.fromkeys(classes))
+    instances = instances[instances.label.isin(classes)].sort_values(["start", "end"])
+    if instances.empty:
+        raise FacnetError("instances: none in the videos and classes to evaluate.")
+    detections, left_out = _scored(detections, videos, classes)
+    if ignored is not None and rules.ignored == "dropped":
+        n_before = len(detections)
+        detections = drop_ignored(detections, ignored, snippet_seconds)
+        left_out["in an ignored interval"] = n_before - len(detections)
+
+    grid = snippet_seconds if rules.snippet_grid else None
+    order = detections.assign(code=pd.Index(classes).get_indexer(detections.label))
+    order["rank"] = -order.score
+    order = order.sort_values(["code", "rank", "video", "start", "end"], ignore_index=True)
+    detections = order[list(DETECTION)]
+    outcomes = np.full((len(thresholds), len(detections)), FALSE, np.int8)
+    if ignored is not None and rules.ignored == "uncounted":
+        outcomes[:, _touches(detections, ignored, grid)] = UNCOUNTED
+    detection, instance, overlap = _candidates(detections, instances, rules, grid)
+    for row, threshold in zip(outcomes, thresholds):
+        enough = overlap > threshold if rules.instances_choose else overlap >= threshold
+        row[_matched(detection[enough], instance[enough])] = TRUE
+
+    counts = instances.label.value_counts().reindex(classes, fill_value=0)
+    bounds = np.searchsorted(order.code, np.arange(len(classes) + 1))
+    ap = [
+        average_precision(outcomes[:, first:last], count, rules.interpolated)
+        for first, last, count in zip(bounds, bounds[1:], counts)
+    ]
+    tiou = tuple(np.round(thresholds, 10).tolist())
+    ap = pd.DataFrame(ap, pd.Index(classes, name="label"), pd.Index(tiou, name="tiou"))
+    elsewhere = int((~detections.video.isin(instances.video)).sum())
+    return Evaluation(
+        protocol, tiou, ap, ap.mean(), float(ap.mean().mean()), counts, n_videos, detections,
+        outcomes, elsewhere, {reason: count for reason, count in left_out.items() if count},
+    )
+
+
+def average_precision(
+    outcomes: np.ndarray, n_instances: int, interpolated: bool = True
+) -> np.ndarray:
+    """Sum of the precisions at the true positives over the number of instances, in percent.
+
+    Parameters
+    ----------
+    outcomes : ndarray, [..., detections]
+        By rank: 1 for a true positive, 0 for a false one, -1 for one that does not count.
+    n_instances : int
+        NaN comes back if there is none.
+    interpolated : bool
+        Take for each precision the largest at or after it (the envelope of VOC 2011).
+    """
+    if n_instances == 0:
+        return np.full(outcomes.shape[:-1], np.nan)
+    true = outcomes == TRUE
+    precision = true.cumsum(-1) / np.maximum((outcomes != UNCOUNTED).cumsum(-1), 1)
+    if interpolated:
+        precision = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    return 100 * (precision * true).sum(-1) / n_instances
+
+
+def drop_ignored(
+    detections: pd.DataFrame, ignored: pd.DataFrame, snippet_seconds: float = 0.64
+) -> pd.DataFrame:
+    """The detections, of whatever class, that share no snippet with an ignored interval.
+
+    Released: done to each stream before fusion. `ignored` is a DataFrame [video, start, end].
+    """
+    return detections[~_touches(detections, ignored, snippet_seconds)]
+
+
+def to_snippets(seconds: np.ndarray, snippet_seconds: float = 0.64) -> np.ndarray:
+    """Seconds as whole snippets, halves to the even one: 1.6 s are 2.5 snippets and become 2.
+
+    The factor is a ratio of small integers, 25/16, so that halves are met exactly (released).
+    """
+    ratio = 1 / Fraction(snippet_seconds).limit_denominator(10_000)
+    return np.rint(np.asarray(seconds, np.float64) * float(ratio))
+
+
+def temporal_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of segments [..., 2] (start, end); 0 where neither has a length."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    shared = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
+    shared = np.maximum(shared, 0)
+    union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean AP of video classification in percent, over the classes that occur.
+
+    Parameters
+    ----------
+    probabilities, labels : ndarray, [V, C]
+        Scores, and 1 where a video has a class.
+    """
+    from sklearn.metrics import average_precision_score  # slow to import
+
+    present = np.asarray(labels).any(axis=0)
+    if not present.any():
+        raise FacnetError("labels: no video has a class, so classification has no AP.")
+    scores = np.asarray(probabilities)[:, present]
+    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
+
+
+def _rules(
+    protocol: str, tiou: Sequence[float] | None, ignored: pd.DataFrame | None
+) -> tuple[Protocol, np.ndarray]:
+    if protocol not in PROTOCOLS:
+        raise FacnetError(f"Unknown protocol {protocol!r}.{suggest(protocol, PROTOCOLS)}")
+    rules = PROTOCOLS[protocol]
+    if rules.ignored == "refused" and ignored is not None and len(ignored):
+        raise FacnetError(f"ignored: protocol {protocol!r} knows no ignored intervals.")
+    thresholds = np.atleast_1d(np.asarray(rules.tiou if tiou is None else tiou, np.float64))
+    if not (thresholds.size and np.all((thresholds > 0) & (thresholds <= 1))):
+        raise FacnetError(f"tiou: {thresholds.tolist()} are not thresholds above 0 and up to 1.")
+    # On the grid a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit.
+    return rules, np.round(thresholds, 10) if rules.snippet_grid else thresholds
+
+
+def _scored(
+    detections: pd.DataFrame, videos: set[str] | None, classes: list[str]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The detections of these videos and classes, and how many there are of others."""
+    left_out = {}
+    if videos is not None:
+        inside = detections.video.isin(videos)
+        left_out["in a video not evaluated"] = int((~inside).sum())
+        detections = detections[inside]
+    known = detections.label.isin(classes)
+    for label, count in detections.label[~known].value_counts().sort_index().items():
+        left_out[f"of label {label!r}, not evaluated"] = int(count)
+    return detections[known], left_out
+
+
+def _pairs(left: pd.DataFrame, right: pd.DataFrame, on: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (i, j) of all pairs of rows that agree in the columns `on`."""
+    left, right = left[on].assign(i=np.arange(len(left))), right[on].assign(j=np.arange(len(right)))
+    both = left.merge(right, on=on)
+    return both.i.to_numpy(), both.j.to_numpy()
+
+
+def _segments(frame: pd.DataFrame, grid: float | None) -> np.ndarray:
+    seconds = frame[["start", "end"]].to_numpy(np.float64)
+    return seconds if grid is None else to_snippets(seconds, grid)
+
+
+def _touches(detections: pd.DataFrame, ignored: pd.DataFrame, grid: float | None) -> np.ndarray:
+    ignored = check_segments(ignored, INTERVAL, "ignored")
+    i, j = _pairs(detections, ignored, ["video"])
+    a, b = _segments(detections, grid)[i], _segments(ignored, grid)[j]
+    touches = np.zeros(len(detections), bool)
+    touches[i[temporal_iou(a, b) > 0]] = True
+    return touches
+
+
+def _candidates(
+    detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol, grid: float | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Overlapping pairs (detection, instance, tIoU) in the order in which they may match."""
+    i, j = _pairs(detections, instances, ["video", "label"])
+    a, b = _segments(detections, grid)[i], _segments(instances, grid)[j]
+    tiou = temporal_iou(a, b)
+    overlap = tiou > 0
+    i, j, a, b, tiou = i[overlap], j[overlap], a[overlap], b[overlap], tiou[overlap]
+    if rules.instances_choose:
+        # The THUMOS14 kit divides by the span of the two, the union but for its last digit.
+        span = np.maximum(a[:, 1], b[:, 1]) - np.minimum(a[:, 0], b[:, 0])
+        tiou = (np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0])) / span
+        order = np.lexsort((i, -tiou, j))
+    else:
+        order = np.lexsort((-j if rules.latest else j, -tiou, i))
+    return i[order], j[order], tiou[order]
+
+
+def _matched(detection: np.ndarray, instance: np.ndarray) -> list[int]:
+    """Detections of the pairs that are taken: in turn, each whose two members are still free."""
+    detections, instances = set(), set()
+    for d, i in zip(detection.tolist(), instance.tolist()):
+        if d not in detections and i not in instances:
+            detections.add(d)
+            instances.add(i)
+    return list(detections)

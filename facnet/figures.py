@@ -1,0 +1,180 @@
+"""The book's figures, one function each, and where figures and tables are saved.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; the same thing has the
+same colour throughout.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from facnet.config import LocalizationConfig
+from facnet.datasets import Dataset
+from facnet.evaluation import Evaluation
+from facnet.localization import localize, propose, sequences
+from facnet.training import Scores
+
+__all__ = [
+    "COLOURS", "precision_recall", "save_figure", "save_table", "stages", "timeline",
+    "training_curves", "use_style",
+]
+
+COLOURS = {
+    "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000",
+    "foreground": "#D55E00", "class": "#0072B2", "ground truth": "#009E73",
+    "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#BBBBBB",
+}
+NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
+         "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
+
+
+def use_style() -> None:
+    """The book's look, for every figure drawn from here on."""
+    plt.rcParams.update({
+        "figure.dpi": 110, "savefig.bbox": "tight", "font.size": 9.5, "axes.titlesize": 10,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
+        "legend.frameon": False, "legend.fontsize": 8.5, "figure.constrained_layout.use": True,
+        "svg.hashsalt": "facnet",  # the same figure gives the same file
+    })
+
+
+def save_figure(figure: Figure, name: str, output: str | Path) -> None:
+    """Write `figure` as OUTPUT/NAME.svg, .pdf and .png."""
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, date in (("svg", {"Date": None}), ("pdf", {"CreationDate": None}), ("png", {})):
+        figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=date)
+
+
+def save_table(table: pd.DataFrame, name: str, output: str | Path) -> None:
+    """Write `table` as OUTPUT/NAME.csv and .md."""
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / f"{name}.csv", index=False)
+    (folder / f"{name}.md").write_text(table.to_markdown(index=False) + "\n")
+
+
+def timeline(
+    dataset: Dataset, scores: Scores, video: str, label: str, detections: pd.DataFrame
+) -> Figure:
+    """Foreground and class scores of one video above its detections and its ground truth.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    scores : Scores
+        Of one stream.
+    video, label : str
+        Which video, and which class's activations.
+    detections : DataFrame [video, label, start, end, score]
+        Those of other videos and classes are left out.
+    """
+    rows = scores.rows(video)
+    time = _seconds(dataset, rows)
+    figure, (top, middle, bottom) = plt.subplots(
+        3, 1, figsize=(7.2, 3.9), sharex=True, height_ratios=(2, 2, 1.1))
+    top.plot(time, scores.foreground[rows], color=COLOURS["foreground"], lw=1.2)
+    top.set(ylabel="$S_f$ (eq. 8)", title=f"{video}, {label}")
+    activation = scores.activation[rows, dataset.classes.index(label)]
+    middle.plot(time, activation, color=COLOURS["class"], lw=1.2)
+    middle.set(ylabel=f"$S_a$, {label}\n(eq. 1)")
+    own = _of(detections, video, label)
+    truth = _of(dataset.instances, video, label)
+    for axes in (top, middle):
+        _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
+    _lanes(bottom, [("detections", own), ("ground truth", truth)])
+    bottom.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+    return figure
+
+
+def stages(
+    dataset: Dataset, scores: Scores, video: str, label: str, config: LocalizationConfig
+) -> Figure:
+    """One class of one video from its sequence and thresholds to proposals and detections.
+
+    Parameters as in `timeline`; `config` gives sequence, thresholds and NMS.
+    """
+    sequence, offsets = sequences(scores, config)
+    v, c = scores.videos.index(video), dataset.classes.index(label)
+    values = sequence[offsets[v] : offsets[v + 1], c]
+    time = (np.arange(len(values)) + 0.5) * dataset.snippet_seconds / config.upsampling
+    scale = sequence.shape[1] if config.threshold_rule == "uniform" else 1
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.2, 3.9), sharex=True, height_ratios=(2.2, 1.4))
+    top.plot(time, values, color=COLOURS["class"], lw=1.2)
+    for threshold in config.thresholds:
+        top.axhline(threshold / scale, color="0.5", lw=0.6, ls="--")
+    sequence_name = "softmax of $S_a$" if config.sequence == "probability" else "$S_a$"
+    top.set(ylabel=f"{sequence_name}\n{label}", title=f"{video}; thresholds dashed")
+    every = (scores, dataset.classes, dataset.snippet_seconds, config)
+    _lanes(bottom, [
+        ("proposals", _of(propose(*every), video, label)),
+        ("detections", _of(localize(*every), video, label)),
+        ("ground truth", _of(dataset.instances, video, label)),
+    ])
+    bottom.set(xlabel="time (s)", xlim=(0, time[-1]))
+    return figure
+
+
+def training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
+    """Losses by epoch, one panel a stream."""
+    figure, panels = plt.subplots(
+        1, len(histories), figsize=(7.2, 2.9), sharey=True, squeeze=False)
+    for axes, (stream, history) in zip(panels[0], histories.items()):
+        for name in ("cw", "ca", "mil", "total"):
+            width = 2.0 if name == "total" else 1.2
+            axes.plot(history.epoch, history[name], color=COLOURS[name], lw=width,
+                      label=NAMES[name])
+        axes.set(title=stream, xlabel="epoch")
+    panels[0][0].set(ylabel="mean loss of a video (nats)")
+    panels[0][-1].legend(loc="upper right")
+    return figure
+
+
+def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
+    """Precision against recall, a line a class, the four best and worst named."""
+    order = evaluation.ap[tiou].dropna().sort_values(ascending=False).index
+    named = [*order[:2], *order[-2:]] if len(order) > 4 else list(order)
+    figure, axes = plt.subplots(figsize=(5.2, 3.2))
+    palette = iter(["#0072B2", "#009E73", "#E69F00", "#D55E00"])
+    for label in order:
+        curve = evaluation.curve(label, tiou)
+        style = {"color": "0.8", "lw": 0.8, "zorder": 1}
+        if label in named:
+            ap = evaluation.ap.loc[label, tiou]
+            style = {"color": next(palette), "lw": 1.5, "label": f"{label} (AP {ap:.0f})"}
+        axes.plot(curve.recall, curve.precision, **style)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02),
+             title=f"tIoU {tiou}, protocol {evaluation.protocol}")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _seconds(dataset: Dataset, rows: slice) -> np.ndarray:
+    """The middle of each snippet."""
+    return (np.arange(rows.stop - rows.start) + 0.5) * dataset.snippet_seconds
+
+
+def _of(frame: pd.DataFrame, video: str, label: str) -> pd.DataFrame:
+    return frame[(frame.video == video) & (frame.label == label)]
+
+
+def _bars(axes: Axes, segments: pd.DataFrame, low: float, high: float, colour: str, **style):
+    widths = list(zip(segments.start, segments.end - segments.start))
+    axes.broken_barh(widths, (low, high - low), facecolor=colour, edgecolor="none", **style)
+    axes.set_ylim(low, high)
+
+
+def _lanes(axes: Axes, lanes: list[tuple[str, pd.DataFrame]]) -> None:
+    """Segments as bars, one lane a name; overlapping ones show through each other."""
+    for row, (name, segments) in enumerate(reversed(lanes)):
+        widths = list(zip(segments.start, segments.end - segments.start))
+        axes.broken_barh(widths, (row + 0.15, 0.7), facecolor=COLOURS[name],
+                         edgecolor="white", linewidth=0.5, alpha=0.75)
+    axes.set(ylim=(0, len(lanes)), yticks=np.arange(len(lanes)) + 0.5,
+             yticklabels=[name for name, _ in reversed(lanes)])
+    axes.tick_params(axis="y", length=0)

@@ -1,0 +1,68 @@
+"""Normalised cross-entropy and the weighted sum of three branches (equations 6, 12 and 14)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from facnet.config import TrainingConfig
+from facnet.model import Output
+
+__all__ = ["Losses", "fac_net_losses", "normalised_cross_entropy"]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One value a video, [B]; `total` is equation 14."""
+
+    cw: Tensor
+    ca: Tensor
+    mil: Tensor
+    total: Tensor
+
+
+def normalised_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Equations 6 and 12 before the mean over videos: -ŷ·log softmax(scores), ŷ = y / Σy.
+
+    Parameters
+    ----------
+    scores : Tensor [B, K]
+        A video's scores before the softmax.
+    labels : Tensor [B, K]
+        y, zeros and ones. A video without labels has loss 0.
+
+    Returns
+    -------
+    Tensor [B]
+    """
+    # The released 1e-8 keeps a video without any label from dividing by zero.
+    normalised = labels / (labels.sum(-1, keepdim=True) + 1e-8)
+    return -(normalised * torch.log_softmax(scores, dim=-1)).sum(-1)
+
+
+def fac_net_losses(output: Output, labels: Tensor, config: TrainingConfig) -> Losses:
+    """The three branches' losses and their weighted sum (equation 14).
+
+    Parameters
+    ----------
+    output : Output
+    labels : Tensor [B, C]
+        Video-level labels without background.
+    config : TrainingConfig
+        For λ_cw, λ_ca and λ_mil.
+
+    Notes
+    -----
+    With a background class y(C+1) is 0 for the CW and CA branch, since neither foreground nor
+    actions are background, and 1 for the MIL branch, since every video holds some.
+    """
+    labels = labels.to(output.R_a.dtype)
+    without = with_background = labels
+    if output.R_a.shape[1] > labels.shape[1]:
+        without = torch.nn.functional.pad(labels, (0, 1), value=0.0)
+        with_background = torch.nn.functional.pad(labels, (0, 1), value=1.0)
+    cw = normalised_cross_entropy(output.R_a, without)
+    ca = normalised_cross_entropy(output.R_f, without)
+    mil = normalised_cross_entropy(output.R_m, with_background)
+    total = config.lambda_cw * cw + config.lambda_ca * ca + config.lambda_mil * mil
+    return Losses(cw, ca, mil, total)

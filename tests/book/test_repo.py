@@ -1,0 +1,162 @@
+"""The committed files agree with each other."""
+
+import csv
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+MAX_BYTES = 1_000_000
+
+
+def code_cells(note) -> list:
+    return [cell for cell in note.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
+def notebook(request):
+    return request.param
+
+
+@pytest.fixture
+def note(notebook):
+    return nbformat.read(notebook, 4)
+
+
+def test_every_notebook_is_a_pair():
+    texts = sorted((ROOT / "notebooks").glob("*.py"))
+    assert [p.stem for p in NOTEBOOKS] == [p.stem for p in texts] != []
+
+
+def test_both_of_a_pair_say_the_same(notebook, note):
+    def cells(n):
+        kept = ("tags", "mystnb")
+        return [
+            (c.cell_type, c.source, {k: c.metadata[k] for k in kept if c.metadata.get(k)})
+            for c in n.cells
+        ]
+
+    text = jupytext.read(notebook.with_suffix(".py"))
+    assert cells(text) == cells(note), "Run `make refresh` after editing the text."
+
+
+def test_outputs_are_committed_whole_and_clean(notebook, note):
+    cells = code_cells(note)
+    # nbval compares nothing where a cell was never run.
+    assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for c in cells for output in c.outputs]
+    assert not [o for o in outputs if o.output_type == "error"]
+    assert not [o.text for o in outputs if o.get("name") == "stderr"]
+    assert not set(note.metadata) & {"papermill", "widgets", "language_info"}
+    assert not [c.metadata for c in note.cells if {"papermill", "execution"} & set(c.metadata)]
+    assert notebook.stat().st_size < MAX_BYTES
+
+
+def test_parameters_are_in_one_cell(note):
+    tagged = [c for c in code_cells(note) if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    names = re.findall(r"^(\w+)(?:: *\w+)? *=", tagged[0].source, re.M)
+    assert {"dataset", "profile", "seeds", "output"} <= set(names)
+
+
+def test_some_output_is_compared(note):
+    tags = [tag for c in code_cells(note) for tag in c.metadata.get("tags", [])]
+    assert "nbval-check-output" in tags
+
+
+def test_every_picture_of_a_notebook_has_its_description(note):
+    pictures = [
+        c for c in code_cells(note)
+        if any(set(o.get("data", {})) & {"image/png", "image/svg+xml"} for o in c.outputs)
+    ]
+    undescribed = [
+        c.source for c in pictures if not c.metadata.get("mystnb", {}).get("image", {}).get("alt")
+    ]
+    assert not undescribed, 'Give the cell mystnb={"image": {"alt": "..."}}.'
+
+
+def test_lock_satisfies_every_dependency():
+    lock = [Requirement(line) for line in (ROOT / "requirements.txt").read_text().splitlines()
+            if not line.startswith("#")]
+    pinned = {}
+    for requirement in lock:
+        (pin,) = requirement.specifier
+        assert pin.operator == "==" and "+" not in pin.version, requirement
+        pinned[canonicalize_name(requirement.name)] = pin.version
+    assert "pip" not in pinned
+    wanted = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
+    for requirement in map(Requirement, wanted):
+        version = pinned.get(canonicalize_name(requirement.name))
+        assert version and requirement.specifier.contains(version), (str(requirement), version)
+
+
+def test_conda_environment_defers_to_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["dependencies"] == [
+        "python=3.11", "pip", {"pip": ["-r requirements.txt", "-e ."]},
+    ]
+
+
+def test_citation_names_the_software_and_the_paper():
+    assert CITATION["cff-version"] == "1.2.0"
+    assert CITATION["license"] == PROJECT["license"]
+    assert CITATION["authors"] == PROJECT["authors"]
+    (paper,) = CITATION["references"]
+    assert paper["title"].startswith("Foreground-Action Consistency Network")
+    assert [author["family-names"] for author in paper["authors"]] == ["Huang", "Wang", "Li"]
+
+
+def test_version_is_the_same_everywhere():
+    changelog = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert PROJECT["version"] == CITATION["version"] == changelog[1]
+
+
+def test_readme_commands_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    named = re.findall(r"\bmake ([a-z]+)\b", (ROOT / "README.md").read_text())
+    assert {"book", "test"} <= set(named)
+    missing = [target for target in named if not re.search(rf"^{target}:", makefile, re.M)]
+    assert not missing
+
+
+def test_every_method_of_the_published_tables_is_in_the_bibliography():
+    known = set(re.findall(r"^@\w+\{(.+),$", (ROOT / "book/references.bib").read_text(), re.M))
+    for path in (ROOT / "data/published").glob("*.csv"):
+        with path.open(newline="") as file:
+            keys = {row.get("key", "") for row in csv.DictReader(file)} - {""}
+        assert keys <= known, path.name
+
+
+def test_every_module_is_on_the_api_page():
+    paths = (p.relative_to(ROOT).with_suffix("") for p in (ROOT / "facnet").rglob("*.py"))
+    modules = {".".join(p.parts).removesuffix(".__init__") for p in paths}
+    shown = set(re.findall(r"automodule:: (\S+)", (ROOT / "book/api.md").read_text()))
+    assert modules - {"facnet", "facnet.cli"} == shown
+
+
+def test_no_file_names_a_place_on_somebodys_machine():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    place = re.compile(rb"(?<![\w.-])/(?:work|root|home|Users)/\w")
+    paths = (ROOT / name for name in listed.stdout.split("\0") if name)
+    named = [
+        f"{path.relative_to(ROOT)}: {match[0]!r}"
+        for path in paths if path.is_file()
+        for match in [place.search(path.read_bytes())] if match
+    ]
+    assert not named

@@ -1,0 +1,239 @@
+"""The command line: every step from training to a number, and clear answers to mistakes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import FIXTURES
+
+from facnet.checkpoints import load_checkpoint
+from facnet.cli import cli, main
+from facnet.datasets.files import read_detections
+
+TRAIN = ["train", "--profile", "smoke", "--set", "training.epochs=3"]
+
+
+def facnet(*arguments) -> str:
+    """Run a command that must succeed; its output."""
+    result = CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def fails(capsys, *arguments) -> str:
+    """Run a command that must fail; its one line of error."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.strip()
+    return error
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    facnet(*TRAIN, "--out", folder)
+    return folder
+
+
+def test_train_localize_evaluate(trained, tmp_path):
+    assert sorted(p.name for p in trained.iterdir()) == [
+        "flow.safetensors", "flow_losses.csv", "rgb.safetensors", "rgb_losses.csv"]
+    checkpoint = load_checkpoint(trained / "rgb.safetensors")
+    assert checkpoint.experiment.training.epochs == 3
+    assert checkpoint.dataset == "synthetic" and checkpoint.stream == "rgb"
+    out = tmp_path / "detections.json"
+    # Three epochs find little: keep every class, so that there is something to write.
+    facnet("localize", trained, "--profile", "smoke", "--out", out)
+    from facnet.datasets import load
+
+    data = load("synthetic", "smoke")
+    database = {
+        row.video: {
+            "subset": row.subset, "duration": row.duration,
+            "annotations": [{"label": i.label, "segment": [i.start, i.end]} for i in
+                            data.instances[data.instances.video == row.video].itertuples()]}
+        for row in data.videos.itertuples()}
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"database": database}))
+    text = facnet("evaluate", out, "--annotations", truth)
+    assert "mAP" in text and "Protocol released" in text
+    result = json.loads(facnet("evaluate", out, "--annotations", truth, "--json"))
+    assert result["instances"] == len(data.instances_of("test"))
+    assert result["detections"] == len(read_detections(out))
+
+
+def test_a_checkpoint_gives_the_same_scores_after_a_round_trip(trained):
+    from facnet.config import preset, profile
+    from facnet.datasets import load
+    from facnet.training import fit, predict
+
+    from dataclasses import replace
+
+    data = load("synthetic", "smoke")
+    experiment = profile("smoke").apply(preset())
+    experiment = replace(experiment, training=replace(experiment.training, epochs=3))
+    model, _ = fit(data, "rgb", experiment)
+    videos = data.subset("test")
+    stored = load_checkpoint(trained / "rgb.safetensors")
+    assert stored.experiment == experiment
+    np.testing.assert_array_equal(
+        predict(model, data, "rgb", videos).activation,
+        predict(stored.model, data, "rgb", videos).activation)
+
+
+def released_state(rows=21, width=6, hidden=8, inputs=8) -> dict:
+    generator = torch.Generator().manual_seed(0)
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return {
+        "feature_embedding.process.0.weight": draw(hidden, inputs),
+        "feature_embedding.process.0.bias": draw(hidden),
+        "feature_embedding.process.3.weight": draw(width, hidden),
+        "feature_embedding.process.3.bias": draw(width),
+        "ac_center": draw(rows, width), "fg_center": draw(1, width),
+    }
+
+
+def test_the_authors_state_dict_is_imported_and_computes_what_they_recorded(tmp_path):
+    case = dict(np.load(FIXTURES / "fwd_small_2.npz"))
+    state = {
+        "feature_embedding.process.0.weight": case["W1"],
+        "feature_embedding.process.0.bias": case["b1"],
+        "feature_embedding.process.3.weight": case["W2"],
+        "feature_embedding.process.3.bias": case["b2"],
+        "ac_center": case["ac_center"], "fg_center": case["fg_center"],
+    }
+    torch.save({k: torch.from_numpy(v) for k, v in state.items()}, tmp_path / "best.pkl")
+    from facnet.checkpoints import import_released
+
+    classes = tuple(f"c{i}" for i in range(len(case["ac_center"]) - 1))
+    model = import_released(tmp_path / "best.pkl", "rgb", classes).model
+    x = torch.from_numpy(case["x"][0])
+    output = model(x, torch.tensor([len(x)]))
+    error = np.abs(output.R_f.softmax(-1).detach().numpy() - case["ca_pred"]).max()
+    assert error < 1e-5 * np.abs(case["ca_pred"]).max()
+
+
+def test_import_writes_a_checkpoint_of_thumos14s_classes(tmp_path):
+    torch.save(released_state(), tmp_path / "best.pkl")
+    facnet("checkpoint", "import", tmp_path / "best.pkl", "--stream", "flow", "--out", tmp_path)
+    checkpoint = load_checkpoint(tmp_path / "flow.safetensors")
+    assert len(checkpoint.classes) == 20 and checkpoint.classes[0] == "BaseballPitch"
+    assert checkpoint.model.input_width == 8
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda s: s.pop("ac_center"), "misses 'ac_center'"),
+    (lambda s: s.update(extra=torch.zeros(1)), "unknown key 'extra'"),
+    (lambda s: s.update(ac_center=torch.zeros(4, 6)), "ac_center has 4 rows"),
+    (lambda s: s.update(fg_center=torch.zeros(1, 5)), "shapes disagree"),
+])
+def test_a_foreign_state_dict_is_refused(tmp_path, capsys, change, message):
+    state = released_state()
+    change(state)
+    torch.save(state, tmp_path / "best.pkl")
+    error = fails(capsys, "checkpoint", "import", tmp_path / "best.pkl", "--stream", "rgb",
+                  "--out", tmp_path)
+    assert message in error and "best.pkl" in error and "\n" not in error
+    assert not list(tmp_path.glob("*.safetensors*"))
+
+
+class Exploit:
+    """A pickle that would run a command."""
+
+    def __reduce__(self):
+        return os.system, ("touch exploited",)
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(Exploit(), tmp_path / "best.pkl")
+    error = fails(capsys, "checkpoint", "import", "best.pkl", "--stream", "rgb", "--out", "x")
+    assert "cannot be read with weights only" in error and "\n" not in error
+    assert not (tmp_path / "exploited").exists()
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["train", "--dataset", "syntetic", "--out", "x"], "Did you mean 'synthetic'"),
+    (["train", "--profile", "smok", "--out", "x"], "Did you mean 'smoke'"),
+    (["train", "--preset", "papr", "--out", "x"], "Did you mean 'paper'"),
+    (["train", "--set", "training.epoch=3", "--out", "x"], "Did you mean 'epochs'"),
+    (["train", "--set", "trainin.epochs=3", "--out", "x"], "Did you mean 'training'"),
+    (["train", "--set", "training.epochs=soon", "--out", "x"], "'soon' is no value for epochs"),
+    (["train", "--set", "model.dropout=2", "--out", "x"], "ModelConfig.dropout = 2"),
+    (["localize", "nowhere", "--out", "x"], "nowhere: no .safetensors checkpoint"),
+    (["evaluate", "none.json", "--annotations", "none"], "none.json: cannot be read"),
+])
+def test_mistakes_are_answered_in_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] == "evaluate":
+        arguments = [a if a != "none" else str(tmp_path / "none") for a in arguments]
+        error = fails(capsys, *arguments)
+        assert error.startswith("facnet: ") and "none" in error and "\n" not in error
+        return
+    error = fails(capsys, *arguments)
+    assert message in error and error.startswith("facnet: ") and "\n" not in error
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["trian"], "Did you mean 'train'"),
+    (["train", "--profle", "smoke"], "'--profile'"),
+    (["evaluate", "x.json", "--annotation", "y"], "--annotations"),
+])
+def test_typos_in_commands_and_options_are_answered_with_the_right_one(arguments, message):
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2 and message in result.output
+
+
+def test_a_checkpoint_of_other_sizes_or_classes_is_refused(trained, tmp_path, capsys):
+    error = fails(capsys, "localize", trained, "--profile", "quick", "--out", tmp_path / "d.json")
+    assert "trained on other classes than synthetic has" in error
+    assert not (tmp_path / "d.json").exists()
+
+
+def test_a_truncated_checkpoint_is_refused(trained, tmp_path, capsys):
+    whole = (trained / "rgb.safetensors").read_bytes()
+    (tmp_path / "rgb.safetensors").write_bytes(whole[: len(whole) // 2])
+    error = fails(capsys, "localize", tmp_path, "--profile", "smoke", "--out", tmp_path / "d.json")
+    assert "rgb.safetensors: not a checkpoint of this package" in error and "\n" not in error
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["train"], ["localize"], ["evaluate"], ["checkpoint"], ["checkpoint", "import"]])
+def test_help_names_every_option_and_says_what_it_does(arguments):
+    text = facnet(*arguments, "--help")
+    assert "Usage: " in text
+    lines = [line for line in text.splitlines() if line.strip().startswith("--")]
+    for line in lines:
+        assert len(line.split()) > 2 or line.strip() == "--version", line
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from facnet.cli import cli; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("protocol, annotations, expected", [
+    ("activitynet", "thumos14_stpn_detections/gt.json",
+     [52.1, 44.2, 34.7, 26.1, 17.7, 10.1, 4.9]),
+    ("thumos", "thumos14/Thumos14reduced-Annotations",
+     [46.6, 40.3, 32.5, 25.0, 17.2, 9.7, 4.8]),
+])
+def test_published_detections_score_what_others_measured(
+        reference, protocol, annotations, expected):
+    data = reference / "data"
+    text = facnet("evaluate", data / "thumos14_stpn_detections" / "results.json",
+                  "--annotations", data / annotations, "--protocol", protocol,
+                  "--tiou", "0.1:0.7:0.1", "--json")
+    result = json.loads(text)
+    assert list(result["mean_ap"].values()) == pytest.approx(expected, abs=0.1)
+    if protocol == "thumos":
+        assert (result["videos"], result["instances"]) == (212, 3358)

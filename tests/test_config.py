@@ -1,0 +1,102 @@
+"""Configurations validate their fields, and the presets differ where text and code differ."""
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from facnet.config import (
+    PROFILES, Experiment, LocalizationConfig, ModelConfig, TrainingConfig, from_dict, preset,
+    profile, to_dict,
+)
+from facnet.errors import FacnetError
+
+
+def differences(part: str) -> set[str]:
+    released, paper = getattr(preset("released"), part), getattr(preset("paper"), part)
+    return {f.name for f in fields(released)
+            if getattr(released, f.name) != getattr(paper, f.name)}
+
+
+def test_the_presets_differ_in_the_listed_fields_only():
+    assert differences("model") == {
+        "embedding_kernel", "dropout_position", "video_scale", "foreground_init"}
+    assert differences("training") == set()
+    assert differences("localization") == {
+        "sequence", "threshold_rule", "thresholds", "upsampling", "minimum_length",
+        "extra_end_snippet", "outer_inner_weight", "nms_criterion", "nms_threshold",
+        "fusion_nms_threshold", "rgb_weight"}
+
+
+def test_released_thresholds_are_absolute_at_twenty_classes():
+    config = preset("released").localization
+    assert [t / 21 for t in config.thresholds] == pytest.approx([.03, .035, .04, .045, .05])
+    assert config.class_threshold / 21 == pytest.approx(.1)
+
+
+@pytest.mark.parametrize("kind, name, value", [
+    (ModelConfig, "embedding_widths", (1024,)),
+    (ModelConfig, "embedding_kernel", 2),
+    (ModelConfig, "dropout", 1.0),
+    (ModelConfig, "temperatures", ()),
+    (ModelConfig, "temperatures", (1.0, 0.0)),
+    (ModelConfig, "scale", 0.0),
+    (TrainingConfig, "learning_rate", 0.0),
+    (TrainingConfig, "betas", (0.9, 1.0)),
+    (TrainingConfig, "batch_size", 0),
+    (TrainingConfig, "lambda_cw", -1.0),
+    (LocalizationConfig, "thresholds", (-0.1,)),
+    (LocalizationConfig, "nms_threshold", 1.5),
+    (LocalizationConfig, "upsampling", 0),
+])
+def test_a_value_that_makes_no_sense_is_refused_by_name(kind, name, value):
+    with pytest.raises(FacnetError, match=rf"{kind.__name__}\.{name}"):
+        kind(**{name: value})
+
+
+@pytest.mark.parametrize("kind, name, value, right", [
+    (ModelConfig, "dropout_position", "before_activations", "before_activation"),
+    (ModelConfig, "foreground_init", "minus-background", "minus_background"),
+    (TrainingConfig, "reduction", "means", "mean"),
+    (LocalizationConfig, "threshold_rule", "ranges", "range"),
+    (LocalizationConfig, "nms_criterion", "tIoUs", "tiou"),
+])
+def test_a_typo_in_a_choice_is_answered_with_the_right_word(kind, name, value, right):
+    with pytest.raises(FacnetError, match=f"Did you mean '{right}'"):
+        kind(**{name: value})
+
+
+def test_uniform_thresholds_need_probabilities():
+    with pytest.raises(FacnetError, match="threshold_rule='range'"):
+        LocalizationConfig(sequence="activation")
+
+
+@pytest.mark.parametrize("name", ["released", "paper"])
+def test_an_experiment_survives_json(name):
+    experiment = replace(preset(name), seed=3)
+    assert from_dict(Experiment, json.loads(json.dumps(to_dict(experiment)))) == experiment
+
+
+def test_an_unknown_field_is_refused_with_a_suggestion():
+    with pytest.raises(FacnetError, match="Did you mean 'epochs'"):
+        from_dict(TrainingConfig, {"epoch": 3})
+
+
+def test_unknown_names_of_presets_and_profiles():
+    with pytest.raises(FacnetError, match="No preset 'relased'. Did you mean 'released'"):
+        preset("relased")
+    with pytest.raises(FacnetError, match="No profile 'quik'. Did you mean 'quick'"):
+        profile("quik")
+
+
+def test_a_profile_overrides_sizes_epochs_and_learning_rate_only():
+    original = preset("paper")
+    for one in PROFILES.values():
+        changed = one.apply(original)
+        assert changed.localization == original.localization
+        same = replace(changed.model, embedding_widths=original.model.embedding_widths)
+        assert same == original.model
+        same = replace(changed.training, epochs=original.training.epochs,
+                       learning_rate=original.training.learning_rate)
+        assert same == original.training
+    assert profile("full").apply(original) == original

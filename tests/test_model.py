@@ -1,0 +1,155 @@
+"""The network computes what the authors' released code computes, whatever it is batched with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import FIXTURES
+
+from facnet.config import ModelConfig, TrainingConfig, preset
+from facnet.losses import fac_net_losses, normalised_cross_entropy
+from facnet.model import FACNet
+
+PARAMETERS = {
+    "W1": "embedding.0.weight", "b1": "embedding.0.bias", "W2": "embedding.1.weight",
+    "b2": "embedding.1.bias", "ac_center": "W_a", "fg_center": "W_f",
+}
+
+
+def released_model(case, prefix="", **fields) -> FACNet:
+    """The network with recorded weights, dropout off."""
+    widths = (len(case[f"{prefix}W1"]), len(case[f"{prefix}W2"]))
+    config = replace(ModelConfig(embedding_widths=widths, dropout=0.0), **fields)
+    model = FACNet(case["x"].shape[-1], case["y"].shape[-1], config)
+    state = {ours: torch.from_numpy(case[prefix + theirs]) for theirs, ours in PARAMETERS.items()}
+    model.to(state["W_a"].dtype).load_state_dict(state)
+    return model
+
+
+@pytest.mark.parametrize("name", ["fwd_small_0", "fwd_small_1", "fwd_small_2"])
+def test_forward_losses_and_gradients_are_those_of_the_released_code(name):
+    case = dict(np.load(FIXTURES / f"{name}.npz"))
+    scale = float(case["scale_factor"])
+    model = released_model(
+        case, scale=scale, video_scale=2 * scale, temperatures=tuple(case["temperature"]))
+    x, y = torch.from_numpy(case["x"][0]), torch.from_numpy(case["y"])
+    output = model(x, torch.tensor([len(x)]))
+    losses = fac_net_losses(output, y, TrainingConfig())
+    losses.total.sum().backward()
+    got = {
+        "x_emb": output.X_e, "frm_scrs": output.S_a, "frm_fg_scrs": output.S_f,
+        "frm_pred": output.S_a.softmax(-1), "cw_pred": output.R_a.softmax(-1),
+        "ca_pred": output.R_f.softmax(-1), "mil_pred": output.R_m.softmax(-1),
+        "loss_cw": losses.cw, "loss_ca": losses.ca, "loss_mil": losses.mil,
+        "loss_total": losses.total,
+    }
+    got |= {f"grad_{theirs}": model.get_parameter(ours).grad
+            for theirs, ours in PARAMETERS.items()}
+    if len(x) == 1:
+        # Attention over one snippet is constant: what is recorded there is rounding noise.
+        assert float(got["grad_fg_center"].abs().max()) < 1e-12
+        del got["grad_fg_center"]
+    for key, value in got.items():
+        value, recorded = value.detach().numpy().ravel(), case[key].ravel()
+        if recorded.dtype == np.float64:
+            np.testing.assert_allclose(value, recorded, rtol=1e-6, atol=1e-9, err_msg=key)
+        else:
+            error = np.abs(value - recorded).max() / np.abs(recorded).max()
+            assert error < 1e-5, key
+
+
+@pytest.mark.parametrize("name", ["released", "paper"])
+@pytest.mark.parametrize("background_class", [True, False])
+def test_a_video_scores_the_same_alone_and_in_any_company(name, background_class):
+    config = replace(preset(name).model, embedding_widths=(16, 12),
+                     background_class=background_class)
+    torch.manual_seed(0)
+    model = FACNet(8, 3, config).double().eval()
+    lengths = torch.tensor([5, 1, 300, 128, 2, 129])
+    x = torch.rand(int(lengths.sum()), 8, dtype=torch.float64)
+    together = model(x, lengths)
+    begin = 0
+    for b, length in enumerate(lengths.tolist()):
+        rows = slice(begin, begin + length)
+        begin += length
+        alone = model(x[rows], torch.tensor([length]))
+        for field in ("X_e", "S_a", "S_f"):
+            torch.testing.assert_close(getattr(together, field)[rows], getattr(alone, field))
+        for field in ("R_a", "R_f", "R_m"):
+            torch.testing.assert_close(getattr(together, field)[b], getattr(alone, field)[0])
+
+
+def test_temporal_convolution_is_torchs_with_zeros_past_the_ends():
+    config = ModelConfig(embedding_widths=(6, 4), embedding_kernel=3, dropout=0.0)
+    torch.manual_seed(0)
+    model = FACNet(5, 2, config).double()
+    x = torch.rand(9, 5, dtype=torch.float64)
+    got = model(x, torch.tensor([9])).X_e
+    expected = x.T.unsqueeze(0)
+    for layer in model.embedding:
+        width = layer.in_features // 3
+        kernel = layer.weight.unflatten(1, (3, width)).permute(0, 2, 1)
+        expected = torch.conv1d(expected, kernel, layer.bias, padding=1).relu()
+    torch.testing.assert_close(got, expected[0].T)
+
+
+def test_a_dead_snippet_does_not_turn_the_model_to_nan():
+    model = FACNet(4, 2, ModelConfig(embedding_widths=(4, 4), dropout=0.0))
+    with torch.no_grad():
+        model.embedding[1].bias.fill_(-0.1)
+    x = torch.rand(6, 4)
+    x[2] = 0  # its embedding is relu(-0.1) = 0
+    output = model(x, torch.tensor([3, 3]))
+    assert (output.X_e[2] == 0).all()
+    fac_net_losses(output, torch.eye(2), TrainingConfig()).total.sum().backward()
+    for name, parameter in model.named_parameters():
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_a_video_of_dead_snippets_has_uniform_scores():
+    model = FACNet(4, 2, ModelConfig(embedding_widths=(4, 4)))
+    output = model.eval()(torch.zeros(3, 4), torch.tensor([3]))
+    for scores in (output.R_a, output.R_f, output.R_m):
+        assert (scores == 0).all()
+
+
+@pytest.mark.parametrize("position", ["after_activation", "before_activation"])
+@pytest.mark.parametrize("rate", [0.5, 0.3])
+def test_dropout_keeps_the_mean_and_drops_at_its_rate(rate, position):
+    config = ModelConfig(embedding_widths=(64, 64), dropout=rate, dropout_position=position)
+    torch.manual_seed(0)
+    model = FACNet(64, 2, config).train()
+    kept = model._dropout(torch.ones(2000, 63))
+    assert float((kept == 0).float().mean()) == pytest.approx(rate, abs=0.01)
+    assert float(kept.mean()) == pytest.approx(1.0, abs=0.02)
+    model.eval()
+    assert (model._dropout(torch.ones(5, 5)) == 1).all()
+
+
+def test_the_initial_foreground_is_minus_the_background_in_released_only():
+    released = FACNet(4, 3, ModelConfig(embedding_widths=(4, 4)))
+    assert torch.equal(released.W_f, -released.W_a[-1:])
+    for config in (ModelConfig(embedding_widths=(4, 4), background_class=False),
+                   ModelConfig(embedding_widths=(4, 4), foreground_init="xavier")):
+        model = FACNet(4, 3, config)
+        assert not torch.equal(model.W_f, -model.W_a[-1:])
+        assert len(model.W_a) == 3 + config.background_class
+
+
+def test_bfloat16_changes_scores_a_little_and_keeps_the_type():
+    torch.manual_seed(0)
+    model = FACNet(32, 3, ModelConfig(embedding_widths=(32, 32))).eval()
+    x, lengths = torch.rand(40, 32), torch.tensor([15, 25])
+    exact, rounded = model(x, lengths), model(x, lengths, bfloat16=True)
+    assert rounded.R_a.dtype == torch.float32
+    difference = (exact.S_a - rounded.S_a).abs().max()
+    assert 0 < difference < 0.1
+
+
+def test_normalised_cross_entropy_is_the_mean_over_the_labels():
+    scores = torch.tensor([[1.0, 2.0, 0.5]])
+    log_p = scores.log_softmax(-1)[0]
+    loss = normalised_cross_entropy(scores, torch.tensor([[1.0, 1.0, 0.0]]))
+    assert float(loss) == pytest.approx(-float(log_p[0] + log_p[1]) / 2, rel=1e-6)
+    assert float(normalised_cross_entropy(scores, torch.zeros(1, 3))) == 0.0
