@@ -127,7 +127,8 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
     try:
         model = _build(tensors, experiment.model)
     except RuntimeError as error:
-        raise FacnetError(f"{path}: shapes disagree ({str(error).splitlines()[-1].strip()}).") from error
+        reason = str(error).splitlines()[-1].strip()
+        raise FacnetError(f"{path}: shapes disagree ({reason}).") from error
     return Checkpoint(model, stream, classes, experiment, f"imported from {path.name}")
 
 

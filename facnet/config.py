@@ -309,12 +309,12 @@ def _given(fields: dict) -> dict:
 
 PROFILES = {
     "smoke": Profile(
-        "smoke", epochs=10, learning_rate=5e-3, embedding_widths=(32, 32),
+        "smoke", epochs=40, learning_rate=5e-3, embedding_widths=(32, 32),
         classes=5, videos=0.3, feature_width=32, longest_video=60,
     ),
     "quick": Profile(
-        "quick", epochs=60, learning_rate=3e-3, embedding_widths=(64, 64),
-        classes=10, videos=0.6, feature_width=64, longest_video=120,
+        "quick", epochs=40, learning_rate=5e-3, embedding_widths=(64, 64),
+        classes=10, videos=0.8, feature_width=96, longest_video=150,
     ),
     "full": Profile("full"),
 }

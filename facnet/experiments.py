@@ -13,7 +13,7 @@ from facnet.localization import fuse, localize
 from facnet.model import FACNet
 from facnet.training import Scores, fit, predict
 
-__all__ = ["Result", "detect", "mean_and_interval", "run", "run_seeds"]
+__all__ = ["Result", "detect", "mean_and_interval", "provenance", "run", "run_seeds"]
 
 
 @dataclass(frozen=True)
@@ -109,3 +109,14 @@ def mean_and_interval(values: Iterable[float]) -> tuple[float, float]:
         return float(values.mean()), float("nan")
     error = values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean()), float(t.ppf(0.975, len(values) - 1) * error)
+
+
+def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str = "released") -> str:
+    """One line for the caption of a table or figure: on what data, at what size, how often."""
+    data = "**Synthetic data, not THUMOS14**" if dataset.simulated else f"**{dataset.name}**"
+    train, test = (len(dataset.subset(name)) for name in ("train", "test"))
+    runs = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    return (
+        f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
+        f" profile `{profile}`, {runs}, protocol `{protocol}`."
+    )

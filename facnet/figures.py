@@ -19,8 +19,8 @@ from facnet.localization import localize, propose, sequences
 from facnet.training import Scores
 
 __all__ = [
-    "COLOURS", "precision_recall", "save_figure", "save_table", "stages", "timeline",
-    "training_curves", "use_style",
+    "COLOURS", "example_video", "precision_recall", "save_figure", "save_table", "stages",
+    "timeline", "training_curves", "use_style",
 ]
 
 COLOURS = {
@@ -56,6 +56,18 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv", index=False)
     (folder / f"{name}.md").write_text(table.to_markdown(index=False) + "\n")
+
+
+def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
+    """A test video to look at, chosen by rule and not by result: (video, label).
+
+    The one with the number of instances of `label` closest to six, the first of several. Where
+    the data set has no such class, its first class takes the place.
+    """
+    label = label if label in dataset.classes else dataset.classes[0]
+    instances = dataset.instances_of("test")
+    counts = instances[instances.label == label].groupby("video", sort=True).size()
+    return (counts - 6).abs().idxmin(), label
 
 
 def timeline(

@@ -31,7 +31,6 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
         return make_synthetic(size)
     folder = Path(dataset)
     if not folder.is_dir():
-        raise FacnetError(
-            f"{str(dataset)!r} is neither a data set nor a folder.{suggest(str(dataset), ['synthetic'])}"
-        )
+        hint = suggest(str(dataset), ["synthetic"])
+        raise FacnetError(f"{str(dataset)!r} is neither a data set nor a folder.{hint}")
     return open_folder(folder)

@@ -8,7 +8,6 @@ optionally, `ignored` intervals. `data/README.md` shows one.
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from facnet.datasets.files import read_annotations, read_json
 from facnet.errors import FacnetError, suggest
 
 __all__ = ["Dataset", "open_folder"]
@@ -104,8 +104,6 @@ def open_folder(folder: Path) -> Dataset:
         If annotations.json is missing or malformed, or names a split without videos. What else
         can be wrong with features is found when a video is read.
     """
-    from facnet.datasets.files import read_annotations, read_json
-
     path = folder / "annotations.json"
     facts = read_json(path)
     required = ("name", "classes", "streams", "snippet_seconds", "train", "test")

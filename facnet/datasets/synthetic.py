@@ -92,14 +92,14 @@ MIXED = (
 
 # Strengths of the parts: (rgb, flow). rgb knows the scene, flow the movement.
 STRENGTH = {
-    "core": (0.8, 0.8),
-    "flank": (0.6, 0.6),
-    "context": (0.5, 0.2),
-    "actionness": (0.4, 0.8),
+    "core": (0.8, 0.75),
+    "flank": (0.55, 0.55),
+    "context": (0.6, 0.4),
+    "actionness": (0.45, 0.6),
     "background": (0.6, 0.6),
-    "look_alike": (0.5, 0.5),
+    "look_alike": (0.9, 0.9),
     "appearance": (0.4, 0.4),
-    "noise": (0.28, 0.28),
+    "noise": (0.43, 0.43),
 }
 NOISE_LAG = 0.7  # correlation of a channel's noise between neighbouring snippets
 BURST_EVERY = 60  # snippets of background between look-alikes, on average
@@ -155,8 +155,9 @@ def _timelines(names: tuple[str, ...], split: int, share: float, rng: np.random.
             events for pair, events in joint.items() if name in pair)
     events = [[] for _ in members]  # of a video: lists of (label, seconds) that stand together
     for kind, total in kinds.items():
+        alone = kind[0] if len(kind) == 1 else None
         videos = [v for v, labels in enumerate(members)
-                  if labels == kind or (len(kind) == 1 and kind[0] in labels and labels not in joint)]
+                  if labels == kind or (alone in labels and labels not in joint)]
         for video, count in _allot(round(total * share), popularity[videos], videos, rng):
             lengths = [_durations(CLASSES[name].seconds, count, rng) for name in kind]
             events[video] += [list(zip(kind, seconds)) for seconds in zip(*lengths)]

@@ -19,7 +19,10 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]
-HARMLESS = "invalid theme mode"  # the theme logs it where no theme was ever chosen
+HARMLESS = (
+    "invalid theme mode",  # the theme logs it where no theme was ever chosen
+    "/favicon.ico",  # the browser asks for it on the front page, which only leads on
+)
 PHONE = {"width": 390, "height": 844}
 
 
@@ -69,8 +72,9 @@ def page(browser, address):
             trouble.append(f"asks for {request.url}")
 
     def note_console(message):
-        if message.type == "error" and HARMLESS not in message.text:
-            trouble.append(f"console: {message.text}")
+        text = f"{message.text} ({message.location['url']})"
+        if message.type == "error" and not any(word in text for word in HARMLESS):
+            trouble.append(f"console: {text}")
 
     page.on("request", note_request)
     page.on("console", note_console)

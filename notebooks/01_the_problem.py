@@ -1,0 +1,123 @@
+# %% [markdown]
+# # The problem
+#
+# Someone has watched a hundred hours of sports videos and written one word beside each: *diving*,
+# *hammer throw*. From these words alone, a program is to learn when in a video each action begins
+# and ends. This page shows what that asks for, and what FAC-Net {cite}`huang2021facnet` makes of it.
+
+# %% tags=["parameters"]
+import os
+
+dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # "synthetic", or a folder
+profile: str = os.environ.get("FACNET_PROFILE", "quick")  # smoke, quick or full
+seeds: int = 1  # how many; this page shows one run
+output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are saved
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from myst_nb import glue
+
+from facnet import config, figures
+from facnet.datasets import load
+from facnet.experiments import provenance, run
+from facnet.training import frame_labels
+
+figures.use_style()
+data = load(dataset, profile)
+Markdown(f"> {provenance(data, profile, seeds)}")
+
+# %% tags=["hide-input"]
+recipe = config.profile(profile).apply(config.preset("released"))
+result = run(data, recipe)
+
+# %% [markdown]
+# ## One video
+#
+# The example is chosen by rule, not by result: the test video whose number of hammer throws comes
+# closest to six. A *snippet* is 16 frames (0.64 s); each has one feature vector for appearance
+# (rgb) and one for motion (flow). The network has never been told where in a video anything
+# happens.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video, flow stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class (equation 1). Green shade: ground truth. Bottom: what was detected from both streams, and what is there."}}
+video, label = figures.example_video(data, "HammerThrow")
+figure = figures.timeline(data, result.scores[data.streams[-1]], video, label, result.detections)
+figures.save_figure(figure, "the_problem", output)
+glue("problem_figure", figure, display=False)
+
+# %% tags=["hide-input"]
+scores = result.scores[data.streams[-1]]
+rows = scores.rows(video)
+inside = frame_labels(data, video, rows.stop - rows.start)[:, data.classes.index(label)]
+foreground = scores.foreground[rows]
+Markdown(
+    f"In this video the foreground score averages {foreground[inside].mean():.2f} inside instances"
+    f" of {label} and {foreground[~inside].mean():.2f} outside (it lies between −5 and 5). Over"
+    f" all test videos, AVG, the mean average precision over tIoU 0.1 to 0.7, is"
+    f" {result.evaluation.average:.1f} % with this seed."
+)
+
+# %% [markdown]
+# ## Given and wanted
+#
+# Given are $N$ untrimmed training videos $V_i$ with binary label vectors $y_i$ over $C$ actions.
+# Wanted, for a new video, is a set of *detections* $(c, q, t_s, t_e)$: class, confidence, start and
+# end. A detection counts as found if it overlaps a true instance of its class enough; the
+# *temporal intersection over union* (tIoU) says how much.
+#
+# Video-level labels make classification easy and localisation hard. What tells a hammer throw from
+# a discus throw may be a second of spinning, or the cage that stands there through the whole
+# video. A classifier can succeed with either, and a localiser built on it finds too little in the
+# first case and too much in the second.
+#
+# ## Foreground and actions should include each other
+#
+# Every method of this kind has a *selector* that picks the snippets that matter, the
+# *foreground*: an attention, or the top-scoring snippets of a class. The usual training signal
+# runs one way: *the foreground must be an action* (what was selected should be classifiable). A
+# selector that picks only the most telling second of each throw satisfies it perfectly.
+#
+# FAC-Net adds the way back: *an action must be foreground*. Its three branches share one
+# embedding and two classifiers, one for the actions and one for the foreground:
+#
+# | branch | asks | relation |
+# | --- | --- | --- |
+# | CW, class-wise foreground classification | is the part of the video that looks like class $j$ foreground? Yes for the classes present, no for all others | action → foreground |
+# | CA, class-agnostic attention | which class is the part that looks like foreground? | foreground → action |
+# | MIL, multiple instance learning | which classes occur in the video? | foreground → action |
+#
+# Each branch looks through several attentions at once, sharp and smooth ones (*hybrid
+# attention*), so that the less telling parts of an action are not left out.
+#
+# The paper reports an AVG of 42.2 on THUMOS14 with a background class and 38.8 without.
+# [](03_from_features_to_detections.ipynb) sets those beside what comes out here.
+#
+# ## What the data are
+#
+# THUMOS14's features are gigabytes that this book cannot ship. Its default data are **synthetic**:
+# timelines drawn to THUMOS14's statistics, features made of named parts
+# ([how](../book/data.md)). They show how the method works and whether the code is right, not how
+# well the method does in the world. Whoever has the real features
+# [names their folder](../book/how_to_rerun.md) and gets this same page from them.
+
+# %% tags=["hide-input"]
+own = data.instances_of("train")
+hours = data.videos.groupby("subset").duration.sum() / 3600
+Markdown(
+    f"Here: {hours['train']:.1f} hours of training video with {len(own)} instances that are only"
+    f" used to describe the data, and {hours['test']:.1f} hours of test video with"
+    f" {len(data.instances_of('test'))} instances; half of the training instances last less than"
+    f" {(own.end - own.start).median():.1f} s."
+)
+
+# %% tags=["nbval-check-output"]
+print(*data.classes, sep="\n")
+
+# %% [markdown]
+# ## To remember, and to try
+#
+# - The labels say *what*, never *when*. Classification can be near perfect while localisation
+#   fails.
+# - FAC-Net ties foreground and actions together in both directions.
+# - Try another class in `example_video(data, "CliffDiving")`: every cliff dive is annotated as a
+#   dive too, so two classes claim the same seconds.
+# - Try `profile = "full"`: more classes and videos, longer training, the full width.

@@ -1,0 +1,119 @@
+"""A folder of plain arrays and one json is a data set; what is wrong with it is said."""
+
+import json
+
+import numpy as np
+import pytest
+
+from facnet.config import Experiment, profile
+from facnet.datasets import load
+from facnet.errors import FacnetError
+from facnet.experiments import run
+
+
+def annotations(streams) -> dict:
+    """Two training videos and one test video of two classes."""
+    def entry(subset, shown, **more):
+        items = [{"label": label, "segment": [1.0 + i, 3.0 + i]} for i, label in enumerate(shown)]
+        return {"subset": subset, "duration": 6.4, "annotations": items, **more}
+
+    return {
+        "name": "mine", "classes": ["jump", "run"], "streams": streams, "snippet_seconds": 0.64,
+        "train": "validation", "test": "test", "ignored": {"c": [[5.0, 6.0]]},
+        "database": {
+            "a": entry("validation", ["jump"]),
+            "b": entry("validation", ["run"], labels=["jump", "run"]),
+            "c": entry("test", ["jump", "run"]),
+            "d": entry("elsewhere", ["jump"]),
+        },
+    }
+
+
+def write(folder, facts, arrays) -> None:
+    (folder / "annotations.json").write_text(json.dumps(facts))
+    for name, array in arrays.items():
+        path = folder / "features" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, array)
+
+
+@pytest.fixture
+def wide():
+    rng = np.random.default_rng(0)
+    return {video: rng.random((10, 12)).astype(np.float16) for video in "abc"}
+
+
+@pytest.fixture(params=["a file a stream", "one file for both"])
+def folder(request, tmp_path, wide):
+    if request.param == "one file for both":
+        streams = {"rgb": {"columns": [0, 5]}, "flow": {"columns": [5, 12]}}
+        write(tmp_path, annotations(streams), wide)
+    else:
+        arrays = {f"{stream}/{video}": array[:, cut] for video, array in wide.items()
+                  for stream, cut in (("rgb", slice(0, 5)), ("flow", slice(5, 12)))}
+        write(tmp_path, annotations({"rgb": {}, "flow": {}}), arrays)
+    return tmp_path
+
+
+def test_both_layouts_give_the_same_data_set_without_copying(folder, wide):
+    data = load(folder)
+    assert (data.name, data.classes, data.streams) == ("mine", ("jump", "run"), ("rgb", "flow"))
+    assert data.subset("train") == ("a", "b") and data.subset("test") == ("c",)
+    assert data.labels(("a", "b")).tolist() == [[1, 0], [1, 1]]
+    assert len(data.instances_of("test")) == 2 and len(data.ignored) == 1
+    assert not data.simulated
+    flow = data.features("flow", "b")
+    np.testing.assert_array_equal(flow, wide["b"][:, 5:])
+    assert isinstance(flow, np.memmap)
+
+
+def test_a_folder_is_trained_on_like_the_embedded_data(folder):
+    result = run(load(folder), profile("smoke").apply(Experiment()))
+    assert set(result.models) == {"rgb", "flow"}
+    assert result.models["flow"].input_width == 7
+    assert 0 <= result.evaluation.average <= 100
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda f: f.pop("snippet_seconds"), "no 'snippet_seconds'"),
+    (lambda f: f.update(train="training"), "no video in subset 'train'"),
+    (lambda f: f.update(classes=["jump", "runs"]), "b: unknown label 'run'. Did you mean 'runs'"),
+    (lambda f: f["database"]["c"]["annotations"][0].update(segment=[3.0, 1.0]), "c: "),
+])
+def test_faulty_annotations_are_one_clear_error(tmp_path, wide, change, message):
+    facts = annotations({"rgb": {"columns": [0, 5]}})
+    change(facts)
+    write(tmp_path, facts, wide)
+    with pytest.raises(FacnetError, match=message) as error:
+        load(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("array, message", [
+    (None, "b.npy: cannot be read as a plain .npy array"),
+    (np.array([{"a": 1}], object), "b.npy: cannot be read as a plain .npy array"),
+    (np.zeros((0, 12)), r"features of shape \(0, 5\), not \[T, D\]"),
+])
+def test_faulty_features_are_one_clear_error(tmp_path, wide, array, message):
+    write(tmp_path, annotations({"rgb": {"columns": [0, 5]}}), wide)
+    (tmp_path / "features" / "b.npy").unlink()
+    if array is not None:
+        np.save(tmp_path / "features" / "b.npy", array)
+    with pytest.raises(FacnetError, match=message):
+        load(tmp_path).features("rgb", "b")
+
+
+def test_a_name_that_is_no_data_set_gets_a_suggestion():
+    with pytest.raises(FacnetError, match="Did you mean 'synthetic'"):
+        load("synthetics")
+
+
+def test_the_fingerprint_changes_with_labels_and_features(folder):
+    before = load(folder).fingerprint()
+    path = next((folder / "features").rglob("c.npy"))
+    np.save(path, np.load(path) + 1)
+    after = load(folder).fingerprint()
+    facts = json.loads((folder / "annotations.json").read_text())
+    facts["database"]["a"]["annotations"][0]["segment"] = [1.0, 3.5]
+    (folder / "annotations.json").write_text(json.dumps(facts))
+    assert len({before, after, load(folder).fingerprint()}) == 3

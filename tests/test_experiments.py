@@ -1,0 +1,126 @@
+"""A whole run, and the figures and tables that are drawn from it."""
+
+from dataclasses import replace
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from facnet import figures
+from facnet.config import Experiment, preset, profile
+from facnet.datasets import load
+from facnet.evaluation import drop_ignored
+from facnet.experiments import detect, mean_and_interval, provenance, run, run_seeds
+from facnet.localization import fuse, localize
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("synthetic", "smoke")
+
+
+@pytest.fixture(scope="module")
+def result(data):
+    return run(data, profile("smoke").apply(Experiment()))
+
+
+def test_a_run_has_a_model_a_history_and_scores_for_each_stream(data, result):
+    for part in (result.models, result.histories, result.scores):
+        assert tuple(part) == data.streams
+    assert result.evaluation.videos == len(data.subset("test"))
+    assert result.evaluation.instances.sum() == len(data.instances_of("test"))
+
+
+def test_training_beats_the_untrained_network(data, result):
+    experiment = result.experiment
+    untrained = run(data, replace(experiment, training=replace(experiment.training, epochs=0)))
+    assert result.histories["rgb"].shape[0] and not len(untrained.histories["rgb"])
+    assert result.evaluation.average > 2 * untrained.evaluation.average
+
+
+def test_ambiguous_detections_are_dropped_before_the_streams_are_fused(data, result):
+    video = data.subset("test")[0]
+    ignored = pd.DataFrame([(video, 0.0, 1e4)], columns=["video", "start", "end"])
+    data = replace(data, ignored=ignored)
+    got = detect(result.scores, data, result.experiment.localization)
+    assert video not in set(got.video)
+    seconds = data.snippet_seconds
+    streams = {s: localize(own, data.classes, seconds) for s, own in result.scores.items()}
+    streams = {s: drop_ignored(d, ignored, seconds) for s, d in streams.items()}
+    pd.testing.assert_frame_equal(got, fuse(streams, seconds))
+
+
+@pytest.mark.parametrize("fields", [
+    {"background_class": False}, {"temperatures": (1.0,)}])
+def test_variants_of_the_model_run_from_end_to_end(data, fields):
+    experiment = profile("smoke").apply(Experiment())
+    experiment = replace(experiment, model=replace(experiment.model, **fields),
+                         training=replace(experiment.training, epochs=2))
+    assert np.isfinite(run(data, experiment).evaluation.average)
+
+
+def test_the_papers_preset_runs_from_end_to_end(data):
+    experiment = profile("smoke").apply(preset("paper"))
+    result = run(data, replace(experiment, training=replace(experiment.training, epochs=5)))
+    assert len(result.detections) and np.isfinite(result.evaluation.average)
+
+
+def test_seeds_differ_and_carry_their_number(data):
+    experiment = profile("smoke").apply(Experiment())
+    experiment = replace(experiment, training=replace(experiment.training, epochs=1))
+    first, second = run_seeds(data, experiment, range(2))
+    assert (first.experiment.seed, second.experiment.seed) == (0, 1)
+    assert not np.array_equal(first.scores["rgb"].activation, second.scores["rgb"].activation)
+
+
+def test_mean_and_interval_are_students():
+    mean, half = mean_and_interval([1.0, 2.0, 3.0])
+    assert mean == 2.0
+    assert half == pytest.approx(4.302653 / np.sqrt(3), rel=1e-5)
+    assert np.isnan(mean_and_interval([1.0])[1])
+
+
+def test_provenance_never_passes_synthetic_data_off_as_thumos14(data):
+    assert "Synthetic data, not THUMOS14" in provenance(data, "smoke", 3)
+    assert "Synthetic" not in provenance(replace(data, simulated=False), "smoke", 3)
+
+
+def test_the_example_video_is_chosen_by_its_number_of_instances(data):
+    video, label = figures.example_video(data, "HammerThrow")
+    instances = data.instances_of("test")
+    counts = instances[instances.label == "HammerThrow"].groupby("video").size()
+    assert label == "HammerThrow"
+    assert abs(counts[video] - 6) == (counts - 6).abs().min()
+    assert figures.example_video(data, "Chess")[1] == data.classes[0]
+
+
+def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, tmp_path):
+    video, label = figures.example_video(data, "HammerThrow")
+    scores = result.scores["flow"]
+    drawn = {
+        "timeline": figures.timeline(data, scores, video, label, result.detections),
+        "stages": figures.stages(data, scores, video, label, result.experiment.localization),
+        "stages_paper": figures.stages(data, scores, video, label, preset("paper").localization),
+        "training_curves": figures.training_curves(result.histories),
+        "precision_recall": figures.precision_recall(result.evaluation),
+    }
+    assert drawn["timeline"].axes[0].lines[0].get_xdata().size == len(
+        data.features("flow", video))
+    assert len(drawn["training_curves"].axes) == 2
+    for name, figure in drawn.items():
+        assert all(axes.get_xlabel() for axes in figure.axes[-1:])
+        figures.save_figure(figure, name, tmp_path)
+        for kind in ("svg", "pdf", "png"):
+            assert (tmp_path / f"{name}.{kind}").stat().st_size > 1000
+        plt.close(figure)
+
+
+def test_tables_are_saved_as_csv_and_markdown(tmp_path):
+    table = pd.DataFrame({"method": ["a", "b"], "AVG": [1.5, 2.5]})
+    figures.save_table(table, "t", tmp_path)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)
+    assert "| a " in (tmp_path / "t.md").read_text()
