@@ -75,16 +75,11 @@ $(BUILD)/parameters: FORCE
 	    || echo "$(FACNET_PROFILE) $(FACNET_DATASET)" > $@
 
 # An executed copy of each notebook. A failed run shows its traceback and leaves NAME.failed.ipynb.
-$(BUILD)/src/notebooks/%.ipynb: notebooks/%.ipynb $(SOURCES) $(READY) $(BUILD)/parameters
+$(EXECUTED): $(BUILD)/src/%: % $(SOURCES) $(READY) $(BUILD)/parameters \
+    book/run_notebook.py
 	@mkdir -p $(@D)
 	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"
-	@set -o pipefail; $(BIN)/papermill $< $(@:.ipynb=.failed.ipynb) --cwd notebooks -k python3 \
-	    --no-progress-bar --log-level WARNING 2>&1 | sed '/IPKernelApp/d' \
-	    || { echo "$< failed. As far as it came: $(@:.ipynb=.failed.ipynb)"; exit 1; }
-	@$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.papermill \
-	    metadata.widgets metadata.language_info metadata.jupytext cell.metadata.papermill \
-	    cell.metadata.execution" $(@:.ipynb=.failed.ipynb)
-	@mv $(@:.ipynb=.failed.ipynb) $@
+	@$(BIN)/python book/run_notebook.py $< $@
 
 executed: $(EXECUTED)
 

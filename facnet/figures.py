@@ -186,7 +186,8 @@ def _lanes(axes: Axes, lanes: list[tuple[str, pd.DataFrame]]) -> None:
     for row, (name, segments) in enumerate(reversed(lanes)):
         widths = list(zip(segments.start, segments.end - segments.start))
         axes.broken_barh(widths, (row + 0.15, 0.7), facecolor=COLOURS[name],
-                         edgecolor="white", linewidth=0.5, alpha=0.75)
+                         edgecolor="white", linewidth=0.5,
+                         alpha=0.25 if name == "proposals" else 0.75)
     axes.set(ylim=(0, len(lanes)), yticks=np.arange(len(lanes)) + 0.5,
              yticklabels=[name for name, _ in reversed(lanes)])
     axes.tick_params(axis="y", length=0)

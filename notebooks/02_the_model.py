@@ -33,6 +33,7 @@ _ = torch.manual_seed(0)
 T, C = 300, 20
 recipe = config.preset("released")
 model = FACNet(input_width=1024, classes=C, config=recipe.model).double().eval()
+_ = model.requires_grad_(False)
 x = torch.rand(T, 1024, dtype=torch.float64)
 out = model(x, lengths=torch.tensor([T]))
 delta, delta_video, taus = recipe.model.scale, recipe.model.video_scale, recipe.model.temperatures
@@ -225,7 +226,7 @@ for name in ModelConfig.__dataclass_fields__:
 #
 # - CW and CA are mirror images: attention of one side, classifier of the other.
 # - The softmax over time makes attentions, the one over classes makes probabilities.
-# - Try `ModelConfig(temperatures=(1.0,))`: only the shapes' first axis changes. In the paper the
-#   choice is worth more than a point of AVG (Table 4).
+# - Try `ModelConfig(temperatures=(1.0,))`: only the first axis of attentions and features changes.
+#   The paper's Table 4 compares nine choices.
 # - Try `background_class=False`: $W_a$ loses a row, and the initial $W_f$ becomes random, since
 #   there is no background row for it to oppose.

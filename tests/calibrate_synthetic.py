@@ -1,4 +1,4 @@
-"""How hard the synthetic data are: measure, and write tests/calibration.json.
+"""How hard the synthetic data are: measure, write tests/calibration.json and the page's table.
 
     python tests/calibrate_synthetic.py [full|quick|smoke ...]
 
@@ -20,6 +20,7 @@ from facnet.datasets.synthetic import STRENGTH, VERSION
 from facnet.experiments import run
 
 FILE = Path(__file__).with_name("calibration.json")
+PAGE = Path(__file__).parents[1] / "book" / "synthetic_difficulty.md"
 SEEDS = range(5)
 # At full size the released preset with this embedding, learning rate and length of training.
 FULL = {"embedding_widths": (128, 128), "learning_rate": 1e-3, "epochs": 40}
@@ -41,8 +42,9 @@ def measure(size: str) -> dict:
     data, experiment = load("synthetic", size), recipe(size)
     untrained = replace(experiment, training=replace(experiment.training, epochs=0))
     rows = {}
-    for name, one, supervision in (("facnet", experiment, "video"), ("untrained", untrained, "video"),
-                                   ("frame_supervised", experiment, "frame")):
+    variants = {"facnet": (experiment, "video"), "untrained": (untrained, "video"),
+                "frame_supervised": (experiment, "frame")}
+    for name, (one, supervision) in variants.items():
         started = time.perf_counter()
         results = [run(data, replace(one, seed=s), supervision=supervision) for s in SEEDS]
         seconds = (time.perf_counter() - started) / len(SEEDS)
@@ -59,9 +61,28 @@ def measure(size: str) -> dict:
     return {"settings": settings, **rows}
 
 
+def as_table(measured: dict) -> str:
+    """The page's table: means over seeds, with the smallest and the largest."""
+    lines = [
+        "| size | training | untrained | FAC-Net | frame-supervised | video classification mAP |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for size in ("quick", "full"):
+        one, settings = measured[size], measured[size]["settings"]
+        cells = [f"`{size}`", f"{settings['epochs']} epochs at {settings['learning_rate']:g}, "
+                 f"embedding {settings['embedding_widths'][-1]} wide"]
+        for name in ("untrained", "facnet", "frame_supervised"):
+            values = one[name]["average"]
+            cells.append(f"{np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})")
+        cells.append(f"{np.mean(one['facnet']['classification']):.1f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
     measured = json.loads(FILE.read_text()) if FILE.exists() else {}
     measured |= {"version": VERSION, "strength": {k: list(v) for k, v in STRENGTH.items()}}
     for size in sys.argv[1:] or ("smoke", "quick", "full"):
         measured[size] = measure(size)
         FILE.write_text(json.dumps(measured, indent=1) + "\n")
+    PAGE.write_text(as_table(measured))

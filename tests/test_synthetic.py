@@ -141,9 +141,20 @@ def test_the_recorded_difficulty_is_in_its_band(size, low, high):
 
 
 def test_the_quick_cut_still_learns():
-    """One of the recorded seeds, run again; a machine may differ by rounding, which training grows."""
+    """One recorded seed again; machines may differ by rounding, which training amplifies."""
     from calibrate_synthetic import recipe
 
     result = run(load("synthetic", "quick"), recipe("quick"))
     assert result.classification > 90
     assert 20 < result.evaluation.average < 55
+
+
+def test_the_data_page_shows_the_frozen_constants_and_the_recorded_difficulty():
+    from calibrate_synthetic import PAGE, as_table
+
+    assert PAGE.read_text() == as_table(CALIBRATION)
+    page = (PAGE.parent / "data.md").read_text()
+    for part, (rgb, flow) in synthetic.STRENGTH.items():
+        row = next(line for line in page.splitlines()
+                   if line.startswith(f"| {part.replace('_', '-')} |"))
+        assert [float(cell) for cell in row.split("|")[3:5]] == [rgb, flow], part
