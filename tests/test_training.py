@@ -111,7 +111,6 @@ def test_a_snippet_shows_the_classes_that_cover_half_of_it(smoke):
 
 
 def test_frame_supervision_learns_the_frames(smoke, experiment):
-    experiment = replace(experiment, training=replace(experiment.training, epochs=20))
     video = smoke.subset("train")[0]
     shown = frame_labels(smoke, video, len(smoke.features("flow", video))).any(1)
     background = {}
