@@ -1,4 +1,4 @@
-"""Numbers that papers print: the five tables of the FAC-Net paper, from data/published/*.csv.
+"""Numbers that papers print: the five tables of the FAC-Net paper, read from data/published/.
 
 The CSVs are part of the repository, not of the package, so that they can be read and corrected
 without opening the code. They are found next to an editable install (`pip install -e .`).

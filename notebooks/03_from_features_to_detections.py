@@ -144,8 +144,8 @@ elif difference + half < 0:
 else:
     verdict = "these runs do not decide whether the background class helps"
 classification = mean_and_interval(r.classification for r in results["FAC-Net"])
-glue("average", f"{mean_and_interval(with_bg)[0]:.1f}", display=False)
-glue("average_half", f"{mean_and_interval(with_bg)[1]:.1f}", display=False)
+glue("average", mean_and_interval(with_bg)[0], display=False)
+glue("average_half", mean_and_interval(with_bg)[1], display=False)
 glue("seeds", seeds, display=False)
 Markdown(
     "Rows above the last two: as printed in the FAC-Net paper, on THUMOS14. Last two:"
