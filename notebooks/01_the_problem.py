@@ -15,7 +15,6 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are sa
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from facnet import config, figures, published
 from facnet.datasets import load
@@ -42,7 +41,6 @@ result = run(data, recipe)
 video, label = figures.example_video(data, "HammerThrow")
 figure = figures.timeline(data, result.scores[data.streams[-1]], video, label, result.detections)
 figures.save_figure(figure, "the_problem", output)
-glue("problem_figure", figure, display=False)
 
 # %% tags=["hide-input"]
 scores = result.scores[data.streams[-1]]
