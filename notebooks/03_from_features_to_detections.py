@@ -107,7 +107,7 @@ classes.rename_axis(index="class", columns=None).round(1)
 # The paper's claim: with a background class FAC-Net is better than without, and better than all
 # weakly supervised methods before it.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "full-width"]
 tious = [f"{t:.1f}" for t in first.evaluation.tiou]
 
 
@@ -117,7 +117,7 @@ def row(name: str) -> dict:
     values = {t: [r.evaluation.mean_ap.iloc[i] for r in runs] for i, t in enumerate(tious)}
     values["average"] = [r.evaluation.average for r in runs]
     cells = {k: "{:.1f} ± {:.1f}".format(*mean_and_interval(v)) for k, v in values.items()}
-    kind = "synthetic data" if data.simulated else data.name
+    kind = "synthetic" if data.simulated else data.name
     return {"supervision": "weak", "method": f"{name}, here ({kind})", **cells}
 
 
@@ -128,7 +128,9 @@ table = pd.concat([printed, here], ignore_index=True)[columns]
 table = table.rename(columns={"average": "AVG"}).astype(object)
 table = table.where(table.notna(), "")
 figures.save_table(table, "table1", output)
-table.style.hide(axis="index").format(precision=1).set_properties(
+shown = table.replace(" ± ", "\n± ", regex=True)  # on a second line, so that all columns fit
+shown.style.hide(axis="index").format(precision=1).set_properties(
+    **{"font-size": "85%", "white-space": "pre", "padding": "0.2em 0.4em"}).set_properties(
     subset=pd.IndexSlice[table.index[-2:], :], **{"font-weight": "bold"})
 
 # %% tags=["hide-input"]
