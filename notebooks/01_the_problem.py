@@ -86,7 +86,7 @@ Markdown(
 # Each branch looks through several attentions at once, sharp and smooth ones (*hybrid
 # attention*), so that the less telling parts of an action are not left out.
 #
-# [From features to detections](03_from_features_to_detections.ipynb) sets what the paper reports
+# [From features to detections](04_from_features_to_detections.ipynb) sets what the paper reports
 # beside what comes out here.
 
 # %% tags=["hide-input"]

@@ -213,7 +213,7 @@ check("X_e", packed.X_e[77:], out.X_e)
 # ## Where the text and the released code part
 #
 # The presets differ in these fields of the architecture, and in the test procedure
-# ([next chapter](03_from_features_to_detections.ipynb)):
+# ([next chapter](04_from_features_to_detections.ipynb)):
 
 # %% tags=["nbval-check-output"]
 released, paper = config.preset("released").model, config.preset("paper").model
