@@ -7,6 +7,10 @@ from difflib import get_close_matches
 class FacnetError(ValueError):
     """Input that cannot be used; the message names the file, the video and the value."""
 
+    def __init__(self, message: str):
+        # One line, whatever a damaged file puts into a name.
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
 
 def suggest(word: str, choices: Iterable[str]) -> str:
     """End of an error message: the closest choice to `word`, or all of them."""

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.datasets.files import read_annotations, read_json
+from facnet.datasets.files import Annotations, collect, read_annotations
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["Dataset", "open_folder"]
+__all__ = ["Dataset", "Header", "open_folder", "read_features", "read_header"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,7 @@ class Dataset:
         """Features of a video, [T, D] with T at least 1."""
         if stream not in self.streams:
             raise FacnetError(f"{self.name}: no stream {stream!r}.{suggest(stream, self.streams)}")
-        array = self.read(stream, video)
-        if array.ndim != 2 or len(array) == 0:
-            raise FacnetError(
-                f"{self.name}, {stream}, {video}: features of shape {array.shape}, not [T, D]."
-            )
-        return array
+        return self.read(stream, video)
 
     def subset(self, name: str) -> tuple[str, ...]:
         """Names of the videos of "train" or "test"."""
@@ -95,6 +90,110 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Header:
+    """What annotations.json says beside its `database`.
+
+    Attributes
+    ----------
+    name, classes, snippet_seconds
+        As in :class:`Dataset`.
+    streams : dict of str to tuple of int or None
+        Columns [first, last) of each stream in the one file a video, or None for a file a stream.
+    subsets : dict of str to str
+        From the file's names to "train" and "test".
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    streams: dict[str, tuple[int, int] | None]
+    snippet_seconds: float
+    subsets: dict[str, str]
+
+    def file(self, folder: Path, stream: str, video: str) -> Path:
+        """Where a video's features lie."""
+        parts = (stream,) if self.streams[stream] is None else ()
+        return folder.joinpath("features", *parts, f"{video}.npy")
+
+
+def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Header | None:
+    """The header of the annotations.json at `path`, whose content is `facts`.
+
+    Parameters
+    ----------
+    path : Path
+        Named in messages.
+    facts : dict
+    faults : list of str, optional
+        Messages for all that is wrong are added to it, and None comes back. Without it the first
+        fault is raised.
+    """
+
+    def texts(value: object) -> bool:
+        return isinstance(value, list) and value and all(isinstance(v, str) and v for v in value)
+
+    def number(value: object) -> bool:
+        return type(value) in (int, float) and 0 < value < float("inf")
+
+    def columns(value: object) -> bool:
+        return value == {} or (
+            isinstance(value, dict) and list(value) == ["columns"]
+            and isinstance(value["columns"], list)
+            and [type(c) for c in value["columns"]] == [int, int]
+            and 0 <= value["columns"][0] < value["columns"][1])
+
+    rules = {
+        "name": (lambda v: texts([v]), "a name"),
+        "classes": (lambda v: texts(v) and len(set(v)) == len(v), "a list of different names"),
+        "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values())),
+                    'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
+        "snippet_seconds": (number, "a positive number"),
+        "train": (lambda v: texts([v]), "the name of a subset"),
+        "test": (lambda v: texts([v]) and v != facts.get("train"), "the name of another subset"),
+    }
+    found: list[str] = []
+    for key, (holds, rule) in rules.items():
+        with collect(found if faults is not None else None):
+            if key not in facts:
+                raise FacnetError(f"{path}: no {key!r}; a container needs {', '.join(rules)}.")
+            if not holds(facts[key]):
+                raise FacnetError(f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}.")
+    if found:
+        faults += found
+        return None
+    streams = {name: tuple(value["columns"]) if value else None
+               for name, value in facts["streams"].items()}
+    subsets = {facts["train"]: "train", facts["test"]: "test"}
+    return Header(facts["name"], tuple(facts["classes"]), streams,
+                  float(facts["snippet_seconds"]), subsets)
+
+
+def read_features(file: Path) -> np.ndarray:
+    """The features [T, D] in a plain .npy file, memory-mapped.
+
+    Raises
+    ------
+    FacnetError
+        If the file is missing, truncated, pickled or not an array of floating-point numbers with
+        two dimensions and at least one row.
+    """
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise FacnetError(f"{file}: no such file.") from error
+    except Exception as error:  # numpy raises many kinds of error on a damaged file
+        hint = ""
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
+        raise FacnetError(
+            f"{file}: cannot be read as a plain .npy array ({error}){hint}.") from error
+    if array.ndim != 2 or 0 in array.shape:
+        raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
+    if array.dtype.kind != "f":
+        raise FacnetError(f"{file}: features of type {array.dtype}, not float16 or float32.")
+    return array
+
+
 def open_folder(folder: Path) -> Dataset:
     """The data set in `folder`; features stay on disk and are memory-mapped.
 
@@ -102,37 +201,45 @@ def open_folder(folder: Path) -> Dataset:
     ------
     FacnetError
         If annotations.json is missing or malformed, or names a split without videos. What else
-        can be wrong with features is found when a video is read.
+        can be wrong with features is found when a video is read;
+        :func:`facnet.datasets.check.check_folder` finds it all at once.
     """
     path = folder / "annotations.json"
-    facts = read_json(path)
-    required = ("name", "classes", "streams", "snippet_seconds", "train", "test")
-    missing = [key for key in required if key not in facts]
-    if missing:
-        raise FacnetError(f"{path}: no {missing[0]!r}; a container needs {', '.join(required)}.")
-    annotations = read_annotations(folder)
-    subsets = {facts["train"]: "train", facts["test"]: "test"}
-    videos = annotations.videos[annotations.videos.subset.isin(subsets)].copy()
-    videos["subset"] = videos.subset.map(subsets)
-    classes = tuple(facts["classes"])
-    for video, labels in zip(videos.video, videos.labels):
-        for label in set(labels) - set(classes):
-            raise FacnetError(f"{path}, {video}: unknown label {label!r}.{suggest(label, classes)}")
+    annotations = read_annotations(path)
+    header = read_header(path, annotations.facts)
+    videos = used_videos(annotations, header)
+    for fault in unknown_labels(path, videos, annotations.instances, header.classes):
+        raise FacnetError(fault)
 
     def read(stream: str, video: str) -> np.ndarray:
-        columns = facts["streams"][stream].get("columns")
-        parts = (f"{video}.npy",) if columns else (stream, f"{video}.npy")
-        file = folder.joinpath("features", *parts)
-        try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error}).") from error
+        file = header.file(folder, stream, video)
+        array, columns = read_features(file), header.streams[stream]
+        if columns and columns[1] > array.shape[1]:
+            raise FacnetError(
+                f"{file}: {array.shape[1]} columns, but {stream} is in {list(columns)}.")
         return array[:, slice(*columns)] if columns else array
 
     dataset = Dataset(
-        facts["name"], classes, tuple(facts["streams"]), float(facts["snippet_seconds"]),
-        videos.reset_index(drop=True), annotations.instances, annotations.ignored, read,
+        header.name, header.classes, tuple(header.streams), header.snippet_seconds,
+        videos, annotations.instances, annotations.ignored, read,
     )
     for subset in ("train", "test"):
         dataset.subset(subset)
     return dataset
+
+
+def used_videos(annotations: Annotations, header: Header) -> pd.DataFrame:
+    """The videos to train and to test on, their subsets called so."""
+    used = annotations.videos[annotations.videos.subset.isin(list(header.subsets))]
+    return used.assign(subset=used.subset.map(header.subsets)).reset_index(drop=True)
+
+
+def unknown_labels(
+    path: Path, videos: pd.DataFrame, instances: pd.DataFrame, classes: tuple[str, ...]
+) -> list[str]:
+    """A message for each video and label that is none of the classes."""
+    own = instances[instances.video.isin(videos.video)]
+    given = [(v, c) for v, labels in zip(videos.video, videos.labels) for c in labels]
+    given += zip(own.video, own.label)
+    unknown = dict.fromkeys((v, c) for v, c in given if c not in classes)
+    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}" for v, c in unknown]

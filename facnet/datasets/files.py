@@ -4,22 +4,23 @@ Times are seconds (float64). Whatever is wrong with a file is raised as a
 :class:`facnet.errors.FacnetError` of one line that names the file, the video and the value.
 """
 
-import codecs
 import json
 import os
-import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
 
 __all__ = [
-    "Annotations", "check_segments", "read_annotations", "read_detections", "read_ignored",
-    "read_json", "read_videos", "write_detections", "write_json",
+    "Annotations", "check_segments", "collect", "read_annotations", "read_detections",
+    "read_ignored", "read_json", "read_videos", "write_detections", "write_json",
 ]
 
 INTERVAL = ("video", "start", "end")
@@ -40,6 +41,7 @@ class Annotations:
     videos: pd.DataFrame
     test: str | None  #: the subset to evaluate on; None stands for all videos
     snippet_seconds: float = 0.64  #: where the file states none, that of THUMOS14's I3D features
+    facts: dict = field(default_factory=dict)  #: all of a JSON file
 
     @property
     def test_instances(self) -> pd.DataFrame:
@@ -48,6 +50,17 @@ class Annotations:
             return self.instances
         names = self.videos.video[self.videos.subset == self.test]
         return self.instances[self.instances.video.isin(names)].reset_index(drop=True)
+
+
+@contextmanager
+def collect(faults: list[str] | None) -> Iterator[None]:
+    """Add the message of a FacnetError to `faults` and go on; without a list let it rise."""
+    try:
+        yield
+    except FacnetError as error:
+        if faults is None:
+            raise
+        faults.append(str(error))
 
 
 def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) -> pd.DataFrame:
@@ -75,12 +88,28 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
     return frame
 
 
-def read_json(path: str | Path) -> dict:
-    """The JSON object in a file."""
+def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
+    """The JSON object in a file.
+
+    A key that appears twice in one object, such as a video's name, is refused, or added to
+    `faults`; the later one then counts.
+    """
+
+    def unique(pairs: list) -> dict:
+        read = dict(pairs)
+        if len(read) < len(pairs):
+            for key, count in Counter(key for key, _ in pairs).items():
+                if count > 1:
+                    with collect(faults):
+                        raise FacnetError(f"{path}, {key}: appears {count} times; ids are unique.")
+        return read
+
     text = _read_text(path)
     try:
-        return _typed(json.loads(text), dict, path)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return _typed(json.loads(text, object_pairs_hook=unique), dict, path)
+    except FacnetError:
+        raise
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise FacnetError(f"{path}: not valid JSON; is the file complete? ({error})") from error
 
 
@@ -141,7 +170,7 @@ def read_ignored(path: str | Path) -> pd.DataFrame:
     return _frame(rows, INTERVAL, path)
 
 
-def read_annotations(path: str | Path) -> Annotations:
+def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annotations:
     """Read ground truth in any of three layouts.
 
     Parameters
@@ -151,6 +180,9 @@ def read_annotations(path: str | Path) -> Annotations:
         `{"database": {video: {"subset", "duration", "annotations": [{"label", "segment"}]}}}`,
         times as numbers or strings; or the folder of THUMOS14 annotations that W-TALC distributes
         (videoname.npy, segments.npy, ..., Ambiguous_test.txt).
+    faults : list of str, optional
+        In a JSON file, messages for all that is wrong are added to it, and the rest is read.
+        Without it the first fault is raised.
 
     Returns
     -------
@@ -167,40 +199,58 @@ def read_annotations(path: str | Path) -> Annotations:
         if not (path / "annotations.json").is_file():
             raise FacnetError(f"{path}: holds neither annotations.json nor videoname.npy.")
         path = path / "annotations.json"
-    return _read_activitynet(path)
+    return _read_activitynet(path, faults)
 
 
-def _read_activitynet(path: Path) -> Annotations:
-    facts = read_json(path)
+def _read_activitynet(path: Path, faults: list[str] | None) -> Annotations:
+    facts = read_json(path, faults)
     videos, instances, ignored = [], [], []
     for video, entry in _get(facts, "database", dict, path).items():
         where = f"{path}, {video}"
-        labels = []
-        for item in _get(entry, "annotations", list, where):
-            label, *times = _labelled_segment(item, where)
-            if label == "Ambiguous":
-                ignored.append((video, *times))
-            else:
-                instances.append((video, label, *times))
-                labels.append(label)
-        labels = [_typed(v, str, where) for v in _typed(entry.get("labels", labels), list, where)]
-        duration = _number(entry["duration"], where) if "duration" in entry else np.nan
+        labels, duration, items = [], np.nan, []
+        with collect(faults):
+            items = _get(entry, "annotations", list, where)
+        for item in items:
+            with collect(faults):
+                label, *times = _labelled_segment(item, where)
+                if label == "Ambiguous":
+                    ignored.append((video, *times))
+                else:
+                    instances.append((video, label, *times))
+                    labels.append(label)
+        entry = entry if isinstance(entry, dict) else {}  # of anything else the items have told
+        with collect(faults):
+            given = entry.get("labels", labels)
+            labels = [_typed(v, str, where) for v in _typed(given, list, where)]
+        with collect(faults):
+            duration = _number(entry["duration"], where) if "duration" in entry else np.nan
         videos.append((video, str(entry.get("subset", "")), duration, tuple(dict.fromkeys(labels))))
-    for video, segments in _typed(facts.get("ignored", {}), dict, f"{path}, ignored").items():
-        where = f"{path}, ignored, {video}"
-        ignored += [(video, *_segment(segment, where)) for segment in _typed(segments, list, where)]
-    seconds = _number(facts.get("snippet_seconds", 0.64), f"{path}, snippet_seconds")
-    return _annotations(path, videos, instances, ignored, facts.get("test"), seconds)
+    with collect(faults):
+        for video, segments in _typed(facts.get("ignored", {}), dict, f"{path}, ignored").items():
+            where = f"{path}, ignored, {video}"
+            for segment in _typed(segments, list, where):
+                with collect(faults):
+                    ignored.append((video, *_segment(segment, where)))
+    seconds, test = 0.64, None
+    with collect(faults):
+        seconds = _number(facts.get("snippet_seconds", 0.64), f"{path}, snippet_seconds")
+    with collect(faults):
+        test = _typed(facts["test"], str, f"{path}, test") if "test" in facts else None
+    return _annotations(path, videos, instances, ignored, test, seconds, facts)
 
 
 def _read_wtalc(folder: Path) -> Annotations:
     # labels_all, the video-level labels, differ from the instances' in some videos: papers train
     # on the former and evaluate on the latter.
     names = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
-    arrays = {name: _read_array(folder / f"{name}.npy") for name in names}
+    arrays = {name: read_array(folder / f"{name}.npy") for name in names}
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         raise FacnetError(f"{folder}: arrays that should have one row a video have {sizes}.")
+    names = [_text(video) for video in arrays["videoname"].ravel().tolist()]
+    for video, count in Counter(names).items():
+        if count > 1:
+            raise FacnetError(f"{folder}, {video}: appears {count} times; ids are unique.")
     videos, instances = [], []
     for video, subset, duration, segments, labels, video_labels in zip(*arrays.values()):
         video = _text(video)
@@ -218,7 +268,7 @@ def _read_wtalc(folder: Path) -> Annotations:
 
 def _annotations(
     path: Path, videos: list, instances: list, ignored: list, test: str | None,
-    snippet_seconds: float = 0.64,
+    snippet_seconds: float = 0.64, facts: dict | None = None,
 ) -> Annotations:
     instances = _frame(instances, INSTANCE, path)
     videos = pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"])
@@ -227,7 +277,7 @@ def _annotations(
         named = {subset.lower(): subset for subset in with_instances}
         test = next((named[name] for name in TEST_SUBSETS if name in named), None)
     ignored = _frame(ignored, INTERVAL, path)
-    return Annotations(instances, ignored, videos, test, snippet_seconds)
+    return Annotations(instances, ignored, videos, test, snippet_seconds, facts or {})
 
 
 def _frame(rows: list, columns: Sequence[str], source: object) -> pd.DataFrame:
@@ -264,7 +314,10 @@ def _labelled_segment(item: object, where: str) -> tuple[str, float, float]:
 def _segment(value: object, where: str) -> tuple[float, float]:
     if len(_row(value, where)) != 2:
         raise FacnetError(f"{where}: {value!r} is not a start and an end in seconds.")
-    return _number(value[0], where), _number(value[1], where)
+    start, end = _number(value[0], where), _number(value[1], where)
+    if end < start:
+        raise FacnetError(f"{where}: segment [{start}, {end}] ends before it starts.")
+    return start, end
 
 
 def _row(value: object, where: str) -> list | np.ndarray:
@@ -274,7 +327,7 @@ def _row(value: object, where: str) -> list | np.ndarray:
 def _number(value: object, where: str) -> float:
     try:
         number = float(np.nan if isinstance(value, bool) else np.asarray(value).item())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
         raise FacnetError(f"{where}: {value!r} is not a finite number.")
@@ -283,37 +336,3 @@ def _number(value: object, where: str) -> float:
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-_CONSTRUCTORS = {
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "numpy.core.multiarray._reconstruct": np.empty(0).__reduce__()[0],
-    "numpy.core.multiarray.scalar": np.float64(0).__reduce__()[0],
-    "_codecs.encode": codecs.encode,  # how Python 3 writes bytes for Python 2
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """A pickle can call whatever it names; this one admits numpy's own constructors only."""
-
-    def find_class(self, module: str, name: str) -> object:
-        full_name = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # since numpy 2.0
-        if full_name not in _CONSTRUCTORS:
-            raise pickle.UnpicklingError(f"it names {full_name}, which no array needs")
-        return _CONSTRUCTORS[full_name]
-
-
-def _read_array(path: Path) -> np.ndarray:
-    try:
-        with open(path, "rb") as file:
-            np.lib.format.read_magic(file)
-            if np.lib.format.read_array_header_1_0(file)[2].hasobject:
-                array = _ArrayUnpickler(file, encoding="bytes").load()
-            else:
-                array = np.load(path, allow_pickle=False)
-        return array if array.ndim else array.reshape(1)
-    except OSError as error:
-        raise FacnetError(f"{path}: cannot be read ({error.strerror}).") from error
-    except Exception as error:  # a damaged pickle raises almost anything
-        raise FacnetError(f"{path}: refused, not an array of one row a video ({error}).") from error

@@ -1,0 +1,211 @@
+"""Everything that is wrong with a data set's folder, at once."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from facnet.datasets.container import (
+    Header, open_folder, read_features, read_header, unknown_labels, used_videos,
+)
+from facnet.datasets.files import Annotations, collect, read_annotations
+from facnet.datasets.portrait import portrait
+
+__all__ = ["Report", "check_folder"]
+
+# Features end up to a stride before their video does, and extractors round frame rates.
+SLACK_SECONDS, SLACK_SNIPPETS, SLACK_SHARE = 1.0, 2, 0.05
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check_folder` found.
+
+    Attributes
+    ----------
+    errors : list of str
+        Training or evaluation would fail or be wrong.
+    oddities : list of str
+        Worth a look; nothing fails. THUMOS14's annotations have some.
+    portrait : DataFrame or None
+        As :func:`facnet.datasets.portrait.portrait` gives it, if there is no error.
+    """
+
+    errors: list[str] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
+    portrait: pd.DataFrame | None = None
+
+
+def check_folder(folder: Path) -> Report:
+    """Look at every file of a container and list all faults, each with file, video and value.
+
+    Parameters
+    ----------
+    folder : Path
+        Laid out as :mod:`facnet.datasets.container` says.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    FacnetError
+        If annotations.json cannot be read at all.
+    """
+    report = Report()
+    path = Path(folder) / "annotations.json"
+    annotations = read_annotations(path, report.errors)
+    header = read_header(path, annotations.facts, report.errors)
+    if header is None:
+        return report
+    videos = used_videos(annotations, header)
+    lengths = _check_features(Path(folder), videos, header, report)
+    _check_durations(path, videos, lengths, header.snippet_seconds, report)
+    _check_videos(path, videos, header, report)
+    _check_instances(path, videos, annotations, lengths, header, report)
+    if report.errors:
+        return report
+    return Report([], report.oddities, portrait(open_folder(Path(folder))))
+
+
+def _check_features(
+    folder: Path, videos: pd.DataFrame, header: Header, report: Report
+) -> dict[str, int]:
+    """Every row of every file; gives the snippets of each video that could be read."""
+    lengths: dict[str, int] = {}
+    places = {}  # a folder of features, and the streams that lie in it
+    for stream, columns in header.streams.items():
+        places.setdefault(stream if columns is None else "", []).append(stream)
+    widths = {place: [] for place in places}  # of its files: (file, video, width)
+    for place, streams in places.items():
+        where = folder / "features" / place
+        if not where.is_dir():
+            report.errors.append(f"{where}: no such folder, for stream {' and '.join(streams)}.")
+            continue
+        for video in tqdm(videos.video, desc=f"checking {place or 'features'}", unit="video"):
+            file = header.file(folder, streams[0], video)
+            with collect(report.errors):
+                array = np.array(read_features(file))
+                widths[place].append((file, video, array.shape[1]))
+                _check_values(file, video, array, report)
+                for stream in streams:
+                    columns = header.streams[stream]
+                    if columns and columns[1] > array.shape[1]:
+                        report.errors.append(
+                            f"{file}, {video}: {array.shape[1]} columns, but {stream} is in"
+                            f" {list(columns)}.")
+                if lengths.setdefault(video, len(array)) != len(array):
+                    report.errors.append(
+                        f"{file}, {video}: {len(array)} snippets, but {lengths[video]} in the"
+                        " stream before it.")
+        extra = {f.stem for f in where.glob("*.npy")} - set(videos.video)
+        if extra:
+            report.oddities.append(
+                f"{where}: {len(extra)} files belong to no video of train or test, such as"
+                f" {min(extra)}.npy.")
+    for files in widths.values():
+        usual = Counter(width for _, _, width in files).most_common(1)
+        report.errors.extend(
+            f"{file}, {video}: {width} features a snippet, but {usual[0][0]} in most videos."
+            for file, video, width in files if width != usual[0][0])
+    return lengths
+
+
+def _check_values(file: Path, video: str, array: np.ndarray, report: Report) -> None:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        snippet, column = np.argwhere(bad)[0]
+        report.errors.append(
+            f"{file}, {video}: {bad.sum()} values are NaN or infinite, the first"
+            f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
+    zero = np.flatnonzero(~array.any(axis=1))
+    if len(zero):
+        report.oddities.append(
+            f"{file}, {video}: {len(zero)} of {len(array)} snippets are all zeros, the first is"
+            f" snippet {zero[0]}.")
+
+
+def _check_durations(
+    path: Path, videos: pd.DataFrame, lengths: dict[str, int], seconds: float, report: Report
+) -> None:
+    """Length times stride against duration."""
+    known = videos[videos.video.isin(list(lengths))].dropna(subset="duration")
+    if len(known) < len(videos):
+        report.oddities.append(
+            f"{path}: for {len(videos) - len(known)} videos a duration or features are missing;"
+            " their lengths were not compared.")
+    if known.empty:
+        return
+    snippets = known.video.map(lengths)
+    gap = (snippets * seconds - known.duration).abs()
+    slack = np.maximum(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
+    odd = gap > np.maximum(slack, SLACK_SHARE * known.duration)
+    if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
+        implied = (known.duration / snippets).median()
+        report.errors.append(
+            f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
+            f" {odd.sum()} of {len(known)} videos; by the median video a snippet lasts"
+            f" {implied:.4g} s. Another stride or frame rate, or features of other videos?")
+        return
+    for video, count, duration in zip(known.video[odd], snippets[odd], known.duration[odd]):
+        report.oddities.append(
+            f"{path}, {video}: {count} snippets last {count * seconds:.1f} s at"
+            f" {seconds} s each, but its duration is {duration:.1f} s.")
+
+
+def _check_videos(path: Path, videos: pd.DataFrame, header: Header, report: Report) -> None:
+    """Splits, and the labels to train on."""
+    for name, subset in header.subsets.items():
+        if not (videos.subset == subset).any():
+            report.errors.append(f"{path}: no video has subset {name!r}, the one to {subset} on.")
+    training = videos[videos.subset == "train"]
+    taught = {label for labels in training.labels for label in labels}
+    for label in header.classes:
+        if len(training) and label not in taught:
+            report.errors.append(f"{path}: no training video has class {label!r}.")
+    for video in training.video[training.labels.map(len) == 0]:
+        report.oddities.append(f"{path}, {video}: a training video without a label.")
+
+
+def _check_instances(
+    path: Path, videos: pd.DataFrame, annotations: Annotations, lengths: dict[str, int],
+    header: Header, report: Report,
+) -> None:
+    """Labels and times of the instances and ignored intervals."""
+    own = annotations.instances[annotations.instances.video.isin(videos.video)]
+    report.errors.extend(unknown_labels(path, videos, own, header.classes))
+    of_features = pd.Series(lengths, dtype=float) * header.snippet_seconds
+    ends = videos.set_index("video").duration.fillna(of_features)
+    for video, label, start, end in own.itertuples(index=False):
+        if start < 0:
+            report.errors.append(f"{path}, {video}: {label} [{start}, {end}] starts before 0.")
+    late = own[own.end > own.video.map(ends) + header.snippet_seconds]
+    for video, rows in late.groupby("video", sort=False):
+        report.oddities.append(
+            f"{path}, {video}: {len(rows)} of {(own.video == video).sum()} instances end after the"
+            f" video's {ends[video]:.1f} s, the last at {rows.end.max()} s.")
+    twice = own[own.duplicated(keep="first")]
+    for video, label, start, end in twice.itertuples(index=False):
+        report.oddities.append(f"{path}, {video}: {label} [{start}, {end}] is there twice.")
+    shown = own.groupby("video").label.agg(set)
+    for video, subset, labels in zip(videos.video, videos.subset, videos.labels):
+        if video not in shown.index:
+            if subset == "test":
+                report.oddities.append(f"{path}, {video}: a test video without an instance.")
+        elif set(labels) != shown[video]:
+            report.oddities.append(
+                f"{path}, {video}: labelled {_listed(labels)}, but its instances show"
+                f" {_listed(shown[video])}.")
+    strangers = set(annotations.ignored.video) - set(annotations.videos.video)
+    if strangers:
+        report.oddities.append(
+            f"{path}: ignored intervals of {len(strangers)} videos that are not in it, such as"
+            f" {min(strangers)}.")
+
+
+def _listed(labels) -> str:
+    return ", ".join(sorted(labels)) or "nothing"
