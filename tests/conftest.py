@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("thorough", max_examples=4000)
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -76,7 +76,7 @@ def test_a_folder_is_trained_on_like_the_embedded_data(folder):
 
 @pytest.mark.parametrize("change, message", [
     (lambda f: f.pop("snippet_seconds"), "no 'snippet_seconds'"),
-    (lambda f: f.update(train="training"), "no video in subset 'train'"),
+    (lambda f: f.update(train="training"), "no video has subset 'training', the one to train on"),
     (lambda f: f.update(classes=["jump", "runs"]), "b: unknown label 'run'. Did you mean 'runs'"),
     (lambda f: f["database"]["c"]["annotations"][0].update(segment=[3.0, 1.0]), "c: "),
 ])

@@ -9,7 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from facnet.datasets.container import (
-    Header, open_folder, read_features, read_header, unknown_labels, used_videos,
+    Header, empty_splits, open_folder, read_features, read_header, unknown_labels, used_videos,
 )
 from facnet.datasets.files import Annotations, collect, read_annotations
 from facnet.datasets.portrait import portrait
@@ -159,9 +159,7 @@ def _check_durations(
 
 def _check_videos(path: Path, videos: pd.DataFrame, header: Header, report: Report) -> None:
     """Splits, and the labels to train on."""
-    for name, subset in header.subsets.items():
-        if not (videos.subset == subset).any():
-            report.errors.append(f"{path}: no video has subset {name!r}, the one to {subset} on.")
+    report.errors.extend(empty_splits(path, videos, header))
     training = videos[videos.subset == "train"]
     taught = {label for labels in training.labels for label in labels}
     for label in header.classes:

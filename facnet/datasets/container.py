@@ -208,8 +208,10 @@ def open_folder(folder: Path) -> Dataset:
     annotations = read_annotations(path)
     header = read_header(path, annotations.facts)
     videos = used_videos(annotations, header)
-    for fault in unknown_labels(path, videos, annotations.instances, header.classes):
-        raise FacnetError(fault)
+    faults = empty_splits(path, videos, header)
+    faults += unknown_labels(path, videos, annotations.instances, header.classes)
+    if faults:
+        raise FacnetError(faults[0])
 
     def read(stream: str, video: str) -> np.ndarray:
         file = header.file(folder, stream, video)
@@ -219,19 +221,22 @@ def open_folder(folder: Path) -> Dataset:
                 f"{file}: {array.shape[1]} columns, but {stream} is in {list(columns)}.")
         return array[:, slice(*columns)] if columns else array
 
-    dataset = Dataset(
+    return Dataset(
         header.name, header.classes, tuple(header.streams), header.snippet_seconds,
         videos, annotations.instances, annotations.ignored, read,
     )
-    for subset in ("train", "test"):
-        dataset.subset(subset)
-    return dataset
 
 
 def used_videos(annotations: Annotations, header: Header) -> pd.DataFrame:
     """The videos to train and to test on, their subsets called so."""
     used = annotations.videos[annotations.videos.subset.isin(list(header.subsets))]
     return used.assign(subset=used.subset.map(header.subsets)).reset_index(drop=True)
+
+
+def empty_splits(path: Path, videos: pd.DataFrame, header: Header) -> list[str]:
+    """A message for each split that no video is in."""
+    return [f"{path}: no video has subset {name!r}, the one to {use} on."
+            for name, use in header.subsets.items() if not (videos.subset == use).any()]
 
 
 def unknown_labels(

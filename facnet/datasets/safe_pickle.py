@@ -50,13 +50,6 @@ def read_array(path: Path) -> np.ndarray:
     return array if array.ndim else array.reshape(1)
 
 
-class _NoClass:
-    """Stands where a pickle names numpy.ndarray, as an argument to `_empty`; it makes nothing."""
-
-    def __init__(self):
-        raise pickle.UnpicklingError("it makes an array in a way that numpy does not write")
-
-
 def _empty(kind: object, shape: object, code: object) -> np.ndarray:
     """The blank that `_set_array` fills; the arguments never vary in what numpy writes."""
     return np.empty(0)
@@ -72,7 +65,7 @@ def _dtype(name: object, *flags: object) -> np.dtype:
 def _scalar(dtype: np.dtype, data: object) -> object:
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
         raise pickle.UnpicklingError("it holds a scalar that is no number and no string")
-    return np.frombuffer(_bytes(data), dtype, count=1)[0]
+    return np.frombuffer(_bytes(data), dtype, count=1)[0] if dtype.itemsize else dtype.type()
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
@@ -80,6 +73,11 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     if _text(encoding) != "latin1":
         raise pickle.UnpicklingError(f"it encodes bytes as {encoding!r}")
     return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """How Python 3 writes b"" in that protocol."""
+    return b""
 
 
 def _text(value: object) -> object:
@@ -109,11 +107,12 @@ def _set_array(array: np.ndarray, state: object) -> None:
 
 
 _CONSTRUCTORS = {
-    "numpy.ndarray": _NoClass,
+    "numpy.ndarray": None,  # an argument to _reconstruct; never called
     "numpy.dtype": _dtype,
     "numpy.core.multiarray._reconstruct": _empty,
     "numpy.core.multiarray.scalar": _scalar,
     "_codecs.encode": _encode,
+    "__builtin__.bytes": _no_bytes,
 }
 
 

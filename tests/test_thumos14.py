@@ -1,0 +1,302 @@
+"""THUMOS14 in every layout becomes the same container, whole or not at all."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import facnet, fails
+from test_files import lists, save, wtalc_folder
+
+from facnet.datasets import load, thumos14
+from facnet.datasets.check import check_folder
+from facnet.datasets.files import read_annotations
+from facnet.datasets.thumos14 import import_thumos14
+from facnet.errors import FacnetError
+
+VIDEOS = {"val_1": 16, "test_1": 31}  # snippets; durations 10.5 and 20 s
+WIDTH = 6  # columns, rgb first
+
+
+@pytest.fixture
+def truth(tmp_path):
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    return wtalc_folder(folder, labels_all=lists(["CliffDiving", "Diving"], []))
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {video: rng.random((snippets, WIDTH)).astype(np.float32)
+            for video, snippets in VIDEOS.items()}
+
+
+def wtalc_file(folder, arrays) -> Path:
+    np.save(folder / "features.npy", lists(*arrays.values()), allow_pickle=True)
+    return folder / "features.npy"
+
+
+def joint_folder(folder, arrays) -> Path:
+    (folder / "i3d").mkdir()
+    for video, array in arrays.items():
+        np.save(folder / "i3d" / f"{video}.npy", array)
+    return folder / "i3d"
+
+
+def streams_folder(folder, arrays) -> Path:
+    """As BaS-Net and UM have it: features/train/rgb/VIDEO.npy and so on."""
+    for video, array in arrays.items():
+        for stream, part in (("rgb", array[:, :3]), ("flow", array[:, 3:])):
+            place = folder / "features" / ("train" if "val" in video else "test") / stream
+            place.mkdir(parents=True, exist_ok=True)
+            np.save(place / f"{video}.npy", part)
+    return folder / "features"
+
+
+LAYOUTS = (wtalc_file, joint_folder, streams_folder)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_layout_gives_the_same_data(tmp_path, truth, arrays, layout):
+    report = import_thumos14(layout(tmp_path, arrays), truth, tmp_path / "out")
+    data = load(tmp_path / "out")
+    assert (data.name, data.classes, data.streams) == (
+        "THUMOS14", ("CliffDiving", "Diving"), ("rgb", "flow"))
+    assert data.snippet_seconds == 0.64
+    for video, array in arrays.items():
+        np.testing.assert_array_equal(data.features("rgb", video), array[:, :3])
+        np.testing.assert_array_equal(data.features("flow", video), array[:, 3:])
+    assert data.subset("train") == ("val_1",) and data.subset("test") == ("test_1",)
+    assert data.labels(("val_1", "test_1")).tolist() == [[1, 1], [0, 0]]  # labels_all
+    expected = read_annotations(truth)
+    assert data.instances.values.tolist() == expected.instances.values.tolist()
+    assert data.ignored.values.tolist() == [["test_1", 0.0, 1.4]]
+    assert report == (tmp_path / "out" / "import_report.txt").read_text().rstrip("\n")
+    lines = report.splitlines()
+    assert lines[:4] == [
+        "kept:", "  1 training videos with 1 instances and 16 snippets of 0.64 s",
+        "  1 test videos with 2 instances and 31 snippets of 0.64 s", "  1 ambiguous intervals"]
+    assert "  elsewhere [7.5, 8.0]: ambiguous interval of a video that is not here" in lines
+    odd = lines[lines.index("oddities, kept as they are:"):]
+    assert any("test_1: 1 of 2 instances end after the video's 20.0 s, the last at 713.7 s" in line
+               for line in odd)
+    assert any("val_1: labelled CliffDiving, Diving, but its instances show Diving" in line
+               for line in odd)
+
+
+def test_what_can_be_repaired_is_and_what_cannot_be_used_is_left_out(tmp_path, truth, arrays):
+    wtalc_folder(truth, videoname=np.array([b"val_1", b"test_1", b"test_2"]),
+                 subset=np.array([b"validation", b"test", b"test"]),
+                 duration=np.array([10.5, 20.0, 9.0]),
+                 segments=lists([[1.0, 2.0]], [[3.0, 4.5]], [[1.0, 2.0]]),
+                 labels=lists(["Diving"], ["Diving"], ["Diving"]),
+                 labels_all=lists(["Diving"], ["Diving"], ["Diving"]))
+    folder = streams_folder(tmp_path, arrays)
+    np.save(folder / "test/rgb/test_2.npy", arrays["val_1"][:14, :3])  # without its flow
+    np.save(folder / "test/rgb/test_9.npy", arrays["val_1"][:, :3])
+    path = folder / "train/flow/val_1.npy"
+    np.save(path, np.load(path)[:15].astype(np.float64))
+    report = import_thumos14(folder, truth, tmp_path / "out")
+    for line in (
+        "  val_1: 15 flow and 16 rgb snippets, cut to 15",
+        "  1 arrays of float64 became float32",
+        f"  {folder}/test/rgb/test_9.npy: no such video in the annotations",
+        "  test_2: no flow",
+    ):
+        assert line in report.splitlines()
+    data = load(tmp_path / "out")
+    assert data.subset("test") == ("test_1",)
+    assert data.features("rgb", "val_1").shape == data.features("flow", "val_1").shape == (15, 3)
+    assert data.features("flow", "val_1").dtype == np.float32
+    assert check_folder(tmp_path / "out").errors == []
+
+
+def other_order(folder, arrays):
+    return wtalc_file(folder, dict(reversed(arrays.items())))
+
+
+def cut(folder, arrays):
+    path = wtalc_file(folder, arrays)
+    path.write_bytes(path.read_bytes()[:-100])
+    return path
+
+
+def with_nan(folder, arrays):
+    arrays["test_1"][3, 4] = np.nan
+    return joint_folder(folder, arrays)
+
+
+def both_layouts(folder, arrays):
+    joint_folder(folder, {"val_1": arrays["val_1"]})
+    streams_folder(folder, {"test_1": arrays["test_1"]})
+    return folder
+
+
+def twice(folder, arrays):
+    path = streams_folder(folder, arrays)
+    np.save(path / "train/rgb/test_1.npy", arrays["test_1"][:, :3])
+    return path
+
+
+def other_length(folder, arrays):
+    path = streams_folder(folder, arrays)
+    np.save(path / "train/flow/val_1.npy", arrays["val_1"][:9, 3:])
+    return path
+
+
+@pytest.mark.parametrize("layout, message", [
+    (other_order, "lengths and durations disagree in 2 of 2 videos"),
+    (cut, "features.npy: refused; it is damaged"),
+    (with_nan, r"test_1.npy, test_1: 1 values are NaN or infinite, the first \(nan\) in snippet 3"),
+    (both_layouts, "some VIDEO.npy lie below rgb or flow and some do not"),
+    (twice, "train/rgb/test_1.npy, test_1: .*test/rgb/test_1.npy is the same video and stream"),
+    (other_length, "val_1: 9 flow and 16 rgb snippets; the streams do not belong together"),
+    (lambda d, a: wtalc_file(d, {"val_1": a["val_1"]}), r"shape \(1,\), but the annotations"),
+    (lambda d, a: wtalc_file(d, a | {"test_1": a["test_1"][0]}), r"features.npy, test_1: holds"),
+    (lambda d, a: wtalc_file(d, a | {"test_1": "x"}), "test_1: holds 'x', not numbers"),
+    (lambda d, a: joint_folder(d, {"x": a["val_1"]}), "no VIDEO.npy of a video in the annotations"),
+    (lambda d, a: joint_folder(d, {"val_1": a["val_1"]}), "no video has subset 'test'"),
+    (lambda d, a: joint_folder(d, {v: x[:, :5] for v, x in a.items()}), "5 columns are not two"),
+    (lambda d, a: d / "absent.npy", "absent.npy: cannot be read .No such file"),
+])
+def test_what_cannot_be_imported_is_one_line_and_leaves_nothing(
+        tmp_path, truth, arrays, layout, message):
+    features = layout(tmp_path, arrays)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(FacnetError, match=message) as caught:
+        import_thumos14(features, truth, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_annotations_of_another_data_set_are_refused(tmp_path, arrays):
+    path = save(tmp_path / "a.json", {"database": {"v": {"subset": "training", "annotations": []}}})
+    with pytest.raises(FacnetError, match=r"a.json: its subsets are \['training'\]; THUMOS14 has"):
+        import_thumos14(joint_folder(tmp_path, arrays), path, tmp_path / "out")
+
+
+def test_a_folder_that_exists_is_never_touched(tmp_path, truth, arrays, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    error = fails(capsys, "data", "import", "thumos14", "--features",
+                  wtalc_file(tmp_path, arrays), "--annotations", truth, "--out", out)
+    assert error == f"facnet: {out}: exists already; remove it, or name another folder."
+    assert [p.name for p in out.iterdir()] == ["mine.txt"]
+
+
+def test_an_interrupted_import_leaves_nothing(tmp_path, truth, arrays, monkeypatch):
+    features = joint_folder(tmp_path, arrays)
+    before = set(tmp_path.rglob("*"))
+
+    def interrupted(folder):
+        assert (folder / "annotations.json").exists()  # at the last moment
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(thumos14, "check_folder", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        import_thumos14(features, truth, tmp_path / "out")
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, truth, arrays, monkeypatch):
+    features = joint_folder(tmp_path, arrays)
+    before = set(tmp_path.rglob("*"))
+
+    def full(file, array, **options):
+        raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(FacnetError, match="val_1.npy: No space left on device; not imported"):
+        import_thumos14(features, truth, tmp_path / "out")
+    assert set(tmp_path.rglob("*")) == before
+
+
+KILLED = """
+import sys, time
+from facnet.datasets import thumos14
+def stop(*arguments, **options):
+    print("writing", flush=True)
+    time.sleep(60)
+{where}
+thumos14.import_thumos14(*sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("where", ["thumos14.write_json = stop", "thumos14.check_folder = stop"])
+def test_a_killed_import_leaves_nothing_that_loads_and_can_be_run_again(
+        tmp_path, truth, arrays, where):
+    features, out = joint_folder(tmp_path, arrays), tmp_path / "out"
+    code = KILLED.format(where=where)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(features), str(truth), str(out)],
+        stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    assert (tmp_path / "out.partial").exists()
+    import_thumos14(features, truth, out)
+    assert load(out).subset("test") == ("test_1",)
+    assert not (tmp_path / "out.partial").exists()
+
+
+MEMORY = """
+import resource, sys
+from facnet.datasets import thumos14
+def peak():  # of this process alone: a child of a larger one inherits its mark in getrusage
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+before = peak()
+thumos14.import_thumos14(*sys.argv[1:])
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize("layout, limit", [(wtalc_file, 2.0), (joint_folder, 0.5)])
+def test_memory_is_bounded(tmp_path, layout, limit):
+    """By twice W-TALC's file; for a folder by a few videos. Here 40 videos, 39 MB."""
+    names = [f"v{i:02d}" for i in range(40)]
+    truth = tmp_path / "annotations"
+    truth.mkdir()
+    wtalc_folder(
+        truth, videoname=np.array(names).astype("S"),
+        subset=np.array(["validation", "test"] * 20).astype("S"),
+        duration=np.full(40, 160.0), segments=lists(*[[[1.0, 2.0]]] * 40),
+        labels=lists(*[["Diving"]] * 40), labels_all=lists(*[["Diving"]] * 40))
+    rng = np.random.default_rng(0)
+    features = layout(tmp_path, {n: rng.random((250, 1024), dtype=np.float32) for n in names})
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(features), str(truth), str(tmp_path / "out")],
+        capture_output=True, text=True, check=True)
+    assert int(done.stdout) < limit * 40 * 250 * 1024 * 4
+
+
+def test_the_real_annotations_run_from_import_to_a_number(reference, tmp_path):
+    """Random features of the true lengths, a few columns wide: every step of the command line."""
+    truth = reference / "data/thumos14/Thumos14reduced-Annotations"
+    rng = np.random.default_rng(0)
+    durations = np.load(truth / "duration.npy").ravel()
+    np.save(tmp_path / "features.npy",
+            lists(*(rng.random((int(d / 0.64), 8), dtype=np.float32) for d in durations)),
+            allow_pickle=True)
+    out, run = tmp_path / "thumos14", tmp_path / "run"
+    text = facnet("data", "import", "thumos14", "--features", tmp_path / "features.npy",
+                  "--annotations", truth, "--out", out)
+    assert "200 training videos with 3007 instances and 65215 snippets" in text
+    assert "212 test videos with 3358 instances and 71691 snippets" in text
+    assert text.count("but its instances show") == 8 + 20
+    assert "video_test_0000270: labelled nothing, but its instances show HammerThrow" in text
+    assert text.count("ends after the video") + text.count("end after the video") == 5
+    text = facnet("data", "check", out)
+    assert text.splitlines()[-1] == f"{out}: 0 errors, 33 oddities"
+    assert "hours                      11.612  12.765" in text
+    facnet("train", "--dataset", out, "--profile", "smoke", "--set", "training.epochs=1",
+           "--out", run)
+    facnet("localize", run, "--dataset", out, "--out", tmp_path / "d.json")
+    text = facnet("evaluate", tmp_path / "d.json", "--annotations", out)
+    assert "Protocol released (FAC-Net's released code): 212 videos, 3358 instances" in text
