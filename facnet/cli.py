@@ -154,6 +154,60 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.group()
+def data():
+    """Import features, and check a data set's folder."""
+
+
+@data.command()
+@click.argument("folder", type=PATH)
+def check(folder):
+    """Say everything that is wrong with a data set's FOLDER.
+
+    Errors, which training or evaluation would fail on, end with exit status 1. Oddities are kept
+    and listed. A folder without errors is portrayed in numbers.
+    """
+    from facnet.datasets.check import check_folder
+
+    report = check_folder(folder)
+    for line in report.errors:
+        click.echo(f"error: {line}")
+    for line in report.oddities:
+        click.echo(f"oddity: {line}")
+    if report.portrait is not None:
+        shown = report.portrait.map(lambda v: f"{v:,.0f}" if v % 1 == 0 else f"{v:.3f}")
+        click.echo(shown.to_string())
+    click.echo(f"{folder}: {len(report.errors)} errors, {len(report.oddities)} oddities")
+    sys.exit(1 if report.errors else 0)
+
+
+@data.group("import")
+def import_data():
+    """Turn other people's layouts into a data set's folder."""
+
+
+@import_data.command()
+@click.option(
+    "--features", type=PATH, required=True, metavar="PATH",
+    help="W-TALC's file, or a folder of VIDEO.npy, joint or below rgb/ and flow/.",
+)
+@click.option(
+    "--annotations", type=PATH, required=True, metavar="FOLDER",
+    help="The folder Thumos14reduced-Annotations, or an ActivityNet-schema json.",
+)
+@click.option(
+    "--snippet-seconds", default=0.64, show_default=True,
+    help="Seconds between two snippets: 16 frames at 25 fps; 4 frames at 30 fps are 0.13333.",
+)
+@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/thumos14.")
+def thumos14(features, annotations, snippet_seconds, out):
+    """Import THUMOS14: write OUT whole or not at all, and report what was done."""
+    from facnet.datasets.thumos14 import import_thumos14
+
+    click.echo(import_thumos14(features, annotations, out, snippet_seconds))
+    click.echo(f"{out}: imported; the report is in {out / 'import_report.txt'}")
+
+
+@cli.group()
 def checkpoint():
     """Work with trained models."""
 
