@@ -112,10 +112,13 @@ def mean_and_interval(values: Iterable[float]) -> tuple[float, float]:
 
 
 def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str = "released") -> str:
-    """One line for the caption of a table or figure: on what data, at what size, how often."""
+    """One line for the caption of a table or figure: on what data, at what size, how often.
+
+    `seeds` is 0 where nothing is trained.
+    """
     data = "**Synthetic data, not THUMOS14**" if dataset.simulated else f"**{dataset.name}**"
     train, test = (len(dataset.subset(name)) for name in ("train", "test"))
-    runs = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    runs = {0: "nothing trained", 1: "1 seed"}.get(seeds, f"{seeds} seeds")
     return (
         f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
         f" profile `{profile}`, {runs}, protocol `{protocol}`."

@@ -14,19 +14,20 @@ from matplotlib.figure import Figure
 
 from facnet.config import LocalizationConfig
 from facnet.datasets import Dataset
-from facnet.evaluation import Evaluation
+from facnet.evaluation import Evaluation, to_snippets
 from facnet.localization import localize, propose, sequences
 from facnet.training import Scores
 
 __all__ = [
-    "COLOURS", "example_video", "precision_recall", "save_figure", "save_table", "stages",
-    "timeline", "training_curves", "use_style",
+    "COLOURS", "ceilings", "example_video", "instance_lengths", "precision_recall", "save_figure",
+    "save_table", "snippet_grid", "stages", "timeline", "training_curves", "use_style",
 ]
 
 COLOURS = {
     "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000",
     "foreground": "#D55E00", "class": "#0072B2", "ground truth": "#009E73",
     "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#BBBBBB",
+    "train": "#0072B2", "test": "#D55E00",
 }
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
          "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
@@ -68,6 +69,100 @@ def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
     instances = dataset.instances_of("test")
     counts = instances[instances.label == label].groupby("video", sort=True).size()
     return (counts - 6).abs().idxmin(), label
+
+
+def ceilings(tables: dict[str, pd.DataFrame], printed: dict[str, pd.Series]) -> Figure:
+    """What perfect snippet labels would score, mAP against tIoU, one panel a data set.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By data set, as `facnet.grid.grid_ceiling` gives them.
+    printed : dict of str to Series
+        What a method scores on a data set, for comparison: the same columns and a name.
+    """
+    figure, panels = plt.subplots(1, len(tables), figsize=(7.2, 3.5), sharey=True, squeeze=False)
+    shades = ["#0072B2", "#56B4E9", "#E69F00", "#D55E00"]
+    for axes, (data, table) in zip(panels[0], tables.items()):
+        rows = [(colour, name, row) for colour, (name, row) in zip(shades, table.iterrows())]
+        if data in printed:
+            rows.append(("black", printed[data].name, printed[data]))
+        tious = [column for column in table.columns if column.startswith("0.")]
+        for colour, label, row in rows:
+            style = {"ls": "--", "marker": "s"} if colour == "black" else {"marker": "o"}
+            axes.plot([float(t) for t in tious], row[tious].astype(float), color=colour, lw=1.4,
+                      ms=3.5, label=f"{label}: AVG {row['average']:.1f}", **style)
+        axes.set(title=data, xlabel="tIoU", ylim=(0, 102))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
+    panels[0][0].set(ylabel="mAP (%)")
+    return figure
+
+
+def instance_lengths(dataset: Dataset, marks: dict, reference: pd.DataFrame) -> Figure:
+    """How long instances are: the share that is shorter, against seconds on a log scale.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    marks : dict of str to float
+        Lengths, in seconds, to draw a line at, as `facnet.grid.grid_marks` gives them.
+    reference : DataFrame [train, test]
+        Quantiles of THUMOS14's lengths, indexed by share; drawn as dots.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    for subset in ("train", "test"):
+        own = dataset.instances_of(subset)
+        lengths = np.sort(own.end - own.start)
+        colour = COLOURS[subset]
+        if len(lengths):
+            axes.step(lengths, np.arange(1, len(lengths) + 1) / len(lengths), where="post",
+                      color=colour, lw=1.5, label=f"{dataset.name}, {subset}")
+        axes.plot(reference[subset], reference.index, "o", mfc="none", color=colour, ms=4,
+                  label=f"THUMOS14, {subset}")
+    axes.set(xscale="log", xlabel="length of an instance (s)", ylabel="share that is shorter",
+             xlim=(0.2, None), ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    for name, seconds in marks.items():
+        axes.axvline(seconds, color="0.5", lw=0.8, ls="--")
+        axes.annotate(f"{name}, {seconds:g} s", (seconds, 0.99), fontsize=8, rotation=90,
+                      xytext=(-2, 0), textcoords="offset points", ha="right", va="top",
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    axes.legend(loc="lower right")
+    return figure
+
+
+def snippet_grid(frames: int = 16, fps: float = 25.0) -> Figure:
+    """From frames to snippets to seconds, and what the protocol makes of an instance's times."""
+    seconds, instance = frames / fps, (1.6, 4.5)
+    start, end = to_snippets(np.array(instance), seconds)
+    figure, axes = plt.subplots(figsize=(7.2, 2.6))
+    length = 8 * seconds
+    axes.vlines(np.arange(0, length + 1e-9, 1 / fps), 3.2, 3.7, color="0.45", lw=0.6)
+    for snippet in range(8):
+        inside = start <= snippet < end
+        axes.broken_barh([(snippet * seconds, seconds)], (2.1, 0.8), edgecolor="white", lw=1.5,
+                         facecolor=COLOURS["ground truth"] if inside else "0.85")
+        axes.text((snippet + 0.5) * seconds, 2.5, str(snippet), ha="center", va="center",
+                  color="white" if inside else "black")
+    for low, times, colour, text in (
+        (1.1, instance, "0.45", "{:g} s to {:g} s"),
+        (0.1, (start * seconds, end * seconds), COLOURS["ground truth"], "{:g} s to {:g} s"),
+    ):
+        axes.broken_barh([(times[0], times[1] - times[0])], (low, 0.7), facecolor=colour)
+        axes.text(np.mean(times), low + 0.35, text.format(*times), color="white", ha="center",
+                  va="center", fontsize=8.5)
+    note = "{:g} s x {:g}/{:d} = {:.5g}, so {:g}"
+    for time, whole, place, side in ((instance[0], start, -0.06, "right"),
+                                     (instance[1], end, 0.06, "left")):
+        text = note.format(time, fps, frames, time / seconds, whole)
+        axes.text(time + place, 1.45, text.replace(", so ", ",\nso snippet "), ha=side,
+                  va="center", fontsize=8)
+    axes.set(xlim=(-0.05, length + 0.35), ylim=(0, 3.8), xlabel="time (s)",
+             yticks=[3.45, 2.5, 1.45, 0.45],
+             yticklabels=[f"frames, {fps:g} a second", f"snippets of {frames:d} frames",
+                          "an instance", "in whole snippets"])
+    axes.tick_params(axis="y", length=0)
+    return figure
 
 
 def timeline(

@@ -1,4 +1,4 @@
-"""Numbers that papers print: the five tables of the FAC-Net paper, read from data/published/.
+"""Numbers to compare with, read from data/published/: the FAC-Net paper's five tables, THUMOS14.
 
 The CSVs are part of the repository, not of the package, so that they can be read and corrected
 without opening the code. They are found next to an editable install (`pip install -e .`).
@@ -10,12 +10,15 @@ import pandas as pd
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["table", "value"]
+__all__ = ["table", "thumos14", "value"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "published"
 
 # The column that names a row, where one does; a row of Table 3 is named by its ticks alone.
 ROW_NAMES = {1: "method", 2: "method", 3: None, 4: "temperatures", 5: "method"}
+# The files of THUMOS14's numbers, by what they hold.
+PARTS = {"portrait": "thumos14", "lengths": "thumos14_lengths", "ceiling": "thumos14_ceiling",
+         "oddities": "thumos14_oddities"}
 
 
 def table(number: int) -> pd.DataFrame:
@@ -39,13 +42,7 @@ def table(number: int) -> pd.DataFrame:
     """
     if number not in ROW_NAMES:
         raise FacnetError(f"The paper has no Table {number}. Choose from: 1, 2, 3, 4, 5.")
-    path = FOLDER / f"table{number}.csv"
-    if not path.is_file():
-        raise FacnetError(
-            f"{path}: no such file. Published numbers are read from a checkout of the repository: "
-            "install the package from there with `pip install -e .`"
-        )
-    return pd.read_csv(path, dtype={"temperatures": str, "year": "Int64"})
+    return _read(f"table{number}", dtype={"temperatures": str, "year": "Int64"})
 
 
 def value(number: int, row: str, column: str) -> float:
@@ -73,3 +70,38 @@ def value(number: int, row: str, column: str) -> float:
         if word not in choices:
             raise FacnetError(f"Table {number} prints no {word!r}.{suggest(word, choices)}")
     return float(printed.loc[row, column])
+
+
+def thumos14(part: str = "portrait") -> pd.DataFrame:
+    """THUMOS14 in numbers, counted from the annotations that W-TALC distributes.
+
+    Parameters
+    ----------
+    part : {"portrait", "lengths", "ceiling", "oddities"}
+        The rows of :func:`facnet.datasets.portrait.portrait` and of
+        :func:`facnet.grid.shares_below`; quantiles of the instances' lengths; the result of
+        :func:`facnet.grid.grid_ceiling`; what is odd about the files.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the first column of its CSV; one of its columns is "source".
+
+    Raises
+    ------
+    FacnetError
+        If there is no such part, or the CSV is not there.
+    """
+    if part not in PARTS:
+        raise FacnetError(f"THUMOS14's numbers have no part {part!r}.{suggest(part, PARTS)}")
+    return _read(PARTS[part], index_col=0)
+
+
+def _read(name: str, **options) -> pd.DataFrame:
+    path = FOLDER / f"{name}.csv"
+    if not path.is_file():
+        raise FacnetError(
+            f"{path}: no such file. Published numbers are read from a checkout of the repository: "
+            "install the package from there with `pip install -e .`"
+        )
+    return pd.read_csv(path, **options)

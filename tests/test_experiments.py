@@ -89,6 +89,12 @@ def test_provenance_never_passes_synthetic_data_off_as_thumos14(data):
     assert "Synthetic" not in provenance(replace(data, simulated=False), "smoke", 3)
 
 
+def test_provenance_says_how_often_or_that_nothing_was_trained(data):
+    said = {"3 seeds": 3, "1 seed": 1, "nothing trained": 0}
+    for words, seeds in said.items():
+        assert f"`smoke`, {words}, protocol" in provenance(data, "smoke", seeds)
+
+
 def test_the_example_video_is_chosen_by_its_number_of_instances(data):
     video, label = figures.example_video(data, "HammerThrow")
     instances = data.instances_of("test")
