@@ -8,12 +8,16 @@ import pandas as pd
 
 from facnet.config import Experiment, LocalizationConfig
 from facnet.datasets import Dataset
-from facnet.evaluation import Evaluation, classification_mean_ap, drop_ignored, evaluate
+from facnet.evaluation import (
+    Evaluation, classification_mean_ap, drop_ignored, evaluate, rules_of,
+)
 from facnet.localization import fuse, localize
 from facnet.model import FACNet
 from facnet.training import Scores, fit, predict
 
-__all__ = ["Result", "detect", "mean_and_interval", "provenance", "run", "run_seeds"]
+__all__ = [
+    "Result", "detect", "evaluate_test", "mean_and_interval", "provenance", "run", "run_seeds",
+]
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,33 @@ class Result:
 
 
 def detect(
-    scores: dict[str, Scores], dataset: Dataset, config: LocalizationConfig
+    scores: dict[str, Scores], dataset: Dataset, config: LocalizationConfig,
+    protocol: str = "released",
 ) -> pd.DataFrame:
-    """Scores of all streams to fused detections, in the released order.
+    """Scores of all streams to fused detections.
 
-    Each stream is localised, detections that touch an ambiguous interval are dropped, and what
-    is left is fused.
+    Each stream is localised and the streams are fused. In between, protocol `released` drops the
+    detections that touch an ambiguous interval; other protocols have no such step.
     """
     seconds = dataset.snippet_seconds
-    streams = {
-        stream: drop_ignored(
-            localize(own, dataset.classes, seconds, config), dataset.ignored, seconds
-        )
-        for stream, own in scores.items()
-    }
+    streams = {stream: localize(own, dataset.classes, seconds, config)
+               for stream, own in scores.items()}
+    if rules_of(protocol).ignored == "dropped":
+        streams = {stream: drop_ignored(found, dataset.ignored, seconds)
+                   for stream, found in streams.items()}
     return fuse(streams, seconds, config)
+
+
+def evaluate_test(
+    detections: pd.DataFrame, dataset: Dataset, protocol: str = "released"
+) -> Evaluation:
+    """Detections of all test videos by a protocol, ambiguous intervals by its own rule."""
+    refused = rules_of(protocol).ignored == "refused"
+    return evaluate(
+        detections, dataset.instances_of("test"), protocol, videos=dataset.subset("test"),
+        ignored=None if refused else dataset.ignored, classes=dataset.classes,
+        snippet_seconds=dataset.snippet_seconds,
+    )
 
 
 def run(
@@ -79,11 +95,8 @@ def run(
     for stream in dataset.streams:
         models[stream], histories[stream] = fit(dataset, stream, experiment, device, supervision)
         scores[stream] = predict(models[stream], dataset, stream, videos, device)
-    detections = detect(scores, dataset, experiment.localization)
-    evaluation = evaluate(
-        detections, dataset.instances_of("test"), protocol, videos=videos,
-        classes=dataset.classes, snippet_seconds=dataset.snippet_seconds,
-    )
+    detections = detect(scores, dataset, experiment.localization, protocol)
+    evaluation = evaluate_test(detections, dataset, protocol)
     classes = len(dataset.classes)
     probability = np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
     classification = classification_mean_ap(probability, dataset.labels(videos))

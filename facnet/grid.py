@@ -12,8 +12,7 @@ import pandas as pd
 
 from facnet.config import LocalizationConfig, preset
 from facnet.datasets import Dataset
-from facnet.evaluation import evaluate
-from facnet.experiments import detect
+from facnet.experiments import detect, evaluate_test
 from facnet.training import Scores, frame_labels
 
 __all__ = ["VARIANTS", "grid_ceiling", "grid_marks", "perfect_scores", "shares_below"]
@@ -107,14 +106,11 @@ def grid_ceiling(
     No bound in the strict sense: labels that stretch short instances to the shortest run would
     score more. It is where learning to label every snippet rightly ends.
     """
-    scores, videos = perfect_scores(dataset), dataset.subset("test")
+    scores = perfect_scores(dataset)
     rows = {}
     for name, config in variants.items():
         detections = detect({"labels": scores}, dataset, config)
-        evaluation = evaluate(
-            detections, dataset.instances_of("test"), "released", videos=videos,
-            classes=dataset.classes, snippet_seconds=dataset.snippet_seconds,
-        )
+        evaluation = evaluate_test(detections, dataset)
         by_tiou = {f"{tiou:.1f}": value for tiou, value in evaluation.mean_ap.items()}
         rows[name] = {"detections": len(detections), **by_tiou, "average": evaluation.average}
     table = pd.DataFrame.from_dict(rows, orient="index")

@@ -12,7 +12,9 @@ from facnet import figures
 from facnet.config import Experiment, preset, profile
 from facnet.datasets import load
 from facnet.evaluation import drop_ignored
-from facnet.experiments import detect, mean_and_interval, provenance, run, run_seeds
+from facnet.experiments import (
+    detect, evaluate_test, mean_and_interval, provenance, run, run_seeds,
+)
 from facnet.localization import fuse, localize
 
 matplotlib.use("Agg")
@@ -52,6 +54,22 @@ def test_ambiguous_detections_are_dropped_before_the_streams_are_fused(data, res
     streams = {s: localize(own, data.classes, seconds) for s, own in result.scores.items()}
     streams = {s: drop_ignored(d, ignored, seconds) for s, d in streams.items()}
     pd.testing.assert_frame_equal(got, fuse(streams, seconds))
+
+
+def test_only_the_released_protocol_drops_detections(data, result):
+    """thumos keeps those that match an instance, activitynet knows no ambiguous intervals."""
+    video = data.subset("test")[0]
+    data = replace(data, ignored=pd.DataFrame([(video, 0.0, 1e4)],
+                                              columns=["video", "start", "end"]))
+    config = result.experiment.localization
+    for protocol in ("thumos", "activitynet"):
+        detections = detect(result.scores, data, config, protocol)
+        assert video in set(detections.video)
+        outcomes = evaluate_test(detections, data, protocol).outcomes
+        own = (evaluate_test(detections, data, protocol).detections.video == video).to_numpy()
+        uncounted = (outcomes[:, own] == -1).any()
+        assert uncounted == (protocol == "thumos")
+        assert (outcomes[:, own] != -1).any(), "matches count in spite of the interval"
 
 
 @pytest.mark.parametrize("fields", [

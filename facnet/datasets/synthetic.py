@@ -21,8 +21,9 @@ appearance  a constant offset of the video
 noise       first-order autoregressive, its own for each channel
 
 The constants were chosen once, so that video classification, the frame-supervised ceiling, FAC-Net
-(`released`) and the untrained network fall in bands stated in `tests/calibration.json`, which
-no ablation entered; a test freezes them together with `VERSION`.
+(`released`) and the untrained network fall in the bands that `tests/test_synthetic.py` states; no
+ablation entered. `tests/calibration.json` holds what was measured, and a test freezes the constants
+together with `VERSION`.
 """
 
 from dataclasses import dataclass
