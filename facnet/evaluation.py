@@ -1,7 +1,8 @@
 """Detections to mAP, by the rules of the protocol that a paper used.
 
 Protocols differ by several points of mAP on the same detections (51.4 and 46.6 at tIoU 0.1 for one
-public set of STPN's on THUMOS14), so that a number means something only beside its protocol's name. :func:`evaluate` lists their rules.
+public set of STPN's on THUMOS14), so that a number means something only beside its protocol's name.
+:func:`evaluate` lists their rules.
 """
 
 from collections.abc import Iterable, Sequence

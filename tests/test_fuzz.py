@@ -20,7 +20,7 @@ from facnet.datasets.files import read_annotations, read_detections
 from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
 
-fuzz = settings(max_examples=2 * settings().max_examples, deadline=None,
+fuzz = settings(max_examples=2 * settings().max_examples,
                 suppress_health_check=list(HealthCheck))
 
 POSITION = st.floats(0, 1)
