@@ -119,7 +119,8 @@ def test_the_example_video_is_chosen_by_its_number_of_instances(data):
     counts = instances[instances.label == "HammerThrow"].groupby("video").size()
     assert label == "HammerThrow"
     assert abs(counts[video] - 6) == (counts - 6).abs().min()
-    assert figures.example_video(data, "Chess")[1] == data.classes[0]
+    most = instances.label.value_counts()
+    assert most[figures.example_video(data, "Chess")[1]] == most.max()
 
 
 def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, tmp_path):
