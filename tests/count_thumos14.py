@@ -59,7 +59,7 @@ def lengths(dataset: Dataset) -> pd.DataFrame:
 
 def ceiling(dataset: Dataset) -> pd.DataFrame:
     """What perfect snippet labels would score."""
-    return grid_ceiling(dataset).round(2).assign(source=GRID).reset_index()
+    return grid_ceiling(dataset).round(3).assign(source=GRID).reset_index()
 
 
 def oddities(dataset: Dataset, folder: Path) -> pd.DataFrame:
