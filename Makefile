@@ -32,8 +32,9 @@ export TQDM_DISABLE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SMOKE := FACNET_PROFILE=smoke FACNET_DATASET=synthetic
 
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-EXECUTED  := $(NOTEBOOKS:%=$(BUILD)/src/%)
+NOTEBOOKS := $(wildcard notebooks/*.py)
+EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
+DATA      := $(wildcard $(FACNET_DATASET)/annotations.json)
 SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
@@ -53,9 +54,8 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 	env -u TQDM_DISABLE $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
 
 refresh: $(READY)  ## renew the committed notebooks from their text (FACNET_PROFILE=smoke)
-	$(BIN)/jupytext --quiet --update --to ipynb --set-kernel python3 notebooks/*.py
 	@$(MAKE) executed $(SMOKE)
-	for n in notebooks/*.ipynb; do cp -p _build/smoke/src/$$n $$n || exit 1; done
+	cp -p $(NOTEBOOKS:%.py=_build/smoke/src/%.ipynb) notebooks/
 
 clean:  ## remove all that was built, remembered experiments included
 	rm -rf _build
@@ -75,7 +75,7 @@ $(BUILD)/parameters: FORCE
 	    || echo "$(FACNET_PROFILE) $(FACNET_DATASET)" > $@
 
 # An executed copy of each notebook. A failed run shows its traceback and leaves NAME.failed.ipynb.
-$(EXECUTED): $(BUILD)/src/%: % $(SOURCES) $(READY) $(BUILD)/parameters \
+$(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters \
     book/run_notebook.py
 	@mkdir -p $(@D)
 	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"

@@ -1,30 +1,37 @@
-"""Run a notebook: python book/run_notebook.py notebooks/NAME.ipynb EXECUTED.ipynb
+"""Run a notebook: python book/run_notebook.py notebooks/NAME.py EXECUTED.ipynb
 
-The copy keeps of the metadata only what its text has too, so that it can be committed as it is.
-A run that fails shows its traceback and leaves what it came to in EXECUTED.failed.ipynb.
+What runs is the text, whatever the .ipynb beside it says. The executed copy keeps of the metadata
+only what the text has too, so that it can be committed as it is. A run that fails shows its
+traceback and leaves what it came to in EXECUTED.failed.ipynb.
 """
 
 import sys
 from pathlib import Path
 
+import jupytext
 import nbformat
 import papermill
 
 
 def run(source: Path, target: Path) -> None:
     failed = target.with_suffix(".failed.ipynb")
+    note = jupytext.read(source)
+    note.metadata["kernelspec"] = {
+        "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    nbformat.write(note, failed)
     try:
         papermill.execute_notebook(
-            source, failed, kernel_name="python3", cwd=source.parent, progress_bar=False,
+            failed, failed, cwd=source.parent, progress_bar=False,
             extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as error:
         sys.exit(f"{error}\n{source} failed. As far as it came: {failed}")
     note = nbformat.read(failed, 4)
     note.metadata = {"kernelspec": note.metadata.kernelspec}
-    for cell in note.cells:
+    for number, cell in enumerate(note.cells):
         kept = {key: cell.metadata.get(key) for key in ("tags", "mystnb")}
         cell.metadata = {key: value for key, value in kept.items() if value}
+        cell.id = f"cell-{number}"  # not drawn anew by each run
     nbformat.write(note, failed)
     failed.rename(target)
 

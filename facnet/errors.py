@@ -8,8 +8,12 @@ class FacnetError(ValueError):
     """Input that cannot be used; the message names the file, the video and the value."""
 
     def __init__(self, message: str):
-        # One line, whatever a damaged file puts into a name.
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        super().__init__(one_line(message))
+
+
+def one_line(message: str) -> str:
+    """The message with what cannot be printed escaped, whatever a damaged file puts into a name."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import os
 
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # "synthetic", or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # smoke, quick or full
-seeds: int = 1  # how many; this page shows one run
+seeds: int = 1  # not used: this page shows one run
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are saved
 
 # %% tags=["hide-input"]
@@ -23,7 +23,7 @@ from facnet.training import frame_labels
 
 figures.use_style()
 data = load(dataset, profile)
-Markdown(f"> {provenance(data, profile, seeds)}")
+Markdown(f"> {provenance(data, profile, seeds=1)}")
 
 # %% tags=["hide-input"]
 recipe = config.profile(profile).apply(config.preset("released"))
@@ -31,14 +31,17 @@ result = run(data, recipe)
 
 # %% [markdown]
 # ## One video
-#
-# The example is chosen by rule, not by result: the test video whose number of hammer throws comes
-# closest to six. A *snippet* is 16 frames (0.64 s); each has one feature vector for appearance
-# (rgb) and one for motion (flow). The network has never been told where in a video anything
-# happens.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video, flow stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class (equation 1). Green shade: ground truth. Bottom: what was detected from both streams, and what is there."}}
+# %% tags=["hide-input"]
 video, label = figures.example_video(data, "HammerThrow")
+Markdown(
+    "The example is chosen by rule, not by result: the test video whose number of instances of"
+    f" {label} comes closest to six. A *snippet* is {data.snippet_seconds:.2g} s of video; each has"
+    f" one feature vector for each stream ({' and '.join(data.streams)}). The network has never"
+    " been told where in a video anything happens."
+)
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video of the data named above, last stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class (equation 1). Green shade: ground truth. Bottom: what was detected from both streams, and what is there."}}
 figure = figures.timeline(data, result.scores[data.streams[-1]], video, label, result.detections)
 figures.save_figure(figure, "the_problem", output)
 
@@ -108,13 +111,12 @@ Markdown(
 # [names their folder](../book/how_to_rerun.md) and gets this same page from them.
 
 # %% tags=["hide-input"]
-own = data.instances_of("train")
+truth = data.instances_of("test")
 hours = data.videos.groupby("subset").duration.sum() / 3600
 Markdown(
-    f"Here: {hours['train']:.1f} hours of training video, in which {len(own)} instances happen at"
-    f" times that training never sees, and {hours['test']:.1f} hours of test video with"
-    f" {len(data.instances_of('test'))} instances. Half of the instances in the training videos"
-    f" last less than {(own.end - own.start).median():.1f} s."
+    f"Here: {hours['train']:.1f} hours of training video, of which training never sees when an"
+    f" action happens, and {hours['test']:.1f} hours of test video with {len(truth)} instances. Half of those in the test videos last less than"
+    f" {(truth.end - truth.start).median():.1f} s."
 )
 
 # %% tags=["nbval-check-output"]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from facnet.datasets.container import (
     Header, empty_splits, open_folder, read_features, read_header, unknown_labels, used_videos,
 )
 from facnet.datasets.files import Annotations, collect, read_annotations
 from facnet.datasets.portrait import portrait
+from facnet.errors import one_line
 
 __all__ = ["Report", "check_folder"]
 
@@ -56,20 +57,19 @@ def check_folder(folder: Path) -> Report:
     FacnetError
         If annotations.json cannot be read at all.
     """
-    report = Report()
+    found = Report()
     path = Path(folder) / "annotations.json"
-    annotations = read_annotations(path, report.errors)
-    header = read_header(path, annotations.facts, report.errors)
-    if header is None:
-        return report
-    videos = used_videos(annotations, header)
-    lengths = _check_features(Path(folder), videos, header, report)
-    _check_durations(path, videos, lengths, header.snippet_seconds, report)
-    _check_videos(path, videos, header, report)
-    _check_instances(path, videos, annotations, lengths, header, report)
-    if report.errors:
-        return report
-    return Report([], report.oddities, portrait(open_folder(Path(folder))))
+    annotations = read_annotations(path, found.errors)
+    header = read_header(path, annotations.facts, found.errors)
+    if header is not None:
+        videos = used_videos(annotations, header)
+        lengths = _check_features(Path(folder), videos, header, found)
+        _check_durations(path, videos, lengths, header.snippet_seconds, found)
+        _check_videos(path, videos, header, found)
+        _check_instances(path, videos, annotations, lengths, header, found)
+    return Report(
+        [one_line(line) for line in found.errors], [one_line(line) for line in found.oddities],
+        None if found.errors else portrait(open_folder(Path(folder))))
 
 
 def _check_features(
@@ -122,7 +122,7 @@ def _check_values(file: Path, video: str, array: np.ndarray, report: Report) -> 
         report.errors.append(
             f"{file}, {video}: {bad.sum()} values are NaN or infinite, the first"
             f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
-    zero = np.flatnonzero(~array.any(axis=1))
+    zero = np.flatnonzero((array == 0).all(axis=1))
     if len(zero):
         report.oddities.append(
             f"{file}, {video}: {len(zero)} of {len(array)} snippets are all zeros, the first is"
