@@ -4,8 +4,8 @@ A mini-batch of videos is *packed*: the snippets of all videos stand one under t
 [N, D] matrix, N = T_1 + ... + T_B, and `lengths` says where a video ends. Wide products are one
 call for all snippets, and attention is a softmax over the rows of one video.
 
-Shapes in comments: B videos, N packed snippets, M chunks of them, D channels, K class columns
-(C + 1 with a background class, C without), H temperatures.
+Shapes in comments: B videos, N packed snippets, D channels, K class columns (C + 1 with a
+background class, C without), H temperatures.
 """
 
 import math
@@ -95,10 +95,10 @@ class FACNet(nn.Module):
         """Task-oriented features X_e [N, D] of packed snippets x (section 3.1)."""
         for layer in self.embedding:
             x = layer(_neighbourhood(x, video, self.config.embedding_kernel))
-            if self.config.dropout_position == "after_activation":
-                x = self._dropout(functional.relu(x))
-            else:
-                x = functional.relu(self._dropout(x))
+            # In place: a tensor this wide costs more to allocate than to multiply.
+            if self.training and self.config.dropout > 0:
+                x = x.mul_(_dropout_mask(x, self.config.dropout))
+            x = x.relu_()
         return x
 
     def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
@@ -119,53 +119,33 @@ class FACNet(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
             X_e = self.embed(x, videos.of_snippet).to(self.W_a.dtype)  # [N, D]
         # (1) and (8) in one product, the foreground's score last: [N, K+1]
-        scores = config.scale * _cosine(X_e, torch.cat([self.W_a, self.W_f]))
+        W = torch.cat([self.W_a, self.W_f])
+        scores = config.scale * _cosine(X_e, W)
         S_a, S_f = scores[:, :-1], scores[:, -1]
 
         attention = videos.softmax(scores, config.temperatures)  # (2), (9): [N, H, K+1]
-        F = videos.weighted_sums(attention, X_e)  # (3), (10): [B, H, K+1, D]
-        A_a, F_a, F_f = attention[..., :-1], F[:, :, :-1], F[:, :, -1]
+        A_a = attention[..., :-1]
+        F = videos.weighted_sums(attention, X_e)  # (3), (10), F_a and F_f: [B, H, K+1, D]
 
         delta = config.video_scale
-        R_a = delta * _cosine(F_a, self.W_f).squeeze(-1).mean(1)  # (4): [B, K]
-        R_f = delta * _cosine(F_f, self.W_a).mean(1)  # inside (11): [B, K]
+        cosines = _cosine(F, W).mean(1)  # of each of F_a, F_f with each of W_a, W_f: [B, K+1, K+1]
+        R_a = delta * cosines[:, :-1, -1]  # (4): [B, K]
+        R_f = delta * cosines[:, -1, :-1]  # inside (11): [B, K]
         R_m = videos.sums((A_a * S_a.unsqueeze(1)).mean(1))  # (13): [B, K]
         return Output(X_e, S_a, S_f, R_a, R_f, delta / config.scale * R_m)
-
-    def _dropout(self, x: Tensor) -> Tensor:
-        if not self.training or self.config.dropout == 0:
-            return x
-        # One 16-bit slice of a random word decides one channel: on a CPU this draws the mask
-        # some 25 times faster than Bernoulli numbers, which took as long as the matrix product.
-        dropped = round(self.config.dropout * 65536)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-        words.random_(torch.iinfo(torch.int64).min, None)
-        bits = words.view(torch.int16)[: x.numel()].view_as(x)
-        keep = (bits >= dropped - 32768).to(x.dtype)
-        return x * (keep * (65536 / (65536 - dropped)))
 
 
 class _Packing:
     """Which packed snippet belongs to which video, and sums and softmaxes over a video's snippets.
 
-    Weighted sums need one product a video. To make it one batched product for all, whatever their
-    lengths, snippets are laid out in chunks of at most `CHUNK` of one video, and the chunks' sums
-    added. Padding every video to the longest would multiply the work by about five on THUMOS14.
+    Only the wide sums are one product a video: packed in one batched product, they would have to
+    be padded to a common length first, which takes longer.
     """
 
-    CHUNK = 128
-
     def __init__(self, lengths: Tensor, device: torch.device):
+        self.lengths = lengths.tolist()
         self.videos = len(lengths)
-        of_snippet = torch.repeat_interleave(torch.arange(self.videos), lengths)
-        chunks = -(-lengths // self.CHUNK)
-        size = min(self.CHUNK, int(lengths.max()))
-        position = torch.arange(len(of_snippet)) - (lengths.cumsum(0) - lengths)[of_snippet]
-        first_chunk = (chunks.cumsum(0) - chunks)[of_snippet]
-        self.row = ((first_chunk + position // size) * size + position % size).to(device)  # [N]
-        self.of_snippet = of_snippet.to(device)  # [N]
-        self.of_chunk = torch.repeat_interleave(torch.arange(self.videos), chunks).to(device)  # [M]
-        self.size = size
+        self.of_snippet = torch.repeat_interleave(torch.arange(self.videos), lengths).to(device)
 
     def sums(self, x: Tensor) -> Tensor:
         """Sum over each video's snippets: [N, ...] to [B, ...]."""
@@ -182,15 +162,21 @@ class _Packing:
 
     def weighted_sums(self, weights: Tensor, x: Tensor) -> Tensor:
         """Σ_t weights(t, h, g) x(t, d) of each video: [N, H, G] and [N, D] to [B, H, G, D]."""
-        chunked = self._chunked(weights.flatten(1)).transpose(1, 2) @ self._chunked(x)  # [M, HG, D]
-        summed = chunked.new_zeros(self.videos, *chunked.shape[1:])
-        summed = summed.index_add(0, self.of_chunk, chunked)
-        return summed.unflatten(1, weights.shape[1:])
+        each = zip(weights.flatten(1).split(self.lengths), x.split(self.lengths))
+        return torch.stack([w.T @ own for w, own in each]).unflatten(1, weights.shape[1:])
 
-    def _chunked(self, x: Tensor) -> Tensor:
-        """[N, ...] to [M, size, ...], zeros where a chunk is not full."""
-        rows = x.new_zeros(len(self.of_chunk) * self.size, *x.shape[1:])
-        return rows.index_copy(0, self.row, x).unflatten(0, (-1, self.size))
+
+def _dropout_mask(x: Tensor, rate: float) -> Tensor:
+    """What dropout multiplies x by: 0 at about `rate` of the places, 1 / (1 - rate) elsewhere.
+
+    One byte of a random word decides one place. On a CPU this takes a tenth of the time of
+    Bernoulli numbers, which took as long as the matrix product.
+    """
+    dropped = round(rate * 256)
+    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
+    words.random_(torch.iinfo(torch.int64).min, None)
+    keep = words.view(torch.int8)[: x.numel()].view_as(x).ge_(dropped - 128)  # to 1 or 0, in place
+    return keep.to(x.dtype).mul_(256 / (256 - dropped))
 
 
 def _cosine(x: Tensor, w: Tensor) -> Tensor:

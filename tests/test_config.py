@@ -20,7 +20,7 @@ def differences(part: str) -> set[str]:
 
 def test_the_presets_differ_in_the_listed_fields_only():
     assert differences("model") == {
-        "embedding_kernel", "dropout_position", "video_scale", "foreground_init"}
+        "embedding_kernel", "video_scale", "foreground_init"}
     assert differences("training") == set()
     assert differences("localization") == {
         "sequence", "threshold_rule", "thresholds", "upsampling", "minimum_length",
@@ -38,6 +38,7 @@ def test_released_thresholds_are_absolute_at_twenty_classes():
     (ModelConfig, "embedding_widths", (1024,)),
     (ModelConfig, "embedding_kernel", 2),
     (ModelConfig, "dropout", 1.0),
+    (ModelConfig, "dropout", -0.1),
     (ModelConfig, "temperatures", ()),
     (ModelConfig, "temperatures", (1.0, 0.0)),
     (ModelConfig, "scale", 0.0),
@@ -55,7 +56,6 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(kind, name, value):
 
 
 @pytest.mark.parametrize("kind, name, value, right", [
-    (ModelConfig, "dropout_position", "before_activations", "before_activation"),
     (ModelConfig, "foreground_init", "minus-background", "minus_background"),
     (TrainingConfig, "reduction", "means", "mean"),
     (LocalizationConfig, "threshold_rule", "ranges", "range"),

@@ -9,7 +9,7 @@ from conftest import FIXTURES
 
 from facnet.config import ModelConfig, TrainingConfig, preset
 from facnet.losses import fac_net_losses, normalised_cross_entropy
-from facnet.model import FACNet
+from facnet.model import FACNet, _dropout_mask
 
 PARAMETERS = {
     "W1": "embedding.0.weight", "b1": "embedding.0.bias", "W2": "embedding.1.weight",
@@ -114,17 +114,52 @@ def test_a_video_of_dead_snippets_has_uniform_scores():
         assert (scores == 0).all()
 
 
-@pytest.mark.parametrize("position", ["after_activation", "before_activation"])
-@pytest.mark.parametrize("rate", [0.5, 0.3])
-def test_dropout_keeps_the_mean_and_drops_at_its_rate(rate, position):
-    config = ModelConfig(embedding_widths=(64, 64), dropout=rate, dropout_position=position)
+@pytest.mark.parametrize("rate", [0.5, 0.3, 255 / 256])
+def test_dropout_keeps_the_mean_and_drops_at_its_rate(rate):
     torch.manual_seed(0)
-    model = FACNet(64, 2, config).train()
-    kept = model._dropout(torch.ones(2000, 63))
-    assert float((kept == 0).float().mean()) == pytest.approx(rate, abs=0.01)
-    assert float(kept.mean()) == pytest.approx(1.0, abs=0.02)
-    model.eval()
-    assert (model._dropout(torch.ones(5, 5)) == 1).all()
+    mask = _dropout_mask(torch.empty(4000, 63), rate)
+    assert float((mask == 0).float().mean()) == pytest.approx(rate, abs=0.005)
+    assert float(mask.mean()) == pytest.approx(1.0, abs=0.02 if rate < 0.9 else 0.2)
+    assert len(mask.unique()) == 2
+    # Neighbours and layers are dropped independently of each other.
+    other = _dropout_mask(torch.empty(4000, 63), rate)
+    for a, b in ((mask, other), (mask[:, 1:], mask[:, :-1]), (mask[1:], mask[:-1])):
+        both = torch.stack([a.flatten(), b.flatten()])
+        assert abs(float(torch.corrcoef(both)[0, 1])) < 0.01
+
+
+def test_dropout_before_the_activation_is_dropout_after_it():
+    torch.manual_seed(0)
+    model = FACNet(6, 2, ModelConfig(embedding_widths=(16, 8), dropout=0.3)).double().train()
+    for layer in model.embedding:  # so that some activations are negative, and biases count
+        torch.nn.init.normal_(layer.bias)
+    x, lengths = torch.randn(50, 6, dtype=torch.float64), torch.tensor([20, 30])
+    torch.manual_seed(1)
+    got = model(x, lengths).X_e
+    gradients = torch.autograd.grad(got.square().sum(), list(model.embedding.parameters()))
+    for activation_first in (True, False):
+        torch.manual_seed(1)
+        expected = x
+        for layer in model.embedding:
+            expected = layer(expected)
+            mask = _dropout_mask(expected, 0.3)
+            if activation_first:  # released
+                expected = expected.relu() * mask
+            else:  # text
+                expected = (expected * mask).relu()
+        assert torch.equal(got, expected)
+        again = torch.autograd.grad(expected.square().sum(), list(model.embedding.parameters()))
+        for a, b in zip(gradients, again):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_evaluation_drops_nothing():
+    torch.manual_seed(0)
+    model = FACNet(6, 2, ModelConfig(embedding_widths=(16, 8), dropout=0.5)).eval()
+    x = torch.randn(5, 6)
+    first, second = model.embedding
+    expected = second(first(x).relu()).relu()
+    assert torch.equal(model(x, torch.tensor([5])).X_e, expected)
 
 
 def test_the_initial_foreground_is_minus_the_background_in_released_only():

@@ -135,6 +135,21 @@ def test_a_loss_that_is_not_a_number_is_one_clear_error(smoke, experiment):
         fit(replace(smoke, read=read), "rgb", experiment)
 
 
+@pytest.mark.parametrize("capability", ["avx512_bf16", "amx_bf16", "bf16", None])
+def test_bfloat16_says_when_the_processor_makes_it_slow(
+        smoke, experiment, monkeypatch, recwarn, capability):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, capability: True})
+    fit(smoke, "rgb", replace(experiment, training=TrainingConfig(epochs=0)))
+    assert not recwarn  # float32 never warns
+    fit(smoke, "rgb", replace(experiment, training=TrainingConfig(epochs=0, bfloat16=True)))
+    messages = [str(warning.message) for warning in recwarn]
+    if capability:
+        assert not messages
+    else:
+        assert len(messages) == 1 and "no instructions for it" in messages[0]
+        assert "\n" not in messages[0]
+
+
 def test_unknown_supervision_and_stream_are_refused(smoke, experiment):
     with pytest.raises(FacnetError, match="Did you mean 'frame'"):
         fit(smoke, "rgb", experiment, supervision="frames")
