@@ -1,4 +1,4 @@
-"""Trained models on disk: safetensors with the whole recipe in the metadata."""
+"""Models on disk, trained or half trained: safetensors, the whole recipe in the metadata."""
 
 import json
 import os
@@ -10,10 +10,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from facnet.config import Experiment, ModelConfig, from_dict, preset, to_dict
+from facnet.datasets import Dataset
 from facnet.errors import FacnetError
 from facnet.model import FACNet
 
-__all__ = ["Checkpoint", "import_released", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "Checkpoint", "check_origin", "import_released", "load_checkpoint", "load_training", "origin",
+    "save_checkpoint", "save_training",
+]
 
 # The authors' state dict, and the parameter that each of its entries becomes.
 RELEASED_KEYS = {
@@ -38,6 +42,8 @@ class Checkpoint:
     experiment : Experiment
     dataset : str
         Name of the training data.
+    fingerprint : str or None
+        Of the training data; None where they are unknown, as for imported models.
     """
 
     model: FACNet
@@ -45,6 +51,7 @@ class Checkpoint:
     classes: tuple[str, ...]
     experiment: Experiment
     dataset: str
+    fingerprint: str | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -55,10 +62,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "dataset": checkpoint.dataset,
         "experiment": json.dumps(to_dict(checkpoint.experiment)),
     }
-    partial = path.with_name(path.name + ".partial")
-    tensors = {name: value.contiguous() for name, value in checkpoint.model.state_dict().items()}
-    save_file(tensors, partial, facts)
-    os.replace(partial, path)
+    if checkpoint.fingerprint is not None:
+        facts["fingerprint"] = checkpoint.fingerprint
+    _write(path, checkpoint.model.state_dict(), facts)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
@@ -70,18 +76,104 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         If the file is missing, truncated, or not one of this package's.
     """
     try:
-        with safe_open(path, "pt") as file:
-            facts = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        facts, tensors = _read(path)
         experiment = from_dict(Experiment, json.loads(facts["experiment"]))
         classes = tuple(json.loads(facts["classes"]))
         stream, dataset = facts["stream"], facts["dataset"]
         model = _build(tensors, experiment.model)
     except FileNotFoundError as error:
         raise FacnetError(f"{path}: no such checkpoint.") from error
-    except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise FacnetError(f"{path}: not a checkpoint of this package ({error}).") from error
-    return Checkpoint(model.to(device), stream, classes, experiment, dataset)
+    return Checkpoint(
+        model.to(device), stream, classes, experiment, dataset, facts.get("fingerprint")
+    )
+
+
+def origin(
+    dataset: Dataset, stream: str, experiment: Experiment, supervision: str = "video"
+) -> dict[str, str]:
+    """What decides the outcome of `fit`, as metadata of its files."""
+    return {
+        "stream": stream, "dataset": dataset.name, "fingerprint": dataset.fingerprint(),
+        "supervision": supervision, "experiment": json.dumps(to_dict(experiment)),
+    }
+
+
+def check_origin(path: Path, expected: dict[str, str]) -> None:
+    """Refuse a checkpoint or state of training whose `origin` is not the one expected.
+
+    Raises
+    ------
+    FacnetError
+        Names what differs, and both values; or says that the file cannot be read.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            stored = {"supervision": "video"} | (file.metadata() or {})
+        there, here = (
+            {name: value for name, value in facts.items() if name in expected}
+            | _flat(json.loads(facts["experiment"])) for facts in (stored, expected)
+        )
+    except (SafetensorError, KeyError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+    differences = [
+        f"{name} is {there.get(name, 'not recorded')} there, {here.get(name, 'no field')} here"
+        for name in dict.fromkeys([*here, *there])
+        if name != "experiment" and there.get(name) != here.get(name)
+    ]
+    if differences:
+        raise FacnetError(
+            f"{path}: comes of another training than the one asked for: {'; '.join(differences)}."
+            " Train into another folder, or move this file away."
+        )
+
+
+def save_training(
+    path: Path, origin: dict[str, str], model: FACNet, optimizer: torch.optim.Optimizer,
+    history: list[dict],
+) -> None:
+    """Write the state of training after the last epoch of `history`, whole or not at all.
+
+    It holds all that the rest depends on: weights, Adam's moments and step counts, the state of
+    the random generators, and the `origin`.
+    """
+    facts = origin | {"epoch": str(len(history)), "history": json.dumps(history)}
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if model.W_a.is_cuda:
+        tensors["random.cuda"] = torch.cuda.get_rng_state(model.W_a.device)
+    _write(path, tensors, facts)
+
+
+def load_training(
+    path: Path, origin: dict[str, str], model: FACNet, optimizer: torch.optim.Optimizer
+) -> list[dict]:
+    """Put model, optimiser and random generators into the state in `path`; return the history.
+
+    Raises
+    ------
+    FacnetError
+        If the file cannot be read, or its `origin` is another.
+    """
+    check_origin(path, origin)
+    try:
+        facts, tensors = _read(path)
+        moments = {}
+        for key, value in _part(tensors, "optimizer").items():
+            number, _, name = key.partition(".")
+            moments.setdefault(int(number), {})[name] = value
+        model.load_state_dict(_part(tensors, "model"))
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+        torch.set_rng_state(tensors["random.cpu"])
+        if model.W_a.is_cuda and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], model.W_a.device)
+        history = json.loads(facts["history"])
+    except (SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return history
 
 
 def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkpoint:
@@ -130,6 +222,39 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
         reason = str(error).splitlines()[-1].strip()
         raise FacnetError(f"{path}: shapes disagree ({reason}).") from error
     return Checkpoint(model, stream, classes, experiment, f"imported from {path.name}")
+
+
+def _flat(values: dict, prefix: str = "") -> dict[str, object]:
+    """Nested fields by dotted name, such as training.epochs."""
+    flat = {}
+    for name, value in values.items():
+        nested = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Those whose name begins with the prefix and a dot, without these."""
+    begin = f"{prefix}."
+    return {n.removeprefix(begin): v for n, v in tensors.items() if n.startswith(begin)}
+
+
+def _damaged(path: Path, error: Exception) -> FacnetError:
+    return FacnetError(
+        f"{path}: cannot be read ({error}). Remove it to train this stream from the start."
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
+    """A safetensors file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
+    os.replace(partial, path)
 
 
 def _build(tensors: dict[str, torch.Tensor], config: ModelConfig) -> FACNet:

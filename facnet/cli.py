@@ -43,9 +43,12 @@ def cli():
 )
 @click.option("--out", type=PATH, required=True, help="Folder for the checkpoints.")
 def train(dataset, profile, device, preset, seed, changes, out):
-    """Train one model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv."""
+    """Train one model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv.
+
+    If it is cut short, the same command goes on after the last whole epoch.
+    """
     from facnet import config
-    from facnet.checkpoints import Checkpoint, save_checkpoint
+    from facnet.checkpoints import Checkpoint, check_origin, origin, save_checkpoint
     from facnet.datasets import load
     from facnet.training import fit
 
@@ -53,12 +56,24 @@ def train(dataset, profile, device, preset, seed, changes, out):
     experiment = replace(_changed(experiment, changes), seed=seed)
     data = load(dataset, profile)
     out.mkdir(parents=True, exist_ok=True)
-    for stream in data.streams:
-        model, history = fit(data, stream, experiment, device)
-        checkpoint = Checkpoint(model.cpu(), stream, data.classes, experiment, data.name)
-        save_checkpoint(out / f"{stream}.safetensors", checkpoint)
-        history.to_csv(out / f"{stream}_losses.csv", index=False)
-        click.echo(f"{out / f'{stream}.safetensors'}: trained on {data.name}, {stream}")
+    files = {stream: (out / f"{stream}.safetensors", out / f"{stream}.training")
+             for stream in data.streams}
+    for stream, own in files.items():  # before anything is trained
+        for path in own:
+            if path.exists():
+                check_origin(path, origin(data, stream, experiment))
+    for stream, (path, state) in files.items():
+        if path.exists():
+            click.echo(f"{path}: already trained on {data.name}, {stream}, with this recipe")
+        else:
+            if state.exists():
+                click.echo(f"{state}: going on from here")
+            model, history = fit(data, stream, experiment, device, state_file=state)
+            history.to_csv(out / f"{stream}_losses.csv", index=False)
+            save_checkpoint(path, Checkpoint(
+                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint()))
+            click.echo(f"{path}: trained on {data.name}, {stream}")
+        state.unlink(missing_ok=True)
 
 
 @cli.command()
@@ -67,8 +82,13 @@ def train(dataset, profile, device, preset, seed, changes, out):
 @PROFILE
 @DEVICE
 @click.option("--subset", default="test", show_default=True, help="train or test.")
+@click.option(
+    "--protocol", default="released", show_default=True, metavar="NAME",
+    help="What the detections are for: released drops those that touch an ambiguous interval,"
+    " thumos and activitynet keep them.",
+)
 @click.option("--out", type=PATH, required=True, help="Detections, ActivityNet results JSON.")
-def localize(checkpoints, dataset, profile, device, subset, out):
+def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     """Find actions with the checkpoints in FOLDER, one a stream, and fuse the streams."""
     from facnet.checkpoints import load_checkpoint
     from facnet.datasets import load
@@ -80,14 +100,14 @@ def localize(checkpoints, dataset, profile, device, subset, out):
     if not paths:
         raise FacnetError(f"{checkpoints}: no .safetensors checkpoint in this folder.")
     data = load(dataset, profile)
-    scores = {}
-    for path in paths:
-        checkpoint = load_checkpoint(path, device)
-        _check_fits(path, checkpoint, data)
-        scores[checkpoint.stream] = predict(
-            checkpoint.model, data, checkpoint.stream, data.subset(subset), device
-        )
-    detections = detect(scores, data, checkpoint.experiment.localization)
+    videos = data.subset(subset)
+    models = _one_a_stream({path: load_checkpoint(path, device) for path in paths}, data)
+    scores = {
+        stream: predict(one.model, data, stream, videos, device, one.experiment.training)
+        for stream, one in models.items()
+    }
+    config = next(iter(models.values())).experiment.localization
+    detections = detect(scores, data, config, protocol)
     write_detections(out, detections)
     click.echo(f"{out}: {len(detections)} detections in {detections.video.nunique()} videos")
 
@@ -247,7 +267,7 @@ def _changed(experiment, changes: tuple[str, ...]):
         if name not in known:
             raise FacnetError(f"--set {change}: {part} has no {name!r}.{suggest(name, known)}")
         try:
-            value = json.loads(text)
+            value = json.loads({"True": "true", "False": "false"}.get(text, text))
         except json.JSONDecodeError:
             value = text
         try:
@@ -256,6 +276,25 @@ def _changed(experiment, changes: tuple[str, ...]):
             raise FacnetError(f"--set {change}: {text!r} is no value for {name}.") from error
         experiment = replace(experiment, **{part: config})
     return experiment
+
+
+def _one_a_stream(checkpoints: dict, data) -> dict:
+    """The checkpoints by stream, in the data set's order, if they belong together."""
+    by_stream = {}
+    for path, one in checkpoints.items():
+        _check_fits(path, one, data)
+        if one.stream in by_stream:
+            raise FacnetError(f"{path}: a second checkpoint of stream {one.stream} in its folder.")
+        by_stream[one.stream] = one
+        first = next(iter(by_stream.values()))
+        if one.experiment.localization != first.experiment.localization:
+            raise FacnetError(
+                f"{path}: its settings of localization differ from those of stream"
+                f" {first.stream}; train both with one recipe.")
+    missing = [stream for stream in data.streams if stream not in by_stream]
+    if missing:
+        raise FacnetError(f"{next(iter(checkpoints)).parent}: no checkpoint of stream {missing[0]}.")
+    return {stream: by_stream[stream] for stream in data.streams}
 
 
 def _check_fits(path: Path, checkpoint, data) -> None:

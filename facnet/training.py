@@ -2,13 +2,15 @@
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
+from facnet.checkpoints import load_training, origin, save_training
 from facnet.config import Experiment, TrainingConfig
 from facnet.datasets import Dataset
 from facnet.errors import FacnetError, suggest
@@ -109,7 +111,7 @@ def train_step(
 
 def fit(
     dataset: Dataset, stream: str, experiment: Experiment = Experiment(), device: str = "cpu",
-    supervision: str = "video",
+    supervision: str = "video", state_file: Path | None = None,
 ) -> tuple[FACNet, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
@@ -125,6 +127,9 @@ def fit(
     supervision : {"video", "frame"}
         "frame" adds the cross-entropy of every snippet's class to the loss: not FAC-Net, but a
         ceiling for what the same network could learn from these features.
+    state_file : Path, optional
+        Where the state of training is kept: written after every epoch, and gone on from if it
+        exists. A training that was cut short then ends as if it had not been.
 
     Returns
     -------
@@ -135,7 +140,8 @@ def fit(
     Raises
     ------
     FacnetError
-        If a stream or video cannot be read, or the loss stops being a number.
+        If a stream or video cannot be read, if the loss stops being a number, or if `state_file`
+        is damaged or comes of another training.
 
     Notes
     -----
@@ -154,17 +160,23 @@ def fit(
             " processor, but training takes several times as long as in float32.", stacklevel=2)
     labels = torch.from_numpy(dataset.labels(videos)).to(device)
     history = []
+    known = None if state_file is None else origin(dataset, stream, experiment, supervision)
     with torch.random.fork_rng():
         torch.manual_seed(experiment.seed)
         width = dataset.features(stream, videos[0]).shape[1]
         model = FACNet(width, len(dataset.classes), experiment.model).to(device).train()
         optimizer = adam(model, config)
-        progress = tqdm(range(1, config.epochs + 1), desc=f"training {stream}", unit="epoch")
+        if known and state_file.exists():
+            history = load_training(state_file, known, model, optimizer)
+        progress = tqdm(
+            range(len(history) + 1, config.epochs + 1), desc=f"training {stream}", unit="epoch",
+            initial=len(history), total=config.epochs,
+        )
         for epoch in progress:
             sums = torch.zeros(4, device=device)
             for batch in torch.randperm(len(videos)).split(config.batch_size):
                 names = [videos[v] for v in batch]
-                x, lengths = pack([dataset.features(stream, name) for name in names], device)
+                x, lengths = _packed(dataset, stream, names, width, device)
                 frames = None
                 if supervision == "frame":
                     frames = _frame_targets(dataset, names, lengths, model).to(device)
@@ -176,23 +188,41 @@ def fit(
                     " check the features for NaN, or lower learning_rate."
                 )
             history.append({"epoch": epoch, **losses})
+            if known:
+                save_training(state_file, known, model, optimizer, history)
             progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
     columns = ["epoch", "cw", "ca", "mil", "total"]
     return model.eval(), pd.DataFrame(history, columns=columns)
 
 
 def predict(
-    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], device: str = "cpu"
+    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], device: str = "cpu",
+    training: TrainingConfig = TrainingConfig(),
 ) -> Scores:
-    """Scores of whole videos, dropout off; `videos` in the order given."""
+    """Scores of whole videos, dropout off; `videos` in the order given.
+
+    A video's class probabilities are P_f (equation 11), as in text and released code. Where
+    `training` has the CA branch off, nothing taught P_f; then they are the mean of the
+    predictions of the branches that are on, P_a (equation 5) and P_m.
+
+    Raises
+    ------
+    FacnetError
+        If a video's features are not numbers, or not as many a snippet as the model takes.
+    """
     parts = []
     with torch.inference_mode():
         for names in _groups(dataset, stream, videos):
-            x, lengths = pack([dataset.features(stream, name) for name in names], device)
+            x, lengths = _packed(dataset, stream, names, model.input_width, device)
             output = model(x, lengths)
-            values = (output.R_f.softmax(-1), output.S_a, output.S_f, output.X_e)
+            values = (_video_probability(output, training), output.S_a, output.S_f, output.X_e)
             parts.append([lengths.numpy(), *(v.cpu().numpy() for v in values)])
     lengths, *arrays = (np.concatenate(column) for column in zip(*parts))
+    useless = ~np.isfinite(arrays[0]).all(1)
+    if useless.any():
+        raise FacnetError(
+            f"{dataset.name}, {stream}, {videos[useless.argmax()]}: the scores are not numbers;"
+            " check the features for NaN with `facnet data check`.")
     return Scores(tuple(videos), np.concatenate([[0], np.cumsum(lengths)]), *arrays)
 
 
@@ -205,6 +235,27 @@ def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
         covered = np.minimum(end, begin + dataset.snippet_seconds) - np.maximum(start, begin)
         shown[covered >= dataset.snippet_seconds / 2, dataset.classes.index(label)] = True
     return shown
+
+
+def _packed(
+    dataset: Dataset, stream: str, names: list[str], width: int, device: str
+) -> tuple[Tensor, Tensor]:
+    """`pack` of some videos' features, which must be `width` wide."""
+    arrays = [dataset.features(stream, name) for name in names]
+    for name, array in zip(names, arrays):
+        if array.shape[1] != width:
+            raise FacnetError(
+                f"{dataset.name}, {stream}, {name}: {array.shape[1]} features a snippet, but the"
+                f" model takes {width}.")
+    return pack(arrays, device)
+
+
+def _video_probability(output: Output, training: TrainingConfig) -> Tensor:
+    if training.lambda_ca > 0 or training.lambda_cw == training.lambda_mil == 0:
+        return output.R_f.softmax(-1)
+    on = [scores.softmax(-1) for scores, weight in
+          ((output.R_a, training.lambda_cw), (output.R_m, training.lambda_mil)) if weight > 0]
+    return torch.stack(on).mean(0)
 
 
 def _frame_targets(

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +49,7 @@ def test_train_localize_evaluate(trained, tmp_path):
     checkpoint = load_checkpoint(trained / "rgb.safetensors")
     assert checkpoint.experiment.training.epochs == 3
     assert checkpoint.dataset == "synthetic" and checkpoint.stream == "rgb"
+    assert checkpoint.fingerprint and checkpoint.fingerprint.isalnum()
     out = tmp_path / "detections.json"
     # Three epochs find little: keep every class, so that there is something to write.
     facnet("localize", trained, "--profile", "smoke", "--out", out)
@@ -73,8 +76,6 @@ def test_a_checkpoint_gives_the_same_scores_after_a_round_trip(trained):
     from facnet.datasets import load
     from facnet.training import fit, predict
 
-    from dataclasses import replace
-
     data = load("synthetic", "smoke")
     experiment = profile("smoke").apply(preset())
     experiment = replace(experiment, training=replace(experiment.training, epochs=3))
@@ -85,6 +86,92 @@ def test_a_checkpoint_gives_the_same_scores_after_a_round_trip(trained):
     np.testing.assert_array_equal(
         predict(model, data, "rgb", videos).activation,
         predict(stored.model, data, "rgb", videos).activation)
+
+
+def state_of(path):
+    """Weights and losses in a folder of checkpoints, by file."""
+    checkpoints = {p.name: load_checkpoint(p) for p in sorted(path.glob("*.safetensors"))}
+    weights = {(name, key): value for name, own in checkpoints.items()
+               for key, value in own.model.state_dict().items()}
+    return weights, {p.name: p.read_text() for p in sorted(path.glob("*.csv"))}
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_when_the_command_is_run_again(tmp_path):
+    command = [sys.executable, "-m", "facnet.cli", "train", "--profile", "smoke",
+               "--set", "training.epochs=60", "--out"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([*command, tmp_path / "killed"], env=environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    state = tmp_path / "killed" / "flow.training"
+    while not state.exists():  # rgb is finished by then
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert state.exists() and not (tmp_path / "killed" / "flow.safetensors").exists()
+
+    texts = {}
+    for folder in ("killed", "undisturbed"):
+        done = subprocess.run([*command, tmp_path / folder], env=environment, check=True,
+                              capture_output=True, text=True)
+        texts[folder] = done.stdout
+    assert "rgb.safetensors: already trained on synthetic, rgb" in texts["killed"]
+    assert "flow.training: going on from here" in texts["killed"]
+    assert "already" not in texts["undisturbed"] and "going on" not in texts["undisturbed"]
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == [
+        "flow.safetensors", "flow_losses.csv", "rgb.safetensors", "rgb_losses.csv"]
+    got, losses = state_of(tmp_path / "killed")
+    expected, expected_losses = state_of(tmp_path / "undisturbed")
+    assert losses == expected_losses
+    assert got.keys() == expected.keys() and len(got) == 12
+    for key, value in got.items():
+        torch.testing.assert_close(value, expected[key], msg=str(key))
+
+
+def test_half_trained_weights_are_not_localised_with(trained, tmp_path, capsys):
+    (tmp_path / "flow.training").write_bytes((trained / "flow.safetensors").read_bytes())
+    error = fails(capsys, "localize", tmp_path, "--profile", "smoke", "--out", tmp_path / "d.json")
+    assert "no .safetensors checkpoint in this folder" in error
+
+
+def test_finished_streams_are_left_as_they_are(trained):
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in trained.iterdir()}
+    text = facnet(*TRAIN, "--out", trained)
+    assert text.count("already trained") == 2
+    assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in trained.iterdir()} == before
+
+
+@pytest.mark.parametrize("change, message", [
+    (["--seed", "3"], "seed is 0 there, 3 here"),
+    (["--set", "model.scale=4"], "model.scale is 5.0 there, 4 here"),
+    (["--preset", "paper"], "model.embedding_kernel is 1 there, 3 here"),
+])
+def test_checkpoints_of_another_recipe_are_not_written_over(trained, capsys, change, message):
+    before = {p.name: p.read_bytes() for p in trained.iterdir()}
+    error = fails(capsys, *TRAIN, *change, "--out", trained)
+    assert message in error and "rgb.safetensors" in error and "\n" not in error
+    assert {p.name: p.read_bytes() for p in trained.iterdir()} == before
+
+
+def test_checkpoints_of_other_data_are_not_written_over(trained, tmp_path, capsys, monkeypatch):
+    import facnet.datasets
+
+    data = facnet.datasets.load("synthetic", "smoke")
+    other = replace(data, read=lambda stream, video: data.read(stream, video) + 1)
+    monkeypatch.setattr(facnet.datasets, "load", lambda *_: other)
+    error = fails(capsys, *TRAIN, "--out", trained)
+    assert f"fingerprint is {data.fingerprint()} there, {other.fingerprint()} here" in error
+
+
+def test_imported_checkpoints_are_not_written_over(tmp_path, capsys):
+    torch.save(released_state(), tmp_path / "best.pkl")
+    facnet("checkpoint", "import", tmp_path / "best.pkl", "--stream", "flow", "--out", tmp_path)
+    before = (tmp_path / "flow.safetensors").read_bytes()
+    error = fails(capsys, *TRAIN, "--out", tmp_path)
+    assert "fingerprint is not recorded there" in error and "flow.safetensors" in error
+    assert (tmp_path / "flow.safetensors").read_bytes() == before
+    assert not (tmp_path / "rgb.safetensors").exists()  # refused before anything is trained
 
 
 def released_state(rows=21, width=6, hidden=8, inputs=8) -> dict:

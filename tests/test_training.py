@@ -12,6 +12,7 @@ from test_model import PARAMETERS, released_model
 from facnet.config import Experiment, ModelConfig, TrainingConfig, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
+from facnet import training
 from facnet.training import adam, fit, frame_labels, predict, train_step
 
 
@@ -133,6 +134,109 @@ def test_a_loss_that_is_not_a_number_is_one_clear_error(smoke, experiment):
 
     with pytest.raises(FacnetError, match="synthetic, rgb: the loss is nan in epoch 1"):
         fit(replace(smoke, read=read), "rgb", experiment)
+
+
+def interrupted(monkeypatch, step: int, *arguments, **options) -> None:
+    """`fit`, stopped by Ctrl-C inside its `step`-th optimiser step."""
+    steps = iter(range(1, step + 1))
+
+    def once(*values):
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        return train_step(*values)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "train_step", once)
+        fit(*arguments, **options)
+
+
+@pytest.mark.parametrize("supervision", ["video", "frame"])
+def test_an_interrupted_training_ends_as_the_undisturbed_one(
+        smoke, experiment, monkeypatch, tmp_path, supervision):
+    experiment = replace(
+        experiment, training=replace(experiment.training, epochs=5, batch_size=6))
+    steps = -(-len(smoke.subset("train")) // experiment.training.batch_size)
+    assert steps > 2
+    options = {"supervision": supervision, "state_file": tmp_path / "flow.training"}
+    expected, whole = fit(smoke, "flow", experiment, supervision=supervision)
+    interrupted(monkeypatch, 2, smoke, "flow", experiment, **options)
+    assert not list(tmp_path.iterdir())  # not one epoch was whole
+    interrupted(monkeypatch, 2 * steps + 2, smoke, "flow", experiment, **options)
+    torch.rand(7)
+    interrupted(monkeypatch, steps + 1, smoke, "flow", experiment, **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["flow.training"]
+
+    trained = []
+    monkeypatch.setattr(training, "train_step", lambda *v: trained.append(1) or train_step(*v))
+    model, history = fit(smoke, "flow", experiment, **options)
+    assert len(trained) == 2 * steps  # the last two epochs
+    pd.testing.assert_frame_equal(history, whole)
+    for a, b in zip(model.parameters(), expected.parameters()):
+        torch.testing.assert_close(a, b)
+    again, history = fit(smoke, "flow", experiment, **options)
+    assert len(trained) == 2 * steps  # nothing is left to do
+    pd.testing.assert_frame_equal(history, whole)
+    assert torch.equal(again.W_a, model.W_a)
+
+
+def test_saving_the_state_changes_nothing(smoke, experiment, tmp_path):
+    experiment = replace(experiment, training=replace(experiment.training, epochs=2))
+    plain, _ = fit(smoke, "rgb", experiment)
+    saved, _ = fit(smoke, "rgb", experiment, state_file=tmp_path / "rgb.training")
+    for a, b in zip(plain.parameters(), saved.parameters()):
+        assert torch.equal(a, b)
+
+
+@pytest.fixture
+def state(smoke, experiment, tmp_path):
+    """The state after one epoch of rgb."""
+    path = tmp_path / "rgb.training"
+    experiment = replace(experiment, training=replace(experiment.training, epochs=1))
+    fit(smoke, "rgb", experiment, state_file=path)
+    return path, experiment
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda data, e: (data, "flow", e, "video"), "stream is rgb there, flow here"),
+    (lambda data, e: (data, "rgb", e, "frame"), "supervision is video there, frame here"),
+    (lambda data, e: (data, "rgb", replace(e, seed=4), "video"), "seed is 0 there, 4 here"),
+    (lambda data, e: (data, "rgb", replace(e, training=replace(
+        e.training, learning_rate=0.01)), "video"),
+     "training.learning_rate is 0.005 there, 0.01 here"),
+    (lambda data, e: (data, "rgb", replace(e, model=replace(
+        e.model, embedding_widths=(32, 16))), "video"),
+     r"model.embedding_widths is \[32, 32\] there, \[32, 16\] here"),
+    (lambda data, e: (replace(data, name="mine"), "rgb", e, "video"),
+     "dataset is synthetic there, mine here; fingerprint is "),
+    (lambda data, e: (replace(data, read=lambda s, v: data.read(s, v) + 1), "rgb", e, "video"),
+     "fingerprint is [0-9a-f]+ there, [0-9a-f]+ here"),
+])
+def test_the_state_of_another_training_is_refused(smoke, state, change, message):
+    path, experiment = state
+    before = path.read_bytes()
+    data, stream, experiment, supervision = change(smoke, experiment)
+    with pytest.raises(FacnetError, match=f"rgb.training: .*{message}.*another folder"):
+        fit(data, stream, experiment, supervision=supervision, state_file=path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [
+    lambda whole: whole[: len(whole) // 2],
+    lambda whole: b"",
+    lambda whole: bytes(len(whole)),
+    lambda whole: whole.replace(b'"experiment"', b'"experimant"'),
+    lambda whole: whole.replace(b'"random.cpu"', b'"random.gpu"'),
+    lambda whole: whole.replace(b'"model.W_a"', b'"model.W_b"'),
+    lambda whole: whole.replace(b'"history"', b'"histery"'),
+])
+def test_a_damaged_state_is_refused(smoke, state, damage):
+    path, experiment = state
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert path.read_bytes() != whole
+    with pytest.raises(FacnetError, match="rgb.training: cannot be read .* Remove it") as error:
+        fit(smoke, "rgb", experiment, state_file=path)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("capability", ["avx512_bf16", "amx_bf16", "bf16", None])
