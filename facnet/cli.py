@@ -19,7 +19,21 @@ PROFILE = click.option(
     "--profile", default="quick", show_default=True, metavar="NAME",
     help="Sizes, epochs and learning rate: smoke, quick, or full (the preset's own).",
 )
-DEVICE = click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda.")
+
+
+def _usable(context: click.Context, option: click.Option, device: str) -> str:
+    """The device, if this machine has it."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
+    return device
+
+
+DEVICE = click.option(
+    "--device", default="cpu", show_default=True, callback=_usable, help="Such as cpu or cuda.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -293,7 +307,8 @@ def _one_a_stream(checkpoints: dict, data) -> dict:
                 f" {first.stream}; train both with one recipe.")
     missing = [stream for stream in data.streams if stream not in by_stream]
     if missing:
-        raise FacnetError(f"{next(iter(checkpoints)).parent}: no checkpoint of stream {missing[0]}.")
+        folder = next(iter(checkpoints)).parent
+        raise FacnetError(f"{folder}: no checkpoint of stream {missing[0]}.")
     return {stream: by_stream[stream] for stream in data.streams}
 
 

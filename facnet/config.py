@@ -9,6 +9,8 @@ paper says that it follows; the docstring of each class marks those fields with 
 import dataclasses
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from facnet.errors import FacnetError, suggest
 
 __all__ = [
@@ -21,6 +23,18 @@ def _require(holds: bool, config: object, name: str, rule: str) -> None:
     if not holds:
         value = getattr(config, name)
         raise FacnetError(f"{type(config).__name__}.{name} = {value!r}: must be {rule}.")
+
+
+def _check_types(config: object) -> None:
+    """Whole numbers, switches and words must be such: "False", for one, would count as true."""
+    kinds = {int: ("a whole number", (int, np.integer)), bool: ("true or false", (bool,)),
+             float: ("a number", (int, float, np.integer, np.floating)), str: ("a word", (str,))}
+    for one in dataclasses.fields(config):
+        if one.type in kinds:
+            rule, allowed = kinds[one.type]
+            value = getattr(config, one.name)
+            fits = isinstance(value, allowed) and (one.type is bool or not isinstance(value, bool))
+            _require(fits, config, one.name, rule)
 
 
 def _require_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
@@ -71,6 +85,7 @@ class ModelConfig:
     foreground_init: str = "minus_background"
 
     def __post_init__(self):
+        _check_types(self)
         object.__setattr__(self, "embedding_widths", tuple(self.embedding_widths))
         two = len(self.embedding_widths) == 2 and min(self.embedding_widths) >= 1
         _require(two, self, "embedding_widths", "two positive numbers")
@@ -123,6 +138,7 @@ class TrainingConfig:
     bfloat16: bool = False
 
     def __post_init__(self):
+        _check_types(self)
         _require(self.epochs >= 0, self, "epochs", "zero (untrained) or more")
         _require(self.learning_rate > 0, self, "learning_rate", "positive")
         object.__setattr__(self, "betas", tuple(self.betas))
@@ -191,6 +207,7 @@ class LocalizationConfig:
     rgb_weight: float = 0.1
 
     def __post_init__(self):
+        _check_types(self)
         _require_choice(self, "sequence", ("probability", "activation"))
         _require_choice(self, "threshold_rule", ("uniform", "range"))
         if self.sequence == "activation" and self.threshold_rule == "uniform":

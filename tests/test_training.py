@@ -13,7 +13,7 @@ from facnet.config import Experiment, ModelConfig, TrainingConfig, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet import training
-from facnet.training import adam, fit, frame_labels, predict, train_step
+from facnet.training import adam, fit, frame_labels, pack, predict, train_step
 
 
 def test_two_optimiser_steps_are_those_of_the_released_code():
@@ -75,8 +75,6 @@ def test_losses_fall(smoke, experiment):
 
 def test_mean_reduction_divides_the_gradient_by_the_mini_batch(smoke):
     names = smoke.subset("train")[:4]
-    from facnet.training import pack
-
     x, lengths = pack([smoke.features("rgb", name) for name in names])
     labels = torch.from_numpy(smoke.labels(names))
     gradients = []
@@ -252,6 +250,44 @@ def test_bfloat16_says_when_the_processor_makes_it_slow(
     else:
         assert len(messages) == 1 and "no instructions for it" in messages[0]
         assert "\n" not in messages[0]
+
+
+def test_features_that_are_no_numbers_or_too_wide_are_named_when_scores_are_made(
+        smoke, experiment):
+    model, _ = fit(smoke, "rgb", replace(
+        experiment, training=replace(experiment.training, epochs=0)))
+    videos = smoke.subset("test")
+    bad = videos[3]
+
+    def changed(change):
+        return replace(smoke, read=lambda s, v: change(smoke.read(s, v)) if v == bad
+                       else smoke.read(s, v))
+
+    with pytest.raises(FacnetError, match=f"synthetic, rgb, {bad}: the scores are not numbers"):
+        predict(model, changed(lambda x: x * np.nan), "rgb", videos)
+    with pytest.raises(FacnetError, match=f"rgb, {bad}: 31 features a snippet, but the model"):
+        predict(model, changed(lambda x: x[:, 1:]), "rgb", videos)
+    first = smoke.subset("train")[0]
+    with pytest.raises(FacnetError, match="rgb, .*: 32 features a snippet, but the model takes 31"):
+        fit(replace(smoke, read=lambda s, v: smoke.read(s, v)[:, int(v == first):]), "rgb",
+            experiment)
+
+
+def test_where_the_ca_branch_is_off_the_other_branches_predict(smoke, experiment):
+    video = smoke.subset("test")[:1]
+    model, _ = fit(smoke, "rgb", replace(
+        experiment, training=replace(experiment.training, epochs=2)))
+    x, lengths = pack([smoke.features("rgb", video[0])])
+    output = model(x, lengths)
+    for weights, expected in {
+        (1.0, 0.1, 0.1): output.R_f.softmax(-1), (0.0, 1.0, 0.0): output.R_f.softmax(-1),
+        (1.0, 0.0, 0.0): output.R_a.softmax(-1), (0.0, 0.0, 1.0): output.R_m.softmax(-1),
+        (1.0, 0.0, 1.0): (output.R_a.softmax(-1) + output.R_m.softmax(-1)) / 2,
+    }.items():
+        config = replace(experiment.training, **dict(zip(
+            ("lambda_cw", "lambda_ca", "lambda_mil"), weights)))
+        got = predict(model, smoke, "rgb", video, training=config).probability
+        np.testing.assert_allclose(got, expected.detach(), rtol=1e-6)
 
 
 def test_unknown_supervision_and_stream_are_refused(smoke, experiment):
