@@ -109,6 +109,13 @@ def test_a_snippet_shows_the_classes_that_cover_half_of_it(smoke):
     assert shown.sum() == 2
 
 
+def test_exactly_half_is_enough(smoke):
+    instances = pd.DataFrame([("v", smoke.classes[0], 1.6, 2.56)],
+                             columns=["video", "label", "start", "end"])
+    shown = frame_labels(replace(smoke, instances=instances), "v", 5)
+    assert shown[:, 0].tolist() == [False, False, True, True, False]
+
+
 def test_frame_supervision_learns_the_frames(smoke, experiment):
     video = smoke.subset("train")[0]
     shown = frame_labels(smoke, video, len(smoke.features("flow", video))).any(1)
