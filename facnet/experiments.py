@@ -1,23 +1,42 @@
-"""Run one experiment: a model a stream, its detections, their evaluation."""
+"""Run one experiment, a model a stream, its detections, their evaluation; and remember it.
 
+An experiment is a value: data set, recipe, seed. Its record is a small JSON named by a hash of
+that value, so that whatever asks for the same experiment again finds it.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
-from facnet.config import Experiment, LocalizationConfig
+from facnet.config import Experiment, LocalizationConfig, to_dict
 from facnet.datasets import Dataset
+from facnet.datasets.files import read_json, write_json
+from facnet.errors import FacnetError
 from facnet.evaluation import (
     Evaluation, classification_mean_ap, drop_ignored, evaluate, rules_of,
 )
-from facnet.localization import fuse, localize
+from facnet.localization import fuse, localize, sequences
 from facnet.model import FACNet
-from facnet.training import Scores, fit, predict
+from facnet.training import Scores, fit, frame_labels, predict
 
 __all__ = [
-    "Result", "detect", "evaluate_test", "mean_and_interval", "provenance", "run", "run_seeds",
+    "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key", "mean_and_interval",
+    "other_rule", "provenance", "read_record", "record", "remembered", "run", "run_seeds",
+    "separation", "write_record",
 ]
+
+RESULT_VERSION = 1  # raised when a change of code changes results: old records then count no more
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,7 @@ def detect(
     Each stream is localised and the streams are fused. In between, protocol `released` drops the
     detections that touch an ambiguous interval; other protocols have no such step.
     """
+    _check_lengths(scores, dataset)
     seconds = dataset.snippet_seconds
     streams = {stream: localize(own, dataset.classes, seconds, config)
                for stream, own in scores.items()}
@@ -61,6 +81,18 @@ def detect(
         streams = {stream: drop_ignored(found, dataset.ignored, seconds)
                    for stream, found in streams.items()}
     return fuse(streams, seconds, config)
+
+
+def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
+    """Streams of one video must lie on one grid."""
+    first, *others = scores
+    for other in others:
+        a, b = (np.diff(scores[s].offsets) for s in (first, other))
+        if (a != b).any():
+            v = (a != b).argmax()
+            raise FacnetError(
+                f"{dataset.name}, {scores[first].videos[v]}: {a[v]} snippets in stream {first},"
+                f" but {b[v]} in {other}.")
 
 
 def evaluate_test(
@@ -94,7 +126,8 @@ def run(
     models, histories, scores = {}, {}, {}
     for stream in dataset.streams:
         models[stream], histories[stream] = fit(dataset, stream, experiment, device, supervision)
-        scores[stream] = predict(models[stream], dataset, stream, videos, device)
+        scores[stream] = predict(
+            models[stream], dataset, stream, videos, device, experiment.training)
     detections = detect(scores, dataset, experiment.localization, protocol)
     evaluation = evaluate_test(detections, dataset, protocol)
     classes = len(dataset.classes)
@@ -108,6 +141,186 @@ def run_seeds(
 ) -> list[Result]:
     """`run` once for each seed."""
     return [run(dataset, replace(experiment, seed=seed), **options) for seed in seeds]
+
+
+def separation(scores: Scores, dataset: Dataset, config: LocalizationConfig) -> float:
+    """How well what is thresholded in a stream tells a class's snippets from the rest of a video.
+
+    For each video and each class that it shows, the probability that a snippet inside an instance
+    has a larger value in the class's sequence than one outside (the area under the ROC curve); the
+    mean over all such pairs. Chance is .5. Below it the stream has *collapsed*: it takes
+    background for action.
+    """
+    from scipy.stats import rankdata
+
+    sequence, _ = sequences(scores, replace(config, upsampling=1))
+    areas = []
+    for video in scores.videos:
+        rows = scores.rows(video)
+        shown = frame_labels(dataset, video, rows.stop - rows.start)
+        for c in np.flatnonzero(shown.any(0) & ~shown.all(0)):
+            inside = shown[:, c]
+            n = inside.sum()
+            ranks = rankdata(sequence[rows, c])[inside].sum()
+            areas.append((ranks - n * (n + 1) / 2) / (n * (len(inside) - n)))
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def other_rule(config: LocalizationConfig) -> LocalizationConfig:
+    """The same procedure by the other threshold rule: absolute against relative.
+
+    A relative rule takes thresholds .1, .2, ..., .9 of each sequence's range; an absolute one the
+    released multiples of the uniform probability.
+    """
+    if config.threshold_rule == "uniform":
+        return replace(config, threshold_rule="range",
+                       thresholds=tuple(round(0.1 * i, 1) for i in range(1, 10)))
+    return replace(config, sequence="probability", threshold_rule="uniform",
+                   thresholds=LocalizationConfig().thresholds)
+
+
+def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released") -> str:
+    """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`."""
+    value = [RESULT_VERSION, fingerprint, "FAC-Net", protocol, to_dict(experiment)]
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def record(
+    dataset: Dataset, experiment: Experiment, protocol: str = "released", device: str = "cpu"
+) -> dict:
+    """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
+
+    On a CPU it runs on one thread, so that it comes out the same beside others and alone.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        started = time.perf_counter()
+        result = run(dataset, experiment, protocol, device)
+        seconds = time.perf_counter() - started
+    finally:
+        torch.set_num_threads(threads)
+    config = other_rule(experiment.localization)
+    other = evaluate_test(detect(result.scores, dataset, config, protocol), dataset, protocol)
+    separations = {stream: separation(own, dataset, experiment.localization)
+                   for stream, own in result.scores.items()}
+    fingerprint = dataset.fingerprint()
+    evaluation = result.evaluation
+    return {
+        "key": experiment_key(fingerprint, experiment, protocol),
+        "result_version": RESULT_VERSION,
+        "dataset": {
+            "name": dataset.name, "fingerprint": fingerprint, "simulated": dataset.simulated,
+            "classes": len(dataset.classes), "streams": list(dataset.streams),
+            "train": len(dataset.subset("train")), "test": len(dataset.subset("test")),
+        },
+        "method": "FAC-Net",
+        "experiment": json.loads(json.dumps(to_dict(experiment))),  # tuples become lists
+        "protocol": protocol,
+        "tiou": list(evaluation.tiou),
+        "mean_ap": evaluation.mean_ap.tolist(),
+        "average": evaluation.average,
+        "ap": {label: row.tolist() for label, row in evaluation.ap.iterrows()},
+        "detections": len(evaluation.detections),
+        "classification": result.classification,
+        "other_rule": {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
+                       "mean_ap": other.mean_ap.tolist(), "average": other.average},
+        "resampled": resampled_averages(evaluation, dataset).tolist(),
+        "separation": separations,
+        "collapsed": [stream for stream, area in separations.items() if area < 0.5],
+        "losses": {stream: history.drop(columns="epoch").to_dict("list")
+                   for stream, history in result.histories.items()},
+        "seconds": seconds,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "revision": _revision(),
+        "versions": {name: importlib.metadata.version(name)
+                     for name in ("facnet", "torch", "numpy", "pandas", "scipy")}
+        | {"python": platform.python_version()},
+        "device": device,
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def read_record(folder: Path, key: str) -> dict | None:
+    """The record of an experiment, or None. What is no record is set aside, with a warning."""
+    path = folder / f"{key}.json"
+    if not path.exists():
+        return None
+    try:
+        found = read_json(path)
+        if found.get("key") == key and found.get("result_version") == RESULT_VERSION:
+            return found
+        reason = f"its key is {found.get('key')!r}"
+    except FacnetError as error:
+        reason = str(error)
+    aside = path.with_suffix(".aside")
+    path.replace(aside)
+    warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as {aside.name}.",
+                  stacklevel=2)
+    return None
+
+
+def write_record(folder: Path, found: dict) -> None:
+    """Write a record, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / f"{found['key']}.json", found)
+
+
+def remembered(
+    dataset: Dataset, experiment: Experiment, folder: str | Path, protocol: str = "released",
+    device: str = "cpu",
+) -> dict:
+    """The record of an experiment: from `folder` if it is there, or else run and put there."""
+    folder = Path(folder)
+    found = read_record(folder, experiment_key(dataset.fingerprint(), experiment, protocol))
+    if found is None:
+        found = record(dataset, experiment, protocol, device)
+        write_record(folder, found)
+    return found
+
+
+def resampled_averages(
+    evaluation: Evaluation, dataset: Dataset, resamples: int = 200
+) -> np.ndarray:
+    """AVG on test videos drawn again with replacement, [resamples], in percent.
+
+    The draws depend on the test videos only, so that those of two methods can be paired. A class
+    that a draw has no instance of is left out of its mean.
+    """
+    videos = list(dataset.subset("test"))
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(len(videos), np.full(len(videos), 1 / len(videos)), size=resamples)
+    position = {video: i for i, video in enumerate(videos)}
+    instances = dataset.instances_of("test")
+    found = evaluation.detections
+    averages = []
+    for label in evaluation.ap.index:
+        own = instances.video[instances.label == label].map(position)
+        count = drawn[:, own].sum(1)  # [R]
+        rows = (found.label == label).to_numpy()
+        weight = drawn[:, found.video[rows].map(position)]  # [R, n]
+        outcomes = evaluation.outcomes[:, rows]
+        by_tiou = []
+        for outcome in outcomes:
+            true = weight * (outcome == 1)
+            precision = true.cumsum(1) / np.maximum((weight * (outcome != -1)).cumsum(1), 1)
+            if rules_of(evaluation.protocol).interpolated:
+                precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+            by_tiou.append((precision * true).sum(1))
+        with np.errstate(invalid="ignore"):
+            averages.append(100 * np.mean(by_tiou, axis=0) / np.where(count, count, np.nan))
+    return np.nanmean(averages, axis=0)
+
+
+def _revision() -> str:
+    """The commit of the code, "+" if it was changed since; "" outside a checkout."""
+    where = Path(__file__).parent
+    try:
+        said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--abbrev=40"],
+                              cwd=where, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
 
 
 def mean_and_interval(values: Iterable[float]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import pytest
 from facnet import figures
 from facnet.config import Experiment, preset, profile
 from facnet.datasets import load
+from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
 from facnet.experiments import (
     detect, evaluate_test, mean_and_interval, provenance, run, run_seeds,
@@ -70,6 +71,15 @@ def test_only_the_released_protocol_drops_detections(data, result):
         uncounted = (outcomes[:, own] == -1).any()
         assert uncounted == (protocol == "thumos")
         assert (outcomes[:, own] != -1).any(), "matches count in spite of the interval"
+
+
+def test_streams_of_different_length_are_refused(data, result):
+    flow = result.scores["flow"]
+    offsets = flow.offsets.copy()
+    offsets[1] += 1
+    with pytest.raises(FacnetError, match=rf"{flow.videos[0]}: \d+ snippets in stream rgb, but"):
+        detect({"rgb": result.scores["rgb"], "flow": replace(flow, offsets=offsets)}, data,
+               result.experiment.localization)
 
 
 @pytest.mark.parametrize("fields", [

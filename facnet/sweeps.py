@@ -1,0 +1,314 @@
+"""Which experiments make Tables 3 and 4 and Fig. 4, and what they say together.
+
+The paper leaves open how a branch is weighed when others are off. Here the losses that are on keep
+the preset's ratios and the largest has weight 1, as the main branch has in the paper. All rows are
+localised by the preset's one rule. Where the CA branch is off, classes are kept by the predictions
+of the branches that are on (:func:`facnet.training.predict`).
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from facnet import published
+from facnet.config import Experiment, preset, profile
+from facnet.datasets import Dataset, load
+from facnet.datasets.files import write_json
+from facnet.errors import FacnetError, suggest
+from facnet.experiments import experiment_key, read_record, record, write_record
+
+__all__ = ["SWEEPS", "Failure", "Variant", "paired", "summary", "sweep", "variants", "verdict"]
+
+BRANCHES = ("cw", "ca", "mil")
+# λ of Fig. 4: the paper prints no grid.
+COARSE, FINE = (0.001, 0.03, 1.0), (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One cell of a table or point of a figure.
+
+    Attributes
+    ----------
+    name : str
+    experiment : Experiment
+        With seed 0; a sweep takes it at others.
+    paper : float
+        The AVG that the paper prints, in percent, or NaN.
+    place : dict
+        Where it stands: values of the table's own columns, such as {"cw": 1, "hybrid": 0}.
+    """
+
+    name: str
+    experiment: Experiment
+    paper: float
+    place: dict
+
+
+class Failure(FacnetError):
+    """Some experiments of a sweep failed; the others are kept."""
+
+
+def variants(name: str, base: Experiment, fine: bool = False) -> list[Variant]:
+    """The variants of a sweep.
+
+    Parameters
+    ----------
+    name : {"table3", "table4", "fig4"}
+    base : Experiment
+        The full model: a preset at a profile's sizes.
+    fine : bool
+        A fine grid of λ in Fig. 4, 7 values each instead of 3.
+
+    Raises
+    ------
+    FacnetError
+        If there is no such sweep.
+    """
+    if name not in SWEEPS:
+        raise FacnetError(f"No sweep {name!r}.{suggest(name, SWEEPS)}")
+    return SWEEPS[name](base, fine)
+
+
+def with_branches(
+    base: Experiment, on: Iterable[str], temperatures: Sequence[float], background: bool
+) -> Experiment:
+    """The model with some losses on, their weights in the preset's ratios and at most 1."""
+    weights = {b: getattr(base.training, f"lambda_{b}") * (b in on) for b in BRANCHES}
+    largest = max(weights.values())
+    return replace(
+        base,
+        model=replace(base.model, temperatures=tuple(temperatures), background_class=background),
+        training=replace(base.training,
+                         **{f"lambda_{b}": weight / largest for b, weight in weights.items()}),
+    )
+
+
+def _table3(base: Experiment, fine: bool) -> list[Variant]:
+    rows = []
+    for row in published.table(3).itertuples():
+        on = [b for b in BRANCHES if getattr(row, b)]
+        taus = base.model.temperatures if row.hybrid else (1.0,)
+        name = "+".join(b.upper() for b in on)
+        name += (", hybrid" if row.hybrid else "") + (", BG" if row.background else "")
+        place = {b: int(b in on) for b in BRANCHES}
+        place |= {"hybrid": int(row.hybrid), "background": int(row.background)}
+        rows.append(Variant(name, with_branches(base, on, taus, bool(row.background)),
+                            row.average, place))
+    return rows
+
+
+def _table4(base: Experiment, fine: bool) -> list[Variant]:
+    cells = []
+    for row in published.table(4).itertuples():
+        taus = tuple(float(t) for t in row.temperatures.split())
+        for column in (*BRANCHES, "full"):
+            on = BRANCHES if column == "full" else (column,)
+            cells.append(Variant(
+                f"{column.upper() if column != 'full' else 'Full'} ({row.temperatures})",
+                with_branches(base, on, taus, background=column == "full"), getattr(row, column),
+                {"temperatures": row.temperatures, "column": column}))
+    return cells
+
+
+def _fig4(base: Experiment, fine: bool) -> list[Variant]:
+    points = []
+    for main in BRANCHES:
+        others = [b for b in BRANCHES if b != main]
+        for values in product(FINE if fine else COARSE, repeat=2):
+            weights = {main: 1.0, **dict(zip(others, values))}
+            training = replace(base.training, **{f"lambda_{b}": w for b, w in weights.items()})
+            said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
+            place = {"main": main, **{f"lambda_{b}": w for b, w in weights.items()}}
+            points.append(Variant(
+                f"{main.upper()} 1, {said}", replace(base, training=training), np.nan, place))
+    return points
+
+
+SWEEPS: dict[str, Callable[[Experiment, bool], list[Variant]]] = {
+    "table3": _table3, "table4": _table4, "fig4": _fig4,
+}
+
+
+def sweep(
+    name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
+    folder: str | Path = "results/experiments", preset_name: str = "released", jobs: int = 1,
+    scheduler: str | None = None, protocol: str = "released", device: str = "cpu",
+) -> pd.DataFrame:
+    """Run what is missing of a sweep and give all of it.
+
+    Parameters
+    ----------
+    name : {"table3", "table4", "fig4"}
+    dataset : str
+        A name or folder, as `load` takes it. Workers on other machines must find it under the same
+        path.
+    profile_name, preset_name : str
+        Sizes and recipe. The profile `full` takes the fine grid of Fig. 4.
+    seeds : int
+        Seeds 0, 1, ... of each variant.
+    folder : str or Path
+        Where records are. Only the calling process writes there, each record whole or not at all;
+        several may do so at once.
+    jobs : int
+        Processes on this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler, tcp://host:port, whose workers run the experiments instead.
+    protocol, device : str
+        As in `facnet.experiments.run`.
+
+    Returns
+    -------
+    DataFrame
+        A row a variant, seed and tIoU: variant, the columns of its `place`, paper, seed, tiou,
+        mean_ap, average (AVG), other_average (AVG by the other threshold rule), classification,
+        collapsed (streams, joined by "+"), seconds, key.
+
+    Raises
+    ------
+    Failure
+        If experiments failed; the rest is done. FOLDER/KEY.failed.json holds each traceback.
+    FacnetError
+        If there is no such sweep, data set or profile.
+    """
+    folder, data = Path(folder), _load(dataset, profile_name)
+    base = profile(profile_name).apply(preset(preset_name))
+    cells = variants(name, base, fine=profile_name == "full")
+    fingerprint = data.fingerprint()
+    wanted = {}  # variants that coincide run once
+    for cell, seed in product(cells, range(seeds)):
+        experiment = replace(cell.experiment, seed=seed)
+        wanted.setdefault(experiment_key(fingerprint, experiment, protocol), experiment)
+    found = {key: read_record(folder, key) for key in wanted}
+    missing = {key: wanted[key] for key, one in found.items() if one is None}
+    tasks = [(str(folder), key, dataset, profile_name, experiment, protocol, device)
+             for key, experiment in missing.items()]
+    failed = []
+    for done in tqdm(_map(_attempt, tasks, jobs, scheduler), total=len(tasks), desc=name,
+                     unit="experiment", disable=None if tasks else True):
+        if "traceback" in done:
+            failed.append(done)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / f"{done['key']}.failed.json", done)
+            continue
+        if not (folder / f"{done['key']}.json").exists():
+            write_record(folder, done)
+        (folder / f"{done['key']}.failed.json").unlink(missing_ok=True)
+        found[done["key"]] = done
+    for key in wanted:  # what killed processes left
+        for partial in folder.glob(f".{key}.*"):
+            partial.unlink(missing_ok=True)
+    if failed:
+        raise Failure(
+            f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
+            f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
+    return _frame(cells, found, fingerprint, seeds, protocol)
+
+
+@lru_cache(maxsize=2)
+def _load(dataset: str, profile_name: str) -> Dataset:
+    return load(dataset, profile_name)
+
+
+def _attempt(task: tuple) -> dict:
+    """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
+    folder, key, dataset, profile_name, experiment, protocol, device = task
+    try:
+        # Somebody else may have finished it since.
+        return read_record(Path(folder), key) or record(
+            _load(dataset, profile_name), experiment, protocol, device)
+    except Exception as error:
+        return {"key": key, "experiment": repr(experiment), "error": f"{type(error).__name__}:"
+                f" {error}", "traceback": traceback.format_exc()}
+
+
+def _map(function: Callable, tasks: list, jobs: int, scheduler: str | None) -> Iterator[dict]:
+    """Results as they come, from processes here or from the workers of a Dask scheduler."""
+    if scheduler is not None:
+        try:
+            from distributed import Client, as_completed
+        except ImportError as error:
+            raise FacnetError(
+                "A scheduler needs Dask: pip install 'facnet[cluster]'.") from error
+        with Client(scheduler) as client:
+            yield from (future.result() for future in as_completed(
+                client.map(function, tasks, pure=False)))
+        return
+    from joblib import Parallel, delayed
+
+    yield from Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+        delayed(function)(task) for task in tasks)
+
+
+def _frame(
+    cells: list[Variant], found: dict[str, dict], fingerprint: str, seeds: int, protocol: str
+) -> pd.DataFrame:
+    rows = []
+    for cell, seed in product(cells, range(seeds)):
+        key = experiment_key(fingerprint, replace(cell.experiment, seed=seed), protocol)
+        one = found[key]
+        for tiou, mean_ap in zip(one["tiou"], one["mean_ap"]):
+            rows.append({
+                "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
+                "tiou": tiou, "mean_ap": mean_ap, "average": one["average"],
+                "other_average": one["other_rule"]["average"],
+                "classification": one["classification"],
+                "collapsed": "+".join(one["collapsed"]), "seconds": one["seconds"], "key": key,
+            })
+    return pd.DataFrame(rows)
+
+
+def interval(values: Iterable[float], draws: int = 10_000) -> tuple[float, float, float]:
+    """Mean, and the ends of its 95 % bootstrap interval; both NaN for a single value."""
+    values = np.asarray(list(values), float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan"), float("nan")
+    chosen = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
+    low, high = np.percentile(values[chosen].mean(1), [2.5, 97.5])
+    return float(values.mean()), float(low), float(high)
+
+
+def summary(frame: pd.DataFrame, value: str = "average") -> pd.DataFrame:
+    """One row a variant of a sweep's frame, in its order.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by variant: paper, n (seeds), mean, low and high (95 % bootstrap interval over
+        seeds), values (all of them), other (mean by the other threshold rule), collapsed (number
+        of seeds with a collapsed stream).
+    """
+    rows = {}
+    for name, own in frame.drop_duplicates(["variant", "seed"]).groupby("variant", sort=False):
+        mean, low, high = interval(own[value])
+        rows[name] = {
+            "paper": own.paper.iloc[0], "n": len(own), "mean": mean, "low": low, "high": high,
+            "values": tuple(own[value]), "other": own.other_average.mean(),
+            "collapsed": int((own.collapsed != "").sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+
+def paired(
+    frame: pd.DataFrame, better: str, worse: str, value: str = "average"
+) -> tuple[float, float, float]:
+    """Mean difference of two variants over the seeds that both have, with its 95 % interval."""
+    by_seed = frame.drop_duplicates(["variant", "seed"]).pivot(
+        index="seed", columns="variant", values=value)
+    return interval((by_seed[better] - by_seed[worse]).dropna())
+
+
+def verdict(low: float, high: float, n: int) -> str:
+    """What an interval of a difference that is claimed to be positive says."""
+    if low > 0:
+        return "holds"
+    if high < 0:
+        return "does not hold"
+    return f"not resolved with n = {n} seed{'s' if n > 1 else ''}"

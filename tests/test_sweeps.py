@@ -1,0 +1,333 @@
+"""Sweeps: every cell is there, nothing runs twice, nothing is lost, and failures are said."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facnet import experiments, published, sweeps
+from facnet.config import preset, profile
+from facnet.datasets import load
+from facnet.errors import FacnetError
+from facnet.evaluation import evaluate
+from facnet.experiments import (
+    experiment_key, record, remembered, resampled_averages, separation,
+)
+from facnet.grid import perfect_scores
+from facnet.sweeps import sweep, variants
+
+BASE = profile("smoke").apply(preset("released"))
+TINY = replace(BASE, training=replace(BASE.training, epochs=1))
+
+
+# ---------------------------------------------------------------- which experiments
+
+
+def test_table3_has_the_papers_rows():
+    cells = variants("table3", BASE)
+    assert len(cells) == 20 and len({c.name for c in cells}) == 20
+    assert [c.paper for c in cells] == published.table(3).average.tolist()
+    full = cells[-1]
+    assert full.name == "CW+CA+MIL, hybrid, BG" and full.experiment == BASE
+    alone = cells[1].experiment  # CA alone, one temperature, no background
+    assert (alone.training.lambda_cw, alone.training.lambda_ca, alone.training.lambda_mil) == (
+        0, 1, 0)
+    assert alone.model.temperatures == (1.0,) and not alone.model.background_class
+    two = next(c for c in cells if c.name == "CW+MIL").experiment.training
+    assert (two.lambda_cw, two.lambda_ca, two.lambda_mil) == (1.0, 0.0, 0.1)
+
+
+def test_table4_has_nine_settings_of_four_columns():
+    cells = variants("table4", BASE)
+    assert len(cells) == 36
+    printed = published.table(4).set_index("temperatures")
+    for cell in cells:
+        assert cell.paper == printed.loc[cell.place["temperatures"], cell.place["column"]]
+        full = cell.place["column"] == "full"
+        assert cell.experiment.model.background_class == full
+        taus = " ".join(f"{t:g}" for t in cell.experiment.model.temperatures)
+        assert taus == cell.place["temperatures"]
+    assert sum(c.experiment == BASE for c in cells) == 1
+
+
+def test_the_tables_share_what_coincides():
+    three = {c.experiment for c in variants("table3", BASE)}
+    four = {c.experiment for c in variants("table4", BASE)}
+    # CW, CA and MIL alone and Full, each at (1) and at (1 2 5).
+    assert len(three & four) == 8
+
+
+@pytest.mark.parametrize("fine, points", [(False, 9), (True, 49)])
+def test_fig4_has_three_panels_with_one_weight_fixed(fine, points):
+    cells = variants("fig4", BASE, fine)
+    for main in ("cw", "ca", "mil"):
+        panel = [c for c in cells if c.place["main"] == main]
+        assert len(panel) == points
+        assert {c.place[f"lambda_{main}"] for c in panel} == {1.0}
+        for cell in panel:
+            for branch in ("cw", "ca", "mil"):
+                key = f"lambda_{branch}"
+                assert getattr(cell.experiment.training, key) == cell.place[key]
+                assert 0.001 <= cell.place[key] <= 1
+
+
+def test_an_unknown_sweep_gets_a_suggestion():
+    with pytest.raises(FacnetError, match="Did you mean 'table3'"):
+        variants("table33", BASE)
+
+
+# ---------------------------------------------------------------- records
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("synthetic", "smoke")
+
+
+def test_a_record_names_everything_and_is_plain_json(data):
+    one = record(data, TINY)
+    assert json.loads(json.dumps(one)) == one
+    assert one["experiment"]["training"]["epochs"] == 1 and one["experiment"]["seed"] == 0
+    assert one["dataset"]["fingerprint"] == data.fingerprint()
+    assert one["dataset"]["simulated"] and one["protocol"] == "released"
+    assert set(one["versions"]) >= {"python", "torch", "numpy", "facnet"}
+    assert one["average"] == pytest.approx(np.mean(one["mean_ap"]))
+    assert list(one["ap"]) == list(data.classes)
+    assert set(one["losses"]) == set(one["separation"]) == set(data.streams)
+    assert len(one["losses"]["rgb"]["total"]) == 1
+    assert all(0 <= area <= 1 for area in one["separation"].values())
+    assert one["key"] == experiment_key(data.fingerprint(), TINY)
+
+
+def test_the_key_changes_with_everything_that_changes_results(data, monkeypatch):
+    fingerprint = data.fingerprint()
+    keys = {
+        experiment_key(fingerprint, TINY), experiment_key("other", TINY),
+        experiment_key(fingerprint, replace(TINY, seed=1)),
+        experiment_key(fingerprint, BASE), experiment_key(fingerprint, TINY, "thumos"),
+        experiment_key(fingerprint, replace(
+            TINY, localization=replace(TINY.localization, minimum_length=2))),
+    }
+    monkeypatch.setattr(experiments, "RESULT_VERSION", -1)
+    keys.add(experiment_key(fingerprint, TINY))
+    assert len(keys) == 7
+
+
+def test_what_is_remembered_is_not_run_again(data, tmp_path, monkeypatch):
+    first = remembered(data, TINY, tmp_path)
+
+    def never(*arguments):
+        raise AssertionError("ran again")
+
+    monkeypatch.setattr(experiments, "record", never)
+    assert remembered(data, TINY, tmp_path) == first
+    with pytest.raises(AssertionError, match="ran again"):
+        remembered(data, replace(TINY, seed=1), tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", '{"key": "x', '{"key": "other"}', "[]", "\x00\xff"])
+def test_a_truncated_or_foreign_record_is_set_aside(data, tmp_path, content):
+    key = experiment_key(data.fingerprint(), TINY)
+    (tmp_path / f"{key}.json").write_text(content)
+    with pytest.warns(UserWarning, match=f"{key}.json is no record of this experiment"):
+        one = remembered(data, TINY, tmp_path)
+    assert (tmp_path / f"{key}.aside").read_text() == content
+    assert json.loads((tmp_path / f"{key}.json").read_text()) == one
+
+
+def test_perfect_labels_separate_and_inverted_ones_collapse(data):
+    scores, config = perfect_scores(data), BASE.localization
+    assert separation(scores, data, config) == 1
+    assert separation(replace(scores, activation=-scores.activation), data, config) == 0
+    untold = replace(scores, activation=np.zeros_like(scores.activation))
+    assert separation(untold, data, config) == 0.5
+
+
+def test_resampled_test_videos_average_to_the_plain_result(data):
+    """Weights stand for repeated videos: one draw is the same as an evaluation of copies."""
+    result = experiments.run(data, BASE)
+    averages = resampled_averages(result.evaluation, data, resamples=50)
+    assert len(averages) == 50 and averages.std() > 0
+    videos = data.subset("test")
+    drawn = np.random.default_rng(0).multinomial(
+        len(videos), np.full(len(videos), 1 / len(videos)), size=50)[0]
+    copies = [(v, f"{v} copy {i}") for v, n in zip(videos, drawn) for i in range(n)]
+    names = pd.DataFrame(copies, columns=["video", "copy"])
+
+    def repeated(frame):
+        return frame.merge(names, on="video").drop(columns="video").rename(
+            columns={"copy": "video"})
+
+    instances = repeated(data.instances_of("test"))
+    again = evaluate(repeated(result.evaluation.detections), instances, "released",
+                     classes=sorted(set(instances.label)))
+    assert averages[0] == pytest.approx(again.average, abs=1e-9)
+
+
+# ---------------------------------------------------------------- sweeps
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Six rows of Table 3, one epoch each."""
+    table3 = sweeps._table3
+
+    def first_six(base, fine):
+        return table3(replace(base, training=replace(base.training, epochs=1)), fine)[:6]
+
+    monkeypatch.setitem(sweeps.SWEEPS, "table3", first_six)
+
+
+def run_small(folder, **options):
+    return sweep("table3", "synthetic", "smoke", seeds=2, folder=folder, **options)
+
+
+def test_a_sweep_gives_a_tidy_frame_and_runs_once(small, tmp_path, monkeypatch):
+    frame = run_small(tmp_path)
+    assert len(frame) == 6 * 2 * 7
+    assert frame.groupby(["variant", "seed"]).mean_ap.mean().values == pytest.approx(
+        frame.drop_duplicates(["variant", "seed"]).set_index(["variant", "seed"]).average
+        .sort_index().values)
+    assert {"cw", "hybrid", "paper", "tiou", "other_average", "collapsed", "seconds"} <= set(frame)
+    monkeypatch.setattr(sweeps, "record", None)
+    pd.testing.assert_frame_equal(run_small(tmp_path), frame)
+    assert len(list(tmp_path.iterdir())) == 12
+
+
+def test_processes_give_what_one_process_gives(small, tmp_path, monkeypatch):
+    # Workers are new processes that do not see the patched table: hand them the experiments only.
+    serial, two = run_small(tmp_path / "1"), run_small(tmp_path / "2", jobs=2)
+    pd.testing.assert_frame_equal(serial.drop(columns="seconds"), two.drop(columns="seconds"))
+
+
+def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch):
+    def sometimes(data, experiment, *options):
+        if experiment.model.temperatures != (1.0,) and experiment.seed == 1:
+            raise ArithmeticError("diverged")
+        return record(data, experiment, *options)
+
+    monkeypatch.setattr(sweeps, "record", sometimes)
+    with pytest.raises(sweeps.Failure, match="3 of 12 experiments failed, the first with"
+                                             " ArithmeticError: diverged"):
+        run_small(tmp_path)
+    failed = sorted(tmp_path.glob("*.failed.json"))
+    assert len(failed) == 3 and len(list(tmp_path.glob("*.json"))) == 12
+    said = json.loads(failed[0].read_text())
+    assert "ArithmeticError: diverged" in said["traceback"] and "seed=1" in said["experiment"]
+    monkeypatch.setattr(sweeps, "record", record)
+    assert len(run_small(tmp_path)) == 6 * 2 * 7
+    assert not list(tmp_path.glob("*.failed.json"))
+
+
+SMALL = """
+import sys
+from dataclasses import replace
+from facnet import sweeps
+table3 = sweeps._table3
+def first_six(base, fine):
+    return table3(replace(base, training=replace(base.training, epochs=1)), fine)[:6]
+sweeps.SWEEPS["table3"] = first_six
+folder, out, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
+frame = sweeps.sweep("table3", "synthetic", "smoke", seeds=2, folder=folder, **options)
+frame.to_json(out, orient="table", double_precision=15)
+"""
+
+
+def start_small(folder, out, **options) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", SMALL, str(folder), str(out), repr(options)],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            start_new_session=True)
+
+
+def read_frame(out) -> pd.DataFrame:
+    return pd.read_json(out, orient="table").drop(columns="seconds").reset_index(drop=True)
+
+
+def expected_frame(frame) -> pd.DataFrame:
+    return frame.drop(columns="seconds")
+
+
+def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(a, b, check_dtype=False, rtol=1e-12)
+
+
+def test_ten_kills_at_random_moments_lose_and_leave_nothing(small, tmp_path):
+    expected = expected_frame(run_small(tmp_path / "undisturbed"))
+    folder, out = tmp_path / "killed", tmp_path / "frame.json"
+    rng = random.Random(0)
+    counts = []
+    for kill in range(10):
+        process = start_small(folder, out, jobs=1 + kill % 2)
+        time.sleep(rng.uniform(2.0, 7.0))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        counts.append(len(list(folder.glob("*.json"))))
+        for record_file in folder.glob("[!.]*.json"):
+            json.loads(record_file.read_text())  # whole, at every moment
+    assert counts == sorted(counts)
+    process = start_small(folder, out)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    same(read_frame(out), expected)
+    assert len(list(folder.iterdir())) == 12 and not list(folder.glob(".*"))
+
+
+def test_two_sweeps_at_once_share_a_folder(small, tmp_path):
+    expected = expected_frame(run_small(tmp_path / "alone"))
+    folder = tmp_path / "shared"
+    processes = [start_small(folder, tmp_path / f"{i}.json") for i in range(2)]
+    for process in processes:
+        said, _ = process.communicate(timeout=180)
+        assert process.returncode == 0, said
+    for i in range(2):
+        same(read_frame(tmp_path / f"{i}.json"), expected)
+    assert len(list(folder.iterdir())) == 12 and not list(folder.glob(".*"))
+
+
+def test_a_lost_worker_of_a_cluster_loses_nothing(small, tmp_path):
+    """A scheduler and two workers on this machine; one worker is killed in the middle."""
+    pytest.importorskip("distributed")
+    expected = expected_frame(run_small(tmp_path / "serial"))
+    address = tmp_path / "scheduler.json"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    processes = []
+
+    def start(*arguments):
+        log = open(tmp_path / f"{len(processes)}.log", "w")
+        processes.append(subprocess.Popen(
+            [sys.executable, "-m", *arguments], stdout=log, stderr=log, env=environment,
+            cwd=tmp_path, start_new_session=True))
+        return processes[-1]
+
+    try:
+        start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+              "--no-dashboard", "--scheduler-file", str(address))
+        workers = [start("distributed.cli.dask_worker", "--scheduler-file", str(address),
+                         "--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--nthreads", "1")
+                   for _ in range(2)]
+        until = time.monotonic() + 60
+        while not address.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        scheduler = json.loads(address.read_text())["address"]
+        folder, out = tmp_path / "cluster", tmp_path / "frame.json"
+        sweeping = start_small(folder, out, scheduler=scheduler)
+        while len(list(folder.glob("*.json"))) < 3 and time.monotonic() < until + 60:
+            time.sleep(0.05)
+        assert sweeping.poll() is None, "done before a worker could be killed"
+        os.killpg(workers[0].pid, signal.SIGKILL)
+        said, _ = sweeping.communicate(timeout=180)
+        assert sweeping.returncode == 0, said
+        same(read_frame(out), expected)
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
