@@ -2,8 +2,10 @@
 
 `released` is what the authors' published code does, `paper` what the paper's text says. Every
 difference between the two is one field below. Where the text is silent, `paper` takes the
-released training, and for testing the procedure of BaS-Net (Lee et al., AAAI 2020), which the
-paper says that it follows; the docstring of each class marks those fields with (BaS-Net).
+released training, and for testing the values of BaS-Net (Lee et al., AAAI 2020), which the paper
+says that it follows; the docstring of each class marks those fields with (BaS-Net). Two details of
+BaS-Net's own code are not taken over: its NMS adds a second to every length, and it scores a run
+against surroundings that are set to zero below the threshold.
 """
 
 import dataclasses
@@ -161,7 +163,8 @@ class LocalizationConfig:
         S_a itself, the text's "class activation sequence".
     threshold_rule : {"uniform", "range"}
         `uniform`: `thresholds` are multiples of the uniform class probability, 1 over the number
-        of columns of S_a (released; C + 1 with a background class). `range`: each sequence is
+        of columns of S_a, C + 1 with a background class (released for C = 20, in absolute
+        numbers). `range`: each sequence is
         first mapped to [0, 1] by its own minimum and maximum, both clamped at 0 (BaS-Net).
     thresholds : tuple of float
         A run of snippets strictly above a threshold is a proposal. The released .03, .035, .04,
