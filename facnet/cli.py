@@ -36,6 +36,16 @@ DEVICE = click.option(
     "--device", default="cpu", show_default=True, callback=_usable, help="Such as cpu or cuda.")
 
 
+PRESET = click.option(
+    "--preset", default="released", show_default=True, metavar="NAME",
+    help="Recipe: released (the authors' code) or paper (the text).",
+)
+CHANGES = click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE",
+    help="Change one field of the recipe, such as training.epochs=5. May be repeated.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="facnet")
 def cli():
@@ -46,15 +56,9 @@ def cli():
 @DATASET
 @PROFILE
 @DEVICE
-@click.option(
-    "--preset", default="released", show_default=True, metavar="NAME",
-    help="Recipe: released (the authors' code) or paper (the text).",
-)
+@PRESET
+@CHANGES
 @click.option("--seed", default=0, show_default=True, help="Weights, order of videos, dropout.")
-@click.option(
-    "--set", "changes", multiple=True, metavar="FIELD=VALUE",
-    help="Change one field of the recipe, such as training.epochs=5. May be repeated.",
-)
 @click.option("--out", type=PATH, required=True, help="Folder for the checkpoints.")
 def train(dataset, profile, device, preset, seed, changes, out):
     """Train one model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv.
@@ -185,6 +189,44 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
         click.echo(
             f"{result.elsewhere} detections lie in videos without any instance: false positives.",
             err=True)
+
+
+@cli.command()
+@click.argument("name", metavar="table3|table4|fig4")
+@DATASET
+@PROFILE
+@DEVICE
+@PRESET
+@CHANGES
+@click.option("--seeds", default=3, show_default=True, help="How many of each variant: 0, 1, ...")
+@click.option("--jobs", default=1, show_default=True, help="Processes on this machine.")
+@click.option(
+    "--scheduler", metavar="tcp://HOST:PORT",
+    help="A Dask scheduler, whose workers run the experiments instead.",
+)
+@click.option(
+    "--results", type=PATH, default=Path("results/experiments"), show_default=True,
+    help="Folder of the records: what is there is not run again.",
+)
+@click.option("--out", type=PATH, help="Also write the frame, one row a seed and tIoU, as CSV.")
+def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, scheduler, results, out):
+    """Run what is missing of a table's or figure's experiments, and summarise them.
+
+    It may be stopped at any moment and started again; only experiments in flight are lost.
+    """
+    from facnet import config
+    from facnet.sweeps import summary, sweep
+
+    base = _changed(config.profile(profile).apply(config.preset(preset)), changes)
+    frame = sweep(name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
+    if out:
+        frame.to_csv(out, index=False)
+    shown = summary(frame).drop(columns="values").rename_axis(None)
+    click.echo(shown.to_string(float_format="%.1f", na_rep="-"))
+    click.echo(
+        f"\nAVG in percent on {dataset}, profile {profile}: mean over n seeds with the 95 %"
+        " bootstrap interval; other: by the other threshold rule; collapsed: seeds with a"
+        " collapsed stream.")
 
 
 @cli.group()

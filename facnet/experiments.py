@@ -109,7 +109,7 @@ def evaluate_test(
 
 def run(
     dataset: Dataset, experiment: Experiment = Experiment(), protocol: str = "released",
-    device: str = "cpu", supervision: str = "video",
+    device: str = "cpu", supervision: str = "video", progress: bool = True,
 ) -> Result:
     """Train a model a stream, localise the test videos, evaluate.
 
@@ -119,13 +119,14 @@ def run(
     experiment : Experiment
     protocol : str
         As in `evaluate`.
-    device, supervision : str
+    device, supervision, progress
         As in `fit`.
     """
     videos = dataset.subset("test")
     models, histories, scores = {}, {}, {}
     for stream in dataset.streams:
-        models[stream], histories[stream] = fit(dataset, stream, experiment, device, supervision)
+        models[stream], histories[stream] = fit(
+            dataset, stream, experiment, device, supervision, progress=progress)
         scores[stream] = predict(
             models[stream], dataset, stream, videos, device, experiment.training)
     detections = detect(scores, dataset, experiment.localization, protocol)
@@ -196,7 +197,7 @@ def record(
     torch.set_num_threads(1)
     try:
         started = time.perf_counter()
-        result = run(dataset, experiment, protocol, device)
+        result = run(dataset, experiment, protocol, device, progress=False)
         seconds = time.perf_counter() - started
     finally:
         torch.set_num_threads(threads)

@@ -139,7 +139,7 @@ SWEEPS: dict[str, Callable[[Experiment, bool], list[Variant]]] = {
 
 def sweep(
     name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
-    folder: str | Path = "results/experiments", preset_name: str = "released", jobs: int = 1,
+    folder: str | Path = "results/experiments", base: Experiment | None = None, jobs: int = 1,
     scheduler: str | None = None, protocol: str = "released", device: str = "cpu",
 ) -> pd.DataFrame:
     """Run what is missing of a sweep and give all of it.
@@ -150,13 +150,15 @@ def sweep(
     dataset : str
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.
-    profile_name, preset_name : str
-        Sizes and recipe. The profile `full` takes the fine grid of Fig. 4.
+    profile_name : str
+        Sizes. The profile `full` takes the fine grid of Fig. 4.
     seeds : int
         Seeds 0, 1, ... of each variant.
     folder : str or Path
         Where records are. Only the calling process writes there, each record whole or not at all;
         several may do so at once.
+    base : Experiment, optional
+        The full model; by default the preset `released` at the profile's sizes.
     jobs : int
         Processes on this machine.
     scheduler : str, optional
@@ -179,7 +181,7 @@ def sweep(
         If there is no such sweep, data set or profile.
     """
     folder, data = Path(folder), _load(dataset, profile_name)
-    base = profile(profile_name).apply(preset(preset_name))
+    base = base or profile(profile_name).apply(preset("released"))
     cells = variants(name, base, fine=profile_name == "full")
     fingerprint = data.fingerprint()
     wanted = {}  # variants that coincide run once
@@ -192,7 +194,7 @@ def sweep(
              for key, experiment in missing.items()]
     failed = []
     for done in tqdm(_map(_attempt, tasks, jobs, scheduler), total=len(tasks), desc=name,
-                     unit="experiment", disable=None if tasks else True):
+                     unit="experiment"):
         if "traceback" in done:
             failed.append(done)
             folder.mkdir(parents=True, exist_ok=True)

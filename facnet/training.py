@@ -111,7 +111,7 @@ def train_step(
 
 def fit(
     dataset: Dataset, stream: str, experiment: Experiment = Experiment(), device: str = "cpu",
-    supervision: str = "video", state_file: Path | None = None,
+    supervision: str = "video", state_file: Path | None = None, progress: bool = True,
 ) -> tuple[FACNet, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
@@ -130,6 +130,8 @@ def fit(
     state_file : Path, optional
         Where the state of training is kept: written after every epoch, and gone on from if it
         exists. A training that was cut short then ends as if it had not been.
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
@@ -168,11 +170,12 @@ def fit(
         optimizer = adam(model, config)
         if known and state_file.exists():
             history = load_training(state_file, known, model, optimizer)
-        progress = tqdm(
+        bar = tqdm(
             range(len(history) + 1, config.epochs + 1), desc=f"training {stream}", unit="epoch",
             initial=len(history), total=config.epochs,
+            **({} if progress else {"disable": True}),  # unsaid, TQDM_DISABLE decides
         )
-        for epoch in progress:
+        for epoch in bar:
             sums = torch.zeros(4, device=device)
             for batch in torch.randperm(len(videos)).split(config.batch_size):
                 names = [videos[v] for v in batch]
@@ -190,7 +193,7 @@ def fit(
             history.append({"epoch": epoch, **losses})
             if known:
                 save_training(state_file, known, model, optimizer, history)
-            progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+            bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
     columns = ["epoch", "cw", "ca", "mil", "total"]
     return model.eval(), pd.DataFrame(history, columns=columns)
 

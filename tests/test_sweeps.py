@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from test_cli import facnet, fails
 
 from facnet import experiments, published, sweeps
 from facnet.config import preset, profile
@@ -22,7 +23,7 @@ from facnet.experiments import (
     experiment_key, record, remembered, resampled_averages, separation,
 )
 from facnet.grid import perfect_scores
-from facnet.sweeps import sweep, variants
+from facnet.sweeps import interval, paired, summary, sweep, variants, verdict
 
 BASE = profile("smoke").apply(preset("released"))
 TINY = replace(BASE, training=replace(BASE.training, epochs=1))
@@ -206,6 +207,57 @@ def test_processes_give_what_one_process_gives(small, tmp_path, monkeypatch):
     # Workers are new processes that do not see the patched table: hand them the experiments only.
     serial, two = run_small(tmp_path / "1"), run_small(tmp_path / "2", jobs=2)
     pd.testing.assert_frame_equal(serial.drop(columns="seconds"), two.drop(columns="seconds"))
+
+
+def test_the_command_line_sweeps_and_summarises(small, tmp_path):
+    text = facnet("sweep", "table3", "--profile", "smoke", "--seeds", "2", "--results",
+                  tmp_path / "records", "--out", tmp_path / "frame.csv")
+    frame = pd.read_csv(tmp_path / "frame.csv", keep_default_na=False)
+    assert len(frame) == 6 * 2 * 7
+    row = next(line for line in text.splitlines() if line.startswith("CW, hybrid"))
+    own = frame[frame.variant == "CW, hybrid"].drop_duplicates("seed")
+    assert row.split()[2:5] == ["34.6", "2", f"{own.average.mean():.1f}"]
+    assert "AVG in percent on synthetic, profile smoke" in text
+
+
+def test_a_failed_experiment_decides_the_exit_status(small, tmp_path, monkeypatch, capsys):
+    def fail(*arguments):
+        raise ArithmeticError("diverged")
+
+    monkeypatch.setattr(sweeps, "record", fail)
+    error = fails(capsys, "sweep", "table3", "--profile", "smoke", "--seeds", "1",
+                  "--results", tmp_path)
+    assert "facnet: table3: 6 of 6 experiments failed, the first with ArithmeticError" in error
+
+
+# ---------------------------------------------------------------- statistics
+
+
+def test_the_interval_is_of_the_mean_and_pairs_take_out_what_seeds_share():
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(30, 10, 30)
+    frame = pd.DataFrame([
+        {"variant": name, "seed": s, "average": value + shift, "paper": 40.0, "collapsed":
+         "flow" if s == 3 and name == "a" else "", "other_average": 1.0}
+        for name, shift in (("a", 1.0), ("b", 0.0))
+        for s, value in enumerate(seeds + (rng.normal(0, 0.5, 30) if name == "a" else 0))])
+    mean, low, high = interval(seeds)
+    assert low < mean < high
+    assert high - low == pytest.approx(2 * 1.96 * seeds.std() / np.sqrt(30), rel=0.1)
+    difference, low, high = paired(frame, "a", "b")
+    assert 0.5 < low < difference < high < 1.5
+    table = summary(frame)
+    assert list(table.index) == ["a", "b"] and table.collapsed.tolist() == [1, 0]
+    assert table.n.tolist() == [30, 30] and len(table["values"]["a"]) == 30
+    assert np.isnan(interval([4.0])[1])
+
+
+@pytest.mark.parametrize("low, high, said", [
+    (0.1, 2.0, "holds"), (-2.0, -0.1, "does not hold"),
+    (-1.0, 1.0, "not resolved with n = 3 seeds"),
+    (float("nan"), float("nan"), "not resolved with n = 3 seeds")])
+def test_verdicts(low, high, said):
+    assert verdict(low, high, 3) == said
 
 
 def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch):
