@@ -81,6 +81,17 @@ $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/par
 	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"
 	@$(BIN)/python book/run_notebook.py $< $@
 
+# The experiments of Tables 3 and 4 and Fig. 4, on all cores, before the notebooks that show them.
+# Each is remembered: to run this again costs nothing.
+SWEEPING := $(shell grep -l 'facnet.sweeps' $(NOTEBOOKS) /dev/null)
+$(SWEEPING:%.py=$(BUILD)/src/%.ipynb): $(BUILD)/sweeps.ready
+$(BUILD)/sweeps.ready: $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters
+	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; for sweep in table3 table4 fig4; do \
+	    echo "Running the experiments of $$sweep ($(FACNET_PROFILE), $(FACNET_DATASET))"; \
+	    $(BIN)/facnet sweep $$sweep --dataset "$(FACNET_DATASET)" --profile $(FACNET_PROFILE) \
+	        --jobs $(JOBS) --results $(BUILD)/results/experiments > /dev/null || exit 1; done
+	@touch $@
+
 executed: $(EXECUTED)
 
 # From nothing each time: Sphinx does not repeat a warning about a page that it has kept.
