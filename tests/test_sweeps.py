@@ -122,6 +122,15 @@ def test_the_key_changes_with_everything_that_changes_results(data, monkeypatch)
     assert len(keys) == 7
 
 
+def test_a_change_of_results_raises_the_version(data):
+    """If losses move, old records are of another program: raise RESULT_VERSION, then renew this."""
+    twice = replace(BASE, training=replace(BASE.training, epochs=2))
+    losses = record(data, twice)["losses"]
+    now = [losses["rgb"]["total"][-1], losses["flow"]["total"][-1], losses["flow"]["mil"][-1]]
+    assert experiments.RESULT_VERSION == 1
+    assert now == pytest.approx([2.21790, 2.34941, 1.66009], rel=1e-3)
+
+
 def test_what_is_remembered_is_not_run_again(data, tmp_path, monkeypatch):
     first = remembered(data, TINY, tmp_path)
 
