@@ -171,7 +171,7 @@ def evaluate(
     if videos is not None:
         instances = instances[instances.video.isin(videos)]
     n_videos = instances.video.nunique() if videos is None else len(videos)
-    classes = sorted(set(instances.label)) if classes is None else list(dict.fromkeys(classes))
+    classes = sorted(instances.label.unique()) if classes is None else list(dict.fromkeys(classes))
     instances = instances[instances.label.isin(classes)].sort_values(["start", "end"])
     if instances.empty:
         raise FacnetError("instances: none in the videos and classes to evaluate.")
@@ -307,8 +307,13 @@ def _scored(
 
 def _pairs(left: pd.DataFrame, right: pd.DataFrame, on: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Positions (i, j) of all pairs of rows that agree in the columns `on`."""
-    left, right = left[on].assign(i=np.arange(len(left))), right[on].assign(j=np.arange(len(right)))
-    both = left.merge(right, on=on)
+    key = 0  # numbers merge twice as fast as names
+    for column in on:
+        code, names = pd.factorize(pd.concat([left[column], right[column]], ignore_index=True))
+        key = key * len(names) + code
+    both = pd.merge(
+        pd.DataFrame({"key": key[: len(left)], "i": np.arange(len(left))}),
+        pd.DataFrame({"key": key[len(left):], "j": np.arange(len(right))}), on="key")
     return both.i.to_numpy(), both.j.to_numpy()
 
 
@@ -331,10 +336,11 @@ def _candidates(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Overlapping pairs (detection, instance, tIoU) in the order in which they may match."""
     i, j = _pairs(detections, instances, ["video", "label"])
-    a, b = _segments(detections, grid)[i], _segments(instances, grid)[j]
+    a, b = _segments(detections, grid), _segments(instances, grid)
+    overlap = np.minimum(a[i, 1], b[j, 1]) > np.maximum(a[i, 0], b[j, 0])
+    i, j = i[overlap], j[overlap]
+    a, b = a[i], b[j]
     tiou = temporal_iou(a, b)
-    overlap = tiou > 0
-    i, j, a, b, tiou = i[overlap], j[overlap], a[overlap], b[overlap], tiou[overlap]
     if rules.instances_choose:
         # The THUMOS14 kit divides by the span of the two, the union but for its last digit.
         span = np.maximum(a[:, 1], b[:, 1]) - np.minimum(a[:, 0], b[:, 0])

@@ -95,10 +95,9 @@ class FACNet(nn.Module):
         """Task-oriented features X_e [N, D] of packed snippets x (section 3.1)."""
         for layer in self.embedding:
             x = layer(_neighbourhood(x, video, self.config.embedding_kernel))
-            # In place: a tensor this wide costs more to allocate than to multiply.
             if self.training and self.config.dropout > 0:
-                x = x.mul_(_dropout_mask(x, self.config.dropout))
-            x = x.relu_()
+                x = _dropout(x, self.config.dropout)
+            x = x.relu_()  # in place: a tensor this wide costs more to allocate than to compute
         return x
 
     def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
@@ -166,8 +165,8 @@ class _Packing:
         return torch.stack([w.T @ own for w, own in each]).unflatten(1, weights.shape[1:])
 
 
-def _dropout_mask(x: Tensor, rate: float) -> Tensor:
-    """What dropout multiplies x by: 0 at about `rate` of the places, 1 / (1 - rate) elsewhere.
+def _dropout(x: Tensor, rate: float) -> Tensor:
+    """Dropout, in place, of what goes into a ReLU next.
 
     One byte of a random word decides one place. On a CPU this takes a tenth of the time of
     Bernoulli numbers, which took as long as the matrix product.
@@ -176,7 +175,11 @@ def _dropout_mask(x: Tensor, rate: float) -> Tensor:
     words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
     words.random_(torch.iinfo(torch.int64).min, None)
     keep = words.view(torch.int8)[: x.numel()].view_as(x).ge_(dropped - 128)  # to 1 or 0, in place
-    return keep.to(x.dtype).mul_(256 / (256 - dropped))
+    x = x.mul_(256 / (256 - dropped))
+    # Behind the back of autograd, which would keep the mask until the gradient has passed. It need
+    # not know: where x becomes 0, the ReLU lets no gradient through.
+    x.detach().mul_(keep.to(x.dtype))
+    return x
 
 
 def _cosine(x: Tensor, w: Tensor) -> Tensor:

@@ -184,6 +184,7 @@ def fit(
                 if supervision == "frame":
                     frames = _frame_targets(dataset, names, lengths, model).to(device)
                 sums += train_step(model, optimizer, x, lengths, labels[batch], config, frames)
+                del x  # before the next is packed: two at a time fragment memory
             losses = dict(zip(("cw", "ca", "mil", "total"), (sums / len(videos)).tolist()))
             if not np.isfinite(losses["total"]):
                 raise FacnetError(
