@@ -31,9 +31,9 @@ from facnet.model import FACNet
 from facnet.training import Scores, fit, frame_labels, predict
 
 __all__ = [
-    "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key", "mean_and_interval",
-    "other_rule", "provenance", "read_record", "record", "remembered", "run", "run_seeds",
-    "separation", "write_record",
+    "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
+    "foreground_separation", "mean_and_interval", "other_rule", "provenance", "read_record",
+    "record", "remembered", "run", "run_seeds", "separation", "stream_scores", "write_record",
 ]
 
 RESULT_VERSION = 1  # raised when a change of code changes results: old records then count no more
@@ -107,6 +107,14 @@ def evaluate_test(
     )
 
 
+def stream_scores(
+    dataset: Dataset, experiment: Experiment, stream: str, device: str = "cpu"
+) -> Scores:
+    """Train on one stream and score the test videos."""
+    model, _ = fit(dataset, stream, experiment, device, progress=False)
+    return predict(model, dataset, stream, dataset.subset("test"), device, experiment.training)
+
+
 def run(
     dataset: Dataset, experiment: Experiment = Experiment(), protocol: str = "released",
     device: str = "cpu", supervision: str = "video", progress: bool = True,
@@ -152,19 +160,37 @@ def separation(scores: Scores, dataset: Dataset, config: LocalizationConfig) -> 
     mean over all such pairs. Chance is .5. Below it the stream has *collapsed*: it takes
     background for action.
     """
-    from scipy.stats import rankdata
-
     sequence, _ = sequences(scores, replace(config, upsampling=1))
     areas = []
     for video in scores.videos:
         rows = scores.rows(video)
         shown = frame_labels(dataset, video, rows.stop - rows.start)
-        for c in np.flatnonzero(shown.any(0) & ~shown.all(0)):
-            inside = shown[:, c]
-            n = inside.sum()
-            ranks = rankdata(sequence[rows, c])[inside].sum()
-            areas.append((ranks - n * (n + 1) / 2) / (n * (len(inside) - n)))
+        areas += [_roc_area(sequence[rows, c], shown[:, c])
+                  for c in np.flatnonzero(shown.any(0) & ~shown.all(0))]
     return float(np.mean(areas)) if areas else float("nan")
+
+
+def foreground_separation(scores: Scores, dataset: Dataset) -> float:
+    """How well S_f tells the snippets of any instance from the rest of a video.
+
+    The area under the ROC curve as in `separation`, the mean over videos.
+    """
+    areas = []
+    for video in scores.videos:
+        rows = scores.rows(video)
+        inside = frame_labels(dataset, video, rows.stop - rows.start).any(1)
+        if inside.any() and not inside.all():
+            areas.append(_roc_area(scores.foreground[rows], inside))
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
+    """How often a value inside exceeds one outside; a tie counts half."""
+    from scipy.stats import rankdata
+
+    n = inside.sum()
+    ranks = rankdata(values)[inside].sum()
+    return (ranks - n * (n + 1) / 2) / (n * (len(inside) - n))
 
 
 def other_rule(config: LocalizationConfig) -> LocalizationConfig:

@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which colour-blind readers can tell apart; the same
 same colour throughout.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,16 +12,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from pandas.api.types import is_numeric_dtype
 
 from facnet.config import LocalizationConfig
 from facnet.datasets import Dataset
 from facnet.evaluation import Evaluation, to_snippets
 from facnet.localization import localize, propose, sequences
+from facnet.sweeps import BRANCHES, summary
 from facnet.training import Scores
 
 __all__ = [
-    "COLOURS", "ceilings", "example_video", "instance_lengths", "precision_recall", "save_figure",
-    "save_table", "snippet_grid", "stages", "timeline", "training_curves", "use_style",
+    "COLOURS", "activations", "ceilings", "differences", "example_video",
+    "foreground_through_training", "instance_lengths", "lambda_maps", "precision_recall",
+    "save_figure", "save_table", "seeds", "snippet_grid", "stages", "strip", "timeline",
+    "training_curves", "use_style",
 ]
 
 COLOURS = {
@@ -28,9 +34,14 @@ COLOURS = {
     "foreground": "#D55E00", "class": "#0072B2", "ground truth": "#009E73",
     "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#BBBBBB",
     "train": "#0072B2", "test": "#D55E00",
+    "holds": "#009E73", "does not hold": "#D55E00",
 }
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
          "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
+
+# What a table's symbols are in LaTeX, where the usual text fonts lack them.
+LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
+         "→": r"$\to$"}
 
 
 def use_style() -> None:
@@ -51,12 +62,31 @@ def save_figure(figure: Figure, name: str, output: str | Path) -> None:
         figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=date)
 
 
-def save_table(table: pd.DataFrame, name: str, output: str | Path) -> None:
-    """Write `table` as OUTPUT/NAME.csv and .md."""
+def save_table(
+    table: pd.DataFrame, name: str, output: str | Path, numbers: pd.DataFrame | None = None
+) -> None:
+    """Write `table` as OUTPUT/NAME.csv, .md and .tex.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As people read it; its index is left out.
+    name : str
+    output : str or Path
+    numbers : DataFrame, optional
+        What the CSV holds instead, for a table whose cells are words such as "34.5 [29.3, 39.9]".
+    """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / f"{name}.csv", index=False)
-    (folder / f"{name}.md").write_text(table.to_markdown(index=False) + "\n")
+    (table if numbers is None else numbers).to_csv(folder / f"{name}.csv", index=False)
+    words = [i for i, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]
+    # Words stay as they are: "32.0" is not 32.
+    markdown = table.to_markdown(index=False, disable_numparse=words)
+    (folder / f"{name}.md").write_text(markdown + "\n")
+    latex = table.to_latex(index=False, escape=True, float_format="{:.4g}".format, na_rep="")
+    for symbol, command in LATEX.items():
+        latex = latex.replace(symbol, command)
+    (folder / f"{name}.tex").write_text(latex)
 
 
 def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
@@ -70,6 +100,212 @@ def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
         label = instances.label.value_counts().sort_index().idxmax()
     counts = instances[instances.label == label].groupby("video", sort=True).size()
     return (counts - 6).abs().idxmin(), label
+
+
+def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant") -> Figure:
+    """Every run of a sweep as a point, a row a variant, beside the paper's number.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    panel : str, optional
+        The column that says in which panel a variant stands.
+    label : str
+        The column that names a row.
+    """
+    names = list(frame[panel].unique()) if panel else [""]
+    rows = frame[label].nunique()
+    figure, panels = plt.subplots(1, len(names), figsize=(7.2, 0.26 * rows + 1.1), sharey=True,
+                                  sharex=True, squeeze=False)
+    for axes, name in zip(panels[0], names):
+        own = frame[frame[panel] == name] if panel else frame
+        own = own.drop_duplicates(["variant", "seed"])
+        for row, (variant, mean) in enumerate(summary(own).iterrows()):
+            points = own[own.variant == variant]
+            colour = COLOURS.get(str(name or variant.partition(",")[0]).lower(), "#444444")
+            fell = (points.collapsed != "").to_numpy()
+            axes.plot([mean.low, mean.high], [row, row], color=colour, lw=5, alpha=0.25,
+                      solid_capstyle="butt")
+            axes.plot(mean["mean"], row, "|", color=colour, ms=11, mew=2)
+            for hollow in (False, True):
+                some = points.average[fell == hollow]
+                axes.plot(some, [row] * len(some), "o", color=colour, ms=4, zorder=3,
+                          mfc="white" if hollow else colour)
+            axes.plot(mean.paper, row, "D", color="black", ms=4, zorder=2)
+        axes.set(title=name.upper() if name in BRANCHES else name.capitalize(), xlabel="AVG (%)",
+                 ylim=(rows - 0.4, -0.6), yticks=range(rows), yticklabels=own[label].unique())
+        axes.grid(axis="x", color="0.9", lw=0.6)
+        axes.tick_params(axis="y", length=0)
+    key = {
+        "a seed": {"marker": "o", "color": "#444444"},
+        "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
+        "mean and 95 %": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2},
+    }
+    if frame.paper.notna().any():
+        key["paper, THUMOS14"] = {"marker": "D", "color": "black"}
+    _key(figure, key)
+    return figure
+
+
+def differences(compared: pd.DataFrame) -> Figure:
+    """Comparisons as points with their two intervals, grouped by claim.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        As `facnet.claims.compare` gives it.
+    """
+    heights = {name: len(own) for name, own in compared.groupby("claim", sort=False)}
+    figure, panels = plt.subplots(
+        len(heights), 1, figsize=(7.2, 0.21 * len(compared) + 0.42 * len(heights) + 0.7),
+        sharex=True, height_ratios=[n + 0.8 for n in heights.values()], squeeze=False)
+    for axes, (claim, own) in zip(panels[:, 0], compared.groupby("claim", sort=False)):
+        for row, one in enumerate(own.itertuples()):
+            colour = COLOURS.get(one.verdict, "0.5")
+            axes.plot([one.video_low, one.video_high], [row, row], color=colour, lw=1)
+            axes.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.35,
+                      solid_capstyle="butt")
+            axes.plot(one.mean, row, "o", color=colour, ms=4.5)
+            axes.plot(one.paper, row, "D", color="black", ms=3.5)
+        axes.axvline(0, color="0.3", lw=0.8)
+        axes.set(ylim=(len(own) - 0.4, -0.6), yticks=range(len(own)), yticklabels=own.name)
+        axes.set_title(claim, loc="left", fontsize=9.5)
+        axes.tick_params(axis="y", length=0, labelsize=8.5)
+        axes.tick_params(axis="x", length=0 if axes is not panels[-1, 0] else 3)
+        axes.grid(axis="x", color="0.9", lw=0.6)
+    panels[-1, 0].set(xlabel="difference of AVG (points)")
+    _key(figure, {
+        "holds": {"marker": "o", "color": COLOURS["holds"]},
+        "does not hold": {"marker": "o", "color": COLOURS["does not hold"]},
+        "not resolved": {"marker": "o", "color": "0.5"},
+        "95 % over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
+        "95 % over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
+        "paper": {"marker": "D", "color": "black"},
+    })
+    return figure
+
+
+def lambda_maps(frame: pd.DataFrame) -> Figure:
+    """Fig. 4 of the paper: AVG where one λ is 1 and the other two vary, a panel a main branch.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The sweep fig4. Means over seeds; small digits count seeds with a collapsed stream.
+    """
+    place = frame.drop_duplicates("variant").set_index("variant")
+    points = place[["main", *(f"lambda_{b}" for b in BRANCHES)]].join(
+        summary(frame)[["mean", "collapsed", "n"]])
+    limits = {"vmin": points["mean"].min(), "vmax": points["mean"].max(), "cmap": "viridis"}
+    figure, panels = plt.subplots(1, 3, figsize=(7.2, 2.9))
+    for axes, main in zip(panels, BRANCHES):
+        across, up = (b for b in BRANCHES if b != main)
+        grid = points[points.main == main].pivot(
+            index=f"lambda_{up}", columns=f"lambda_{across}", values=["mean", "collapsed", "n"])
+        image = axes.imshow(grid["mean"], origin="lower", **limits)
+        roomy = len(grid) <= 4  # a fine grid has no room for counts
+        for y, x in np.ndindex(grid["mean"].shape):
+            mean, fell, n = (grid[name].iloc[y, x] for name in ("mean", "collapsed", "n"))
+            dark = mean < (limits["vmin"] + limits["vmax"]) / 2
+            axes.text(x, y, f"{mean:.0f}\n{fell:g}/{n:g}" if roomy else f"{mean:.0f}",
+                      ha="center", va="center", color="white" if dark else "black",
+                      fontsize=9 if roomy else 6.5)
+        values = [f"{value:g}" for value in grid.index]
+        axes.set(title=f"$λ_{{{main.upper()}}}$ = 1", xlabel=f"$λ_{{{across.upper()}}}$",
+                 ylabel=f"$λ_{{{up.upper()}}}$", xticks=range(len(values)), xticklabels=values,
+                 yticks=range(len(values)), yticklabels=values)
+        axes.spines[:].set_visible(False)
+        if not roomy:
+            axes.tick_params(labelsize=7)
+    figure.colorbar(image, ax=panels, label="AVG (%)", shrink=0.8)
+    return figure
+
+
+def seeds(table: pd.DataFrame) -> Figure:
+    """AVG of every seed, and what it owes to how well each stream separates.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of one variant, as `facnet.collapse.runs` gives it.
+    """
+    streams = [column.removeprefix("area ") for column in table if column.startswith("area ")]
+    palette = dict(zip(streams, ("#E69F00", "#0072B2", "#CC79A7", "#009E73")))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.1), sharey=True)
+    left.axhline(table.average.median(), color="0.6", lw=0.8, ls="--")
+    left.annotate("median", (1, table.average.median()), xycoords=("axes fraction", "data"),
+                  ha="right", va="bottom", color="0.4", fontsize=8.5)
+    for kind, own in table.groupby("collapsed"):
+        colour = "#444444" if not kind else palette[kind.rpartition("+")[2]]
+        left.plot(own.seed, own.average, "o", color=colour, ms=5,
+                  label=f"collapsed: {kind or 'none'}")
+    for stream in streams:
+        right.plot(table[f"area {stream}"], table.average, "o", color=palette[stream], ms=4,
+                   label=stream)
+    right.axvline(0.5, color="0.6", lw=0.8, ls="--")
+    left.set(xlabel="seed", ylabel="AVG (%)", ylim=(0, None))
+    left.xaxis.get_major_locator().set_params(integer=True)
+    right.set(xlabel="ROC area of the class's sequence")
+    for axes in (left, right):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
+    return figure
+
+
+def foreground_through_training(tables: dict[str, pd.DataFrame]) -> Figure:
+    """W_f through training: its cosine with the background's row, and what S_f separates.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By name of a training, as `facnet.collapse.through_training` gives them.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), sharex=True)
+    for colour, (name, table) in zip(("#444444", COLOURS["does not hold"]), tables.items()):
+        left.plot(table.epoch, table.cosine, "o-", color=colour, ms=3.5, lw=1.3)
+        right.plot(table.epoch, table.foreground, "o-", color=colour, ms=3.5, lw=1.3, label=name)
+    left.axhline(0, color="0.6", lw=0.8, ls="--")
+    right.axhline(0.5, color="0.6", lw=0.8, ls="--")
+    left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.05, 1.05))
+    right.set(xlabel="epoch", ylabel="ROC area of $S_f$", ylim=(0, 1.02))
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def activations(
+    dataset: Dataset, scores: dict[str, Scores], video: str, label: str,
+    config: LocalizationConfig,
+) -> Figure:
+    """Foreground scores and the class's sequence of one video, a row a model.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    scores : dict of str to Scores
+        Of one stream, by the model's name.
+    video, label : str
+    config : LocalizationConfig
+        Says which sequence is localised.
+    """
+    figure, panels = plt.subplots(len(scores), 2, figsize=(7.2, 1.05 * len(scores) + 0.7),
+                                  sharex=True, sharey="col", squeeze=False)
+    truth = _of(dataset.instances, video, label)
+    for (left, right), (name, own) in zip(panels, scores.items()):
+        rows = own.rows(video)
+        time = _seconds(dataset, rows)
+        left.plot(time, own.foreground[rows], color=COLOURS["foreground"], lw=1)
+        sequence, _ = sequences(own, replace(config, upsampling=1))
+        right.plot(time, sequence[rows, dataset.classes.index(label)], color=COLOURS["class"],
+                   lw=1)
+        left.set_ylabel(name.replace(", ", "\n"), rotation=0, ha="right", va="center")
+    for axes in panels.flat:  # after all is drawn: rows share their limits
+        _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
+    what = "softmax of $S_a$" if config.sequence == "probability" else "$S_a$"
+    panels[0, 0].set_title("foreground, $S_f$")
+    panels[0, 1].set_title(f"{what}, {label}")
+    for axes in panels[-1]:
+        axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+    return figure
 
 
 def ceilings(tables: dict[str, pd.DataFrame], printed: dict[str, pd.Series]) -> Figure:
@@ -260,6 +496,13 @@ def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
              title=f"tIoU {tiou}, protocol {evaluation.protocol}")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _key(figure: Figure, entries: dict[str, dict]) -> None:
+    """A legend below the figure, of marks that are not drawn elsewhere in that look."""
+    handles = [Line2D([], [], label=name, **{"ls": "", "ms": 4.5} | style)
+               for name, style in entries.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
 
 
 def _seconds(dataset: Dataset, rows: slice) -> np.ndarray:

@@ -1,7 +1,9 @@
-"""Numbers to compare with, read from data/published/: the FAC-Net paper's five tables, THUMOS14.
+"""Numbers to compare with, read from data/published/ and data/results/.
 
-The CSVs are part of the repository, not of the package, so that they can be read and corrected
-without opening the code. They are found next to an editable install (`pip install -e .`).
+The FAC-Net paper's five tables and what its text states beside them, THUMOS14, and what this
+book's code computed at full size. The CSVs are part of the repository, not of the package, so that
+they can be read and corrected without opening the code. They are found next to an editable install
+(`pip install -e .`).
 """
 
 from pathlib import Path
@@ -10,9 +12,10 @@ import pandas as pd
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["table", "thumos14", "value"]
+__all__ = ["full_size", "statement", "table", "thumos14", "value"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "published"
+RESULTS = FOLDER.parent / "results"
 
 # The column that names a row, where one does; a row of Table 3 is named by its ticks alone.
 ROW_NAMES = {1: "method", 2: "method", 3: None, 4: "temperatures", 5: "method"}
@@ -95,6 +98,49 @@ def thumos14(part: str = "portrait") -> pd.DataFrame:
     if part not in PARTS:
         raise FacnetError(f"THUMOS14's numbers have no part {part!r}.{suggest(part, PARTS)}")
     return _read(PARTS[part], index_col=0)
+
+
+def statement(name: str) -> float:
+    """An AVG in per cent that stands in no table: of the paper's text, or reported by users.
+
+    Parameters
+    ----------
+    name : str
+        As in data/published/statements.csv, which has the source of each.
+
+    Raises
+    ------
+    FacnetError
+        If there is no such statement, or the CSV is not there.
+    """
+    averages = _read("statements", index_col="statement").average
+    if name not in averages:
+        raise FacnetError(f"No statement {name!r}.{suggest(name, averages.index)}")
+    return float(averages[name])
+
+
+def full_size(name: str) -> tuple[pd.DataFrame, str] | None:
+    """A sweep that was run once at full synthetic size for this book; None where it was not yet.
+
+    Parameters
+    ----------
+    name : {"table3", "table4"}
+
+    Returns
+    -------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gave it.
+    provenance : str
+        The command and the revision of the code that made it.
+    """
+    path = RESULTS / f"{name}_full.csv"
+    if not path.is_file():
+        return None
+    made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str).loc[path.name]
+    # "" is a value there, no stream collapsed, and not a missing one.
+    frame = pd.read_csv(path, dtype={"collapsed": str, "temperatures": str},
+                        keep_default_na=False, na_values={"paper": [""]})
+    return frame, f"`{made.command}` at revision `{made.revision}`"
 
 
 def _read(name: str, **options) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def variants(name: str, base: Experiment, fine: bool = False) -> list[Variant]:
 
     Parameters
     ----------
-    name : {"table3", "table4", "fig4"}
+    name : {"table3", "table4", "fig4", "seeds", "collapse"}
     base : Experiment
         The full model: a preset at a profile's sizes.
     fine : bool
@@ -132,8 +132,20 @@ def _fig4(base: Experiment, fine: bool) -> list[Variant]:
     return points
 
 
+def _seeds(base: Experiment, fine: bool) -> list[Variant]:
+    return [Variant("released", base, np.nan, {})]
+
+
+def _collapse(base: Experiment, fine: bool) -> list[Variant]:
+    """What might move the number of seeds that collapse."""
+    at_random = replace(base, model=replace(base.model, foreground_init="xavier"))
+    attention = replace(base, training=replace(base.training, lambda_ca=1.0))
+    return [Variant("W_f at random", at_random, np.nan, {}),
+            Variant("λ_CA 1", attention, np.nan, {})]
+
+
 SWEEPS: dict[str, Callable[[Experiment, bool], list[Variant]]] = {
-    "table3": _table3, "table4": _table4, "fig4": _fig4,
+    "table3": _table3, "table4": _table4, "fig4": _fig4, "seeds": _seeds, "collapse": _collapse,
 }
 
 
@@ -146,7 +158,7 @@ def sweep(
 
     Parameters
     ----------
-    name : {"table3", "table4", "fig4"}
+    name : {"table3", "table4", "fig4", "seeds", "collapse"}
     dataset : str
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.

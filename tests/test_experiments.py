@@ -142,10 +142,18 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
         "stages_paper": figures.stages(data, scores, video, label, preset("paper").localization),
         "training_curves": figures.training_curves(result.histories),
         "precision_recall": figures.precision_recall(result.evaluation),
+        "activations": figures.activations(
+            data, {"a": scores, "b, hybrid": result.scores["rgb"]}, video, label,
+            result.experiment.localization),
     }
     assert drawn["timeline"].axes[0].lines[0].get_xdata().size == len(
         data.features("flow", video))
     assert len(drawn["training_curves"].axes) == 2
+    rows = drawn["activations"].axes
+    assert [axes.get_ylabel() for axes in rows] == ["a", "", "b\nhybrid", ""]
+    foreground, sequence = rows[0].lines[0].get_ydata(), rows[1].lines[0].get_ydata()
+    np.testing.assert_array_equal(foreground, scores.foreground[scores.rows(video)])
+    assert len(sequence) == len(foreground) and 0 < sequence.min() < sequence.max() < 1
     for name, figure in drawn.items():
         assert all(axes.get_xlabel() for axes in figure.axes[-1:])
         figures.save_figure(figure, name, tmp_path)
@@ -154,8 +162,21 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
         plt.close(figure)
 
 
-def test_tables_are_saved_as_csv_and_markdown(tmp_path):
-    table = pd.DataFrame({"method": ["a", "b"], "AVG": [1.5, 2.5]})
+def test_tables_are_saved_as_csv_markdown_and_latex(tmp_path):
+    table = pd.DataFrame({"method": ["a & b", "c"], "τ": ["✓", ""], "AVG": [1.5, 2.54]})
     figures.save_table(table, "t", tmp_path)
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)
-    assert "| a " in (tmp_path / "t.md").read_text()
+    saved = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(saved, table, check_dtype=False)
+    assert "| a & b " in (tmp_path / "t.md").read_text()
+    latex = (tmp_path / "t.tex").read_text()
+    assert r"a \& b & $\checkmark$ & 1.5 \\" in latex and r"c &  & 2.54 \\" in latex
+    assert latex.isascii() and latex.count("{tabular}") == 2
+
+
+def test_a_table_of_words_keeps_its_numbers_in_the_csv(tmp_path):
+    table, numbers = pd.DataFrame({"here": ["1.5 ± 0.2"], "paper": ["32.0"]}), pd.DataFrame(
+        {"mean": [1.53]})
+    figures.save_table(table, "t", tmp_path, numbers)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), numbers)
+    assert "| 1.5 ± 0.2 | 32.0 " in (tmp_path / "t.md").read_text()
+    assert r"1.5 $\pm$ 0.2" in (tmp_path / "t.tex").read_text()

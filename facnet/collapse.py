@@ -1,0 +1,177 @@
+"""Seeds that fail: how to tell them, what moves their number, and what to do about it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import comb
+
+from facnet.claims import cell
+from facnet.config import Experiment
+from facnet.datasets import Dataset
+from facnet.experiments import foreground_separation, read_record
+from facnet.sweeps import interval
+from facnet.training import fit, predict
+
+__all__ = ["best_of", "restarts", "runs", "summary_of", "through_training", "warnings_of"]
+
+
+def runs(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """One row a variant and seed of a sweep, with what its records hold for each stream.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    folder : str or Path
+        Where its records are.
+
+    Returns
+    -------
+    DataFrame
+        variant, seed, average, collapsed, and for each stream area STREAM (ROC area,
+        `facnet.experiments.separation`) and loss STREAM (total loss of the last epoch).
+    """
+    one = frame.drop_duplicates(["variant", "seed"])
+    found = []
+    for row in one.itertuples():
+        record = read_record(Path(folder), row.key)
+        found.append(
+            {"variant": row.variant, "seed": row.seed, "average": row.average,
+             "collapsed": row.collapsed}
+            | {f"area {stream}": area for stream, area in record["separation"].items()}
+            | {f"loss {stream}": own["total"][-1] for stream, own in record["losses"].items()})
+    return pd.DataFrame(found)
+
+
+def warnings_of(table: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
+    """How well collapse tells seeds of low AVG, below `share` of the median.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of one variant, as `runs` gives it.
+
+    Returns
+    -------
+    DataFrame
+        A row for each stream and one for any of them: collapsed (seeds), low (those of them whose
+        AVG is low), missed (seeds of low AVG that are not collapsed).
+    """
+    low = table.average < share * table.average.median()
+    fell = {column.removeprefix("area "): table[column] < 0.5
+            for column in table if column.startswith("area ")}
+    fell["any stream"] = pd.concat(fell, axis=1).any(axis=1)
+    return pd.DataFrame({
+        name: {"collapsed": own.sum(), "low": (own & low).sum(), "missed": (low & ~own).sum()}
+        for name, own in fell.items()}).T
+
+
+def summary_of(table: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
+    """Variants beside each other, in words.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `runs` gives it.
+    compared : DataFrame
+        As `facnet.claims.compare` gives it, of variants by name against one that is left out.
+    """
+    gains = compared.set_index("name")
+    rows = []
+    for name, own in table.groupby("variant", sort=False):
+        row = {"variant": name, "n": len(own), "AVG": cell(*interval(own.average)),
+               "median": f"{own.average.median():.1f}"}
+        for column in own:
+            if column.startswith("area "):
+                row[f"{column.removeprefix('area ')} collapsed"] = int((own[column] < 0.5).sum())
+        row["difference"], row["over test videos"] = "", ""
+        if name in gains.index:
+            one = gains.loc[name]
+            row["difference"] = cell(one["mean"], one.low, one.high, sign=True)
+            if not np.isnan(one.video_low):
+                row["over test videos"] = f"[{one.video_low:+.1f}, {one.video_high:+.1f}]"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def best_of(loss: np.ndarray, value: np.ndarray, tries: int) -> float:
+    """Mean of `value` over all choices of `tries` seeds that keep the one of lowest `loss`.
+
+    Examples
+    --------
+    >>> best_of([0.3, 0.1, 0.2], [10.0, 30.0, 20.0], tries=1)
+    20.0
+    >>> best_of([0.3, 0.1, 0.2], [10.0, 30.0, 20.0], tries=3)
+    30.0
+    """
+    ordered = np.asarray(value, float)[np.argsort(loss, kind="stable")]
+    behind = np.arange(len(ordered))[::-1]  # seeds of a higher loss, among which the others are
+    return float((ordered * comb(behind, tries - 1)).sum() / comb(len(ordered), tries))
+
+
+def restarts(
+    table: pd.DataFrame, stream: str, tries: tuple[int, ...] = (1, 2, 3, 4, 5),
+    draws: int = 2000,
+) -> pd.DataFrame:
+    """What it is worth to train several times and keep the model of lowest training loss.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of one variant, as `runs` gives it.
+    stream : str
+        The stream whose loss decides.
+    tries : tuple of int
+    draws : int
+        Of seeds with replacement, for the intervals.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by tries: mean, low and high of AVG; gain, gain_low and gain_high over a single
+        try (95 % bootstrap over seeds); collapsed, the share of choices whose `stream` has.
+    """
+    loss, average = table[f"loss {stream}"].to_numpy(), table.average.to_numpy()
+    fell = (table[f"area {stream}"] < 0.5).to_numpy()
+    chosen = np.random.default_rng(0).integers(len(table), size=(draws, len(table)))
+    once = average[chosen].mean(1)
+    rows = {}
+    for k in tries:
+        mean = best_of(loss, average, k)
+        again = np.array([best_of(loss[seeds], average[seeds], k) for seeds in chosen])
+        low, high = np.percentile(again, [2.5, 97.5])
+        gain_low, gain_high = np.percentile(again - once, [2.5, 97.5])
+        rows[k] = {"mean": mean, "low": low, "high": high, "gain": mean - average.mean(),
+                   "gain_low": gain_low, "gain_high": gain_high,
+                   "collapsed": best_of(loss, fell, k)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("tries")
+
+
+def through_training(
+    dataset: Dataset, experiment: Experiment, stream: str, points: int = 8
+) -> pd.DataFrame:
+    """W_f against the background, from the first epoch to the last.
+
+    A training repeats exactly, so that a shorter one is the beginning of a longer one: each row is
+    a training of its own.
+
+    Returns
+    -------
+    DataFrame
+        epoch; cosine, of W_f and the background's row of W_a; foreground, the ROC area of S_f on
+        the test videos (`facnet.experiments.foreground_separation`).
+    """
+    last = experiment.training.epochs
+    rows = []
+    for epoch in sorted({0, *np.geomspace(1, last, points).round().astype(int).tolist()}):
+        shorter = replace(experiment, training=replace(experiment.training, epochs=epoch))
+        model, _ = fit(dataset, stream, shorter, progress=False)
+        scores = predict(model, dataset, stream, dataset.subset("test"))
+        with torch.no_grad():
+            cosine = torch.cosine_similarity(model.W_f, model.W_a[-1:]).item()
+        rows.append({"epoch": epoch, "cosine": cosine,
+                     "foreground": foreground_separation(scores, dataset)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,110 @@
+"""Which seeds are counted as collapsed, and what choosing by training loss is worth."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from facnet import claims, collapse, figures
+from facnet.claims import Comparison
+from facnet.config import preset, profile
+from facnet.datasets import load
+from facnet.experiments import write_record
+from facnet.sweeps import variants
+
+matplotlib.use("Agg")
+BASE = profile("smoke").apply(preset("released"))
+
+
+@pytest.fixture
+def table():
+    """Eight seeds: flow decides AVG and its loss tells; rgb collapsed in one good seed."""
+    flow = np.array([0.8, 0.7, 0.75, 0.3, 0.6, 0.65, 0.4, 0.72])
+    rgb = np.array([0.6, 0.45, 0.6, 0.6, 0.7, 0.5, 0.6, 0.6])
+    fell = ["+".join(n for n, a in (("rgb", r), ("flow", f)) if a < 0.5)
+            for r, f in zip(rgb, flow)]
+    return pd.DataFrame({
+        "variant": "released", "seed": range(8), "average": 50 * flow - 5 * (flow < 0.5),
+        "collapsed": fell, "area rgb": rgb, "area flow": flow, "loss rgb": 0.3,
+        "loss flow": 1 - flow})
+
+
+def test_the_variants_change_what_they_are_named_for():
+    at_random, attention = (one.experiment for one in variants("collapse", BASE))
+    (released,) = (one.experiment for one in variants("seeds", BASE))
+    assert released == BASE
+    assert at_random == replace(BASE, model=replace(BASE.model, foreground_init="xavier"))
+    assert attention == replace(BASE, training=replace(BASE.training, lambda_ca=1.0))
+
+
+def test_runs_hold_areas_and_last_losses(tmp_path):
+    frame = pd.DataFrame([
+        {"variant": "a", "seed": 0, "tiou": t, "average": 3.0, "collapsed": "flow", "key": "k"}
+        for t in (0.1, 0.2)])
+    write_record(tmp_path, {
+        "key": "k", "result_version": 1, "separation": {"rgb": 0.6, "flow": 0.4},
+        "losses": {"rgb": {"total": [2.0, 1.0]}, "flow": {"total": [3.0, 0.5]}}})
+    (row,) = collapse.runs(frame, tmp_path).to_dict("records")
+    assert row == {"variant": "a", "seed": 0, "average": 3.0, "collapsed": "flow",
+                   "area rgb": 0.6, "loss rgb": 1.0, "area flow": 0.4, "loss flow": 0.5}
+
+
+def test_the_rule_is_held_against_low_seeds(table):
+    told = collapse.warnings_of(table)
+    assert told.loc["flow"].tolist() == [2, 2, 0]
+    assert told.loc["rgb"].tolist() == [1, 0, 2]
+    assert told.loc["any stream"].tolist() == [3, 2, 0]
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3, 8])
+def test_best_of_is_the_mean_over_all_choices(table, tries):
+    loss, average = table["loss flow"], table.average
+    expected = np.mean([average[loss[list(seeds)].idxmin()]
+                        for seeds in combinations(range(8), tries)])
+    assert collapse.best_of(loss, average, tries) == pytest.approx(expected)
+
+
+def test_restarts_gain_where_the_loss_tells_and_not_where_it_does_not(table):
+    found = collapse.restarts(table, "flow", draws=200)
+    assert found.loc[1, "gain"] == 0 == found.loc[1, "gain_low"]
+    assert found.loc[1, "collapsed"] == 2 / 8 and found.loc[4, "collapsed"] == 0
+    assert found.loc[4, "gain_low"] > 0 and (np.diff(found["mean"]) > 0).all()
+    untold = table.assign(**{"loss flow": [5, 2, 7, 1, 6, 3, 4, 0]})
+    blind = collapse.restarts(untold, "flow", draws=200).loc[4]
+    assert blind.gain_low < 0 < blind.gain_high
+
+
+def test_variants_beside_each_other_count_each_stream(table):
+    better = table.assign(variant="better", average=table.average + 1, collapsed="",
+                          **{"area flow": 0.9})
+    both = pd.concat([table, better], ignore_index=True).assign(paper=np.nan)
+    compared = claims.compare(both, [Comparison("", "better", ("better",), ("released",), np.nan)])
+    shown = collapse.summary_of(both, compared).set_index("variant")
+    assert shown["flow collapsed"].to_dict() == {"released": 2, "better": 0}
+    assert shown.loc["better", "difference"] == "+1.0 [+1.0, +1.0]"
+    assert shown.loc["released", "difference"] == "" == shown.loc["better", "over test videos"]
+
+
+def test_w_f_starts_as_minus_the_background_and_at_chance():
+    data = load("synthetic", "smoke")
+    short = replace(BASE, training=replace(BASE.training, epochs=3))
+    table = collapse.through_training(data, short, "flow", points=3)
+    assert table.epoch.tolist() == [0, 1, 2, 3]
+    assert table.cosine[0] == pytest.approx(-1, abs=1e-6) and (table.cosine[1:] > -1).all()
+    assert table.foreground.between(0.2, 0.8).all() and table.foreground.nunique() == 4
+
+
+def test_figures_of_seeds(table):
+    left, right = figures.seeds(table).axes
+    dots = {line.get_label(): len(line.get_xdata()) for line in left.lines
+            if line.get_marker() == "o"}
+    assert dots == {"collapsed: none": 5, "collapsed: flow": 2, "collapsed: rgb": 1}
+    assert [line.get_label() for line in right.lines[:2]] == ["rgb", "flow"]
+    history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
+    drawn = figures.foreground_through_training({"well": history, "badly": history})
+    assert [axes.get_xlabel() for axes in drawn.axes] == ["epoch", "epoch"]
+    plt.close("all")
