@@ -14,6 +14,9 @@ READY  := $(VENV)/.ready
 
 FACNET_PROFILE ?= quick
 FACNET_DATASET ?= synthetic
+ifneq ($(words $(FACNET_DATASET)),1)
+$(error FACNET_DATASET=$(FACNET_DATASET) holds a space, which make cannot handle: link to the folder)
+endif
 # Notebooks run inside notebooks/.
 override FACNET_DATASET := $(if $(wildcard $(FACNET_DATASET)/),$(abspath $(FACNET_DATASET)),$(FACNET_DATASET))
 BUILD := _build/$(FACNET_PROFILE)
@@ -38,7 +41,7 @@ DATA      := $(wildcard $(FACNET_DATASET)/annotations.json)
 SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
-.PHONY: help book test lab refresh clean executed check FORCE
+.PHONY: help book test lab bench refresh clean executed check FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -52,6 +55,9 @@ test: $(READY)  ## everything: code, notebooks, and the book in a browser
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	env -u TQDM_DISABLE $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
+
+bench: $(READY)  ## measure speed and memory on all cores; renew book/benchmark_results.md
+	env -u OMP_NUM_THREADS $(BIN)/python tests/benchmark.py
 
 refresh: $(READY)  ## renew the committed notebooks from their text (FACNET_PROFILE=smoke)
 	@$(MAKE) executed $(SMOKE)
