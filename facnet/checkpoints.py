@@ -200,7 +200,11 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
     except Exception as error:  # torch raises many kinds; none may pass for a checkpoint
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FacnetError(f"{path}: cannot be read with weights only ({reason}).") from error
-    state = {name.removeprefix("module."): value for name, value in dict(state).items()}
+    tensors_by_name = isinstance(state, dict) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items())
+    if not tensors_by_name:
+        raise FacnetError(f"{path}: holds a {type(state).__name__}, not tensors by name.")
+    state = {name.removeprefix("module."): value for name, value in state.items()}
     for name in RELEASED_KEYS.keys() ^ state.keys():
         fault = "misses" if name in RELEASED_KEYS else "has the unknown key"
         raise FacnetError(f"{path}: {fault} {name!r}; it is not a released FAC-Net state dict.")

@@ -198,8 +198,14 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 @DEVICE
 @PRESET
 @CHANGES
-@click.option("--seeds", default=3, show_default=True, help="How many of each variant: 0, 1, ...")
-@click.option("--jobs", default=1, show_default=True, help="Processes on this machine.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True,
+    help="How many of each variant: 0, 1, ...",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Processes on this machine.",
+)
 @click.option(
     "--scheduler", metavar="tcp://HOST:PORT",
     help="A Dask scheduler, whose workers run the experiments instead.",
@@ -217,6 +223,8 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     from facnet import config
     from facnet.sweeps import summary, sweep
 
+    if out and not out.parent.is_dir():
+        raise FacnetError(f"--out {out}: its folder does not exist.")
     base = _changed(config.profile(profile).apply(config.preset(preset)), changes)
     frame = sweep(name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
@@ -387,6 +395,9 @@ def main(arguments: list[str] | None = None) -> None:
         cli.main(arguments, prog_name="facnet")
     except FacnetError as error:
         click.echo(f"facnet: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"facnet: {error.filename}: {error.strerror}", err=True)
         sys.exit(2)
 
 

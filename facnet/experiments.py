@@ -233,7 +233,7 @@ def record(
                    for stream, own in result.scores.items()}
     fingerprint = dataset.fingerprint()
     evaluation = result.evaluation
-    return {
+    return _plain({
         "key": experiment_key(fingerprint, experiment, protocol),
         "result_version": RESULT_VERSION,
         "dataset": {
@@ -242,7 +242,7 @@ def record(
             "train": len(dataset.subset("train")), "test": len(dataset.subset("test")),
         },
         "method": "FAC-Net",
-        "experiment": json.loads(json.dumps(to_dict(experiment))),  # tuples become lists
+        "experiment": to_dict(experiment),
         "protocol": protocol,
         "tiou": list(evaluation.tiou),
         "mean_ap": evaluation.mean_ap.tolist(),
@@ -261,11 +261,20 @@ def record(
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "revision": _revision(),
         "versions": {name: importlib.metadata.version(name)
-                     for name in ("facnet", "torch", "numpy", "pandas", "scipy")}
+                     for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
         | {"python": platform.python_version()},
         "device": device,
         "machine": f"{platform.system()} {platform.machine()}",
-    }
+    })
+
+
+def _plain(value: object) -> object:
+    """Lists for tuples, and None where there is no number: a class without test instances."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def read_record(folder: Path, key: str) -> dict | None:
@@ -340,8 +349,10 @@ def resampled_averages(
 
 
 def _revision() -> str:
-    """The commit of the code, "+" if it was changed since; "" outside a checkout."""
-    where = Path(__file__).parent
+    """The commit of the code, "+" if it was changed since; "" outside its own checkout."""
+    where = Path(__file__).resolve().parents[1]
+    if not (where / ".git").exists():
+        return ""
     try:
         said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--abbrev=40"],
                               cwd=where, capture_output=True, text=True, check=True)

@@ -6,6 +6,9 @@ localised by the preset's one rule. Where the CA branch is off, classes are kept
 of the branches that are on (:func:`facnet.training.predict`).
 """
 
+import os
+import socket
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +30,7 @@ from facnet.experiments import experiment_key, read_record, record, write_record
 __all__ = ["SWEEPS", "Failure", "Variant", "paired", "summary", "sweep", "variants", "verdict"]
 
 BRANCHES = ("cw", "ca", "mil")
+LIVES = 3  # how often workers here may be lost before what is left has failed
 # λ of Fig. 4: the paper prints no grid.
 COARSE, FINE = (0.001, 0.03, 1.0), (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -83,6 +87,8 @@ def with_branches(
     """The model with some losses on, their weights in the preset's ratios and at most 1."""
     weights = {b: getattr(base.training, f"lambda_{b}") * (b in on) for b in BRANCHES}
     largest = max(weights.values())
+    if largest == 0:
+        raise FacnetError(f"The losses of {', '.join(on)} have weight 0 in the full model.")
     return replace(
         base,
         model=replace(base.model, temperatures=tuple(temperatures), background_class=background),
@@ -204,26 +210,45 @@ def sweep(
     missing = {key: wanted[key] for key, one in found.items() if one is None}
     tasks = [(str(folder), key, dataset, profile_name, experiment, protocol, device)
              for key, experiment in missing.items()]
+    _check_writable(folder)
     failed = []
     for done in tqdm(_map(_attempt, tasks, jobs, scheduler), total=len(tasks), desc=name,
                      unit="experiment"):
         if "traceback" in done:
             failed.append(done)
-            folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / f"{done['key']}.failed.json", done)
             continue
         if not (folder / f"{done['key']}.json").exists():
             write_record(folder, done)
         (folder / f"{done['key']}.failed.json").unlink(missing_ok=True)
         found[done["key"]] = done
-    for key in wanted:  # what killed processes left
-        for partial in folder.glob(f".{key}.*"):
-            partial.unlink(missing_ok=True)
+    _remove_leftovers(folder)
     if failed:
         raise Failure(
             f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
             f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
     return _frame(cells, found, fingerprint, seeds, protocol)
+
+
+def _check_writable(folder: Path) -> None:
+    """Before hours are spent on what could not be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FacnetError(f"{folder}: no record can be written ({error.strerror}).") from error
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Half-written files of this machine's processes that are no more."""
+    for partial in folder.glob(f".*.{socket.gethostname()}.*"):
+        try:
+            os.kill(int(partial.name.rpartition(".")[2]), 0)  # asks only
+        except ProcessLookupError:
+            partial.unlink(missing_ok=True)
+        except (PermissionError, ValueError):
+            continue
 
 
 @lru_cache(maxsize=2)
@@ -239,8 +264,14 @@ def _attempt(task: tuple) -> dict:
         return read_record(Path(folder), key) or record(
             _load(dataset, profile_name), experiment, protocol, device)
     except Exception as error:
-        return {"key": key, "experiment": repr(experiment), "error": f"{type(error).__name__}:"
-                f" {error}", "traceback": traceback.format_exc()}
+        return _failure(task, error)
+
+
+def _failure(task: tuple, error: BaseException) -> dict:
+    return {
+        "key": task[1], "experiment": repr(task[4]), "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
 
 
 def _map(function: Callable, tasks: list, jobs: int, scheduler: str | None) -> Iterator[dict]:
@@ -250,15 +281,33 @@ def _map(function: Callable, tasks: list, jobs: int, scheduler: str | None) -> I
             from distributed import Client, as_completed
         except ImportError as error:
             raise FacnetError(
-                "A scheduler needs Dask: pip install 'facnet[cluster]'.") from error
-        with Client(scheduler) as client:
-            yield from (future.result() for future in as_completed(
-                client.map(function, tasks, pure=False)))
+                "A scheduler needs Dask: pip install -e '.[cluster]' in the repository."
+            ) from error
+        try:
+            client = Client(scheduler)
+        except (OSError, ValueError) as error:
+            raise FacnetError(f"{scheduler}: no scheduler answers ({error}).") from error
+        with client:
+            of_future = {future.key: (future, task) for future, task in zip(
+                client.map(function, tasks, pure=False), tasks)}
+            for done in as_completed(future for future, _ in of_future.values()):
+                error = done.exception()  # such as a worker lost again and again
+                yield done.result() if error is None else _failure(of_future[done.key][1], error)
         return
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    yield from Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-        delayed(function)(task) for task in tasks)
+    left = {task[1]: task for task in tasks}
+    for _ in range(LIVES):
+        try:
+            for done in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+                    delayed(function)(task) for task in list(left.values())):
+                del left[done["key"]]
+                yield done
+            return
+        except TerminatedWorkerError as error:  # killed, by the system for want of memory perhaps
+            lost = error
+    yield from (_failure(task, lost) for task in left.values())
 
 
 def _frame(

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import settings
 
 # No deadline: on a busy machine it fails tests whose answers are right.
+os.environ.setdefault("TQDM_DISABLE", "1")  # bars would mix with what commands print
+
 settings.register_profile("usual", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=4000)
 settings.load_profile("usual")

@@ -120,7 +120,7 @@ ODDITIES = {
         r"rgb/test_0\.npy, test_0: 3 of 10 snippets are all zeros, the first is snippet 6\."),
     "segment past the end": (
         lambda d, f: f["database"]["test_0"]["annotations"].append(item("run", 6.0, 71.5)),
-        r"annotations\.json, test_0: 1 of 2 instances end after the video's 6\.4 s, the last at"
+        r"annotations\.json, test_0: 1 of [23] instances end after the video's 6\.4 s, the last at"
         r" 71\.5 s\."),
     "length that disagrees with the duration": (
         lambda d, f: f["database"]["test_1"].update(duration=12.0),
@@ -144,6 +144,13 @@ ODDITIES = {
     "test video without an instance": (
         lambda d, f: f["database"]["test_3"].update(annotations=[]),
         r"annotations\.json, test_3: a test video without an instance\."),
+    "a subset of its own": (
+        lambda d, f: f["database"].update(extra={"subset": "Validation", "annotations": []}),
+        r"annotations\.json: 1 videos of subset 'Validation' are used neither to train nor to test,"
+        r" such as extra\."),
+    "an instance of no length": (
+        lambda d, f: f["database"]["test_0"]["annotations"].append(item("jump", 2.0, 2.0)),
+        r"annotations\.json, test_0: jump at 2\.0 has no length\."),
     "no duration": (
         lambda d, f: f["database"]["test_3"].pop("duration"),
         r"annotations\.json: for 1 videos a duration or features are missing; their lengths were"
@@ -241,6 +248,19 @@ def test_a_split_without_videos_is_an_error(tmp_path, subset, use):
         f"{tmp_path}/annotations.json: no video has subset {subset!r}, the one to {use} on.")
     with pytest.raises(FacnetError, match=f"no video has subset '{subset}', the one to {use} on"):
         load(tmp_path)
+
+
+def test_a_slightly_wrong_grid_and_an_untested_class_are_oddities(tmp_path):
+    facts = healthy(tmp_path)
+    for video, entry in facts["database"].items():
+        entry["duration"] = SECONDS * 25 / 24
+        if video.startswith("test"):
+            entry["annotations"] = [item("run", 1.0, 2.0)]
+    (tmp_path / "annotations.json").write_text(json.dumps(facts))
+    report = check_folder(tmp_path)
+    assert report.errors == []
+    assert said(report.oddities, r"the median video is \+4\.2% longer than its snippets")
+    assert said(report.oddities, r"no test video has an instance of 'jump'")
 
 
 def test_columns_beyond_the_file_are_named(tmp_path):

@@ -259,6 +259,7 @@ def test_import_writes_a_checkpoint_of_thumos14s_classes(tmp_path):
     (lambda s: s.update(extra=torch.zeros(1)), "unknown key 'extra'"),
     (lambda s: s.update(ac_center=torch.zeros(4, 6)), "ac_center has 4 rows"),
     (lambda s: s.update(fg_center=torch.zeros(1, 5)), "shapes disagree"),
+    (lambda s: s.update(fg_center=[1.0]), "holds a dict, not tensors by name"),
 ])
 def test_a_foreign_state_dict_is_refused(tmp_path, capsys, change, message):
     state = released_state()
@@ -297,6 +298,9 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys, monkeypatch):
     (["train", "--device", "cuda:99", "--out", "x"], "--device cuda:99: "),
     (["train", "--device", "gpu", "--out", "x"], "--device gpu: "),
     (["train", "--set", "model.dropout=2", "--out", "x"], "ModelConfig.dropout = 2"),
+    (["sweep", "table3", "--out", "absent/x.csv"], "--out absent/x.csv: its folder does not"),
+    (["sweep", "table3", "--set", "training.lambda_ca=0", "--profile", "smoke"],
+     "The losses of ca have weight 0 in the full model"),
     (["localize", "nowhere", "--out", "x"], "nowhere: no .safetensors checkpoint"),
     (["evaluate", "none.json", "--annotations", "none"], "none.json: cannot be read"),
 ])

@@ -110,6 +110,22 @@ def test_a_name_that_is_no_data_set_gets_a_suggestion():
         load("synthetics")
 
 
+def test_a_video_that_leads_elsewhere_is_not_read(tmp_path, wide):
+    facts = annotations({"rgb": {"columns": [0, 5]}})
+    facts["database"]["../b"] = facts["database"].pop("b")
+    write(tmp_path, facts, wide)
+    np.save(tmp_path / "b.npy", wide["b"])
+    with pytest.raises(FacnetError, match=r"annotations.json: '../b' is no name for a file"):
+        load(tmp_path).features("rgb", "../b")
+
+
+def test_the_fingerprint_sees_every_video(folder):
+    before = load(folder).fingerprint()
+    path = next((folder / "features").rglob("b.npy"))
+    np.save(path, np.load(path)[:-1])
+    assert load(folder).fingerprint() != before
+
+
 def test_the_fingerprint_changes_with_labels_and_features(folder):
     before = load(folder).fingerprint()
     path = next((folder / "features").rglob("c.npy"))

@@ -2,6 +2,8 @@
 
 import pickle
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -85,8 +87,8 @@ EMPTY = b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR"
 
 @pytest.mark.parametrize("content, message", [
     (b"cos\nsystem\n(S'touch MARK'\ntR.", "names os.system"),
-    (b"(S'touch MARK'\nios\nsystem\n.", "names os.system"),  # INST
-    (b"(cos\nsystem\nS'touch MARK'\no.", "names os.system"),  # OBJ
+    (b"(S'touch MARK'\nios\nsystem\n.", "takes a step that no array needs"),  # INST
+    (b"(cos\nsystem\nS'touch MARK'\no.", "names os.system"),  # OBJ, were it to come so far
     (b"\x80\x02cos\nsystem\n(S'touch MARK'\nt\x81.", "names os.system"),  # NEWOBJ
     (b"\x80\x04\x8c\x05posix\x8c\x06system\x93(\x8c\x0atouch MARKtR.", "names posix.system"),
     (b"c__builtin__\neval\n(S'open(\"MARK\",\"w\")'\ntR.", "names __builtin__.eval"),
@@ -105,8 +107,9 @@ EMPTY = b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR"
     (DTYPE + b"(S'i4,O'\ntR.", "elements of type"),
     (DTYPE + b"(S'>f4'\ntR.", "elements of type"),
     (DTYPE + b"(S'f4'\ntR(I3\nS'>'\ntb.", "another byte order"),
-    (DTYPE + b"}S'a'\nI1\nsb.", "changes a type|_dtype|changes a function"),
-    (b"Pperson\n.", "persistent"),
+    (DTYPE + b"}S'a'\nI1\nsb.", "takes a step that no array needs"),
+    (b"c_codecs\nencode\n(tb.", "changes a function"),
+    (b"Pperson\n.", "takes a step that no array needs"),
     (b"\x80\x02\x82\x01.", "refused"),  # EXT1
     (b"\x80\x05\x97.", "refused"),  # NEXT_BUFFER
     (b"I1\n.", "it holds a int"),
@@ -124,6 +127,34 @@ def test_whatever_else_a_pickle_asks_for_is_refused(tmp_path, monkeypatch, conte
     assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
 
 
+CRASHES = {
+    "tuples in tuples as a key": b"\x80\x02})" + b"\x85" * 300_000 + b"Ns.",
+    "arrays in arrays": EMPTY + (
+        b"(I1\n(I1\nt" + DTYPE + b"(S'O8'\ntRI00\n(l" + EMPTY) * 20_000,
+    "a buffer of gigabytes": b"\x80\x05\x96" + struct.pack("<Q", 3 << 30),
+    "a string of gigabytes": b"\x80\x04\x8e" + struct.pack("<Q", 3 << 30),
+    "a key hashed for ever": b"})" + b"2\x86" * 60 + b"Ns.",
+}
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_what_would_crash_or_choke_the_interpreter_is_refused_at_little_cost(tmp_path, name):
+    path = file_of(tmp_path / "a.npy", CRASHES[name])
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from facnet.datasets.safe_pickle import read_array\n"
+        "from facnet.errors import FacnetError\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "try: read_array(Path(sys.argv[1]))\n"
+        "except FacnetError as error: print('refused', peak() - before)\n")
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    said, kib = done.stdout.split()
+    assert said == "refused" and int(kib) < 200_000
+
+
 def test_the_payloads_would_have_acted(tmp_path, monkeypatch):
     """The same bytes, read as numpy reads them when told to allow pickles."""
     monkeypatch.chdir(tmp_path)
@@ -135,7 +166,7 @@ def test_the_payloads_would_have_acted(tmp_path, monkeypatch):
 
 def test_a_call_anywhere_in_an_array_is_refused(tmp_path):
     marker = tmp_path / "marker"
-    for value in (Call(touch, marker), [[Call(touch, marker)]], {"a": Call(touch, marker)}):
+    for value in (Call(touch, marker), [[Call(touch, marker)]], (1, Call(touch, marker))):
         path = file_of(tmp_path / "a.npy", pickle.dumps(lists(value)))
         with pytest.raises(FacnetError, match="names test_safe_pickle.touch, which no array needs"):
             read_array(path)

@@ -4,14 +4,17 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from test_cli import facnet, fails
 
 from facnet import experiments, published, sweeps
@@ -289,15 +292,20 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
 
 
 SMALL = """
-import sys
+import os, sys, time
 from dataclasses import replace
 from facnet import sweeps
-table3 = sweeps._table3
+table3, record = sweeps._table3, sweeps.record
 def first_six(base, fine):
     return table3(replace(base, training=replace(base.training, epochs=1)), fine)[:6]
-sweeps.SWEEPS["table3"] = first_six
+def noted(data, experiment, *options):
+    one = record(data, experiment, *options)
+    with open(sys.argv[2] + ".log", "a") as log:
+        log.write(one["key"] + "\\n")
+    return one
+sweeps.SWEEPS["table3"], sweeps.record = first_six, noted
 folder, out, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
-frame = sweeps.sweep("table3", "synthetic", "smoke", seeds=2, folder=folder, **options)
+frame = sweeps.sweep("table3", "synthetic", "smoke", folder=folder, **{"seeds": 2, **options})
 frame.to_json(out, orient="table", double_precision=15)
 """
 
@@ -320,37 +328,98 @@ def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(a, b, check_dtype=False, rtol=1e-12)
 
 
+def wait_for(holds, process, seconds=60) -> None:
+    until = time.monotonic() + seconds
+    while not holds() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def test_ten_kills_at_random_moments_lose_and_leave_nothing(small, tmp_path):
-    expected = expected_frame(run_small(tmp_path / "undisturbed"))
+    expected = expected_frame(sweep("table3", "synthetic", "smoke", 5, tmp_path / "undisturbed"))
     folder, out = tmp_path / "killed", tmp_path / "frame.json"
     rng = random.Random(0)
-    counts = []
+    counts = [0]
     for kill in range(10):
-        process = start_small(folder, out, jobs=1 + kill % 2)
-        time.sleep(rng.uniform(2.0, 7.0))
+        process = start_small(folder, out, jobs=1 + kill % 2, seeds=5)
+        # Not while it still imports: after one or two more records, at any moment of the next.
+        goal = counts[-1] + rng.choice([1, 2])
+        wait_for(lambda: len(list(folder.glob("[!.]*.json"))) >= goal, process)
+        time.sleep(rng.uniform(0, 0.4))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        counts.append(len(list(folder.glob("*.json"))))
+        counts.append(len(list(folder.glob("[!.]*.json"))))
         for record_file in folder.glob("[!.]*.json"):
             json.loads(record_file.read_text())  # whole, at every moment
-    assert counts == sorted(counts)
-    process = start_small(folder, out)
+    assert all(a < b for a, b in zip(counts, counts[1:]))  # each went on where the last was killed
+    key = next(folder.glob("[!.]*.json")).stem
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    half = folder / f".{key}.json.{socket.gethostname()}.{dead.pid}"
+    half.write_text('{"key": ')
+    process = start_small(folder, out, seeds=5)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     same(read_frame(out), expected)
-    assert len(list(folder.iterdir())) == 12 and not list(folder.glob(".*"))
+    assert len(list(folder.iterdir())) == 30 and not list(folder.glob(".*"))
+
+
+def test_the_temporary_file_of_a_living_process_is_left_alone(small, tmp_path):
+    living = tmp_path / f".other.json.{socket.gethostname()}.{os.getpid()}"
+    living.write_text("{")
+    run_small(tmp_path)
+    assert living.exists()
 
 
 def test_two_sweeps_at_once_share_a_folder(small, tmp_path):
     expected = expected_frame(run_small(tmp_path / "alone"))
-    folder = tmp_path / "shared"
-    processes = [start_small(folder, tmp_path / f"{i}.json") for i in range(2)]
-    for process in processes:
+    folder, outs = tmp_path / "shared", [tmp_path / f"{i}.json" for i in range(2)]
+    first = start_small(folder, outs[0])
+    wait_for(lambda: len(list(folder.glob("[!.]*.json"))) >= 3, first)
+    second = start_small(folder, outs[1])
+    for process in (first, second):
         said, _ = process.communicate(timeout=180)
         assert process.returncode == 0, said
-    for i in range(2):
-        same(read_frame(tmp_path / f"{i}.json"), expected)
+    for out in outs:
+        same(read_frame(out), expected)
     assert len(list(folder.iterdir())) == 12 and not list(folder.glob(".*"))
+    ran = [set((tmp_path / f"{i}.json.log").read_text().split()) if
+           (tmp_path / f"{i}.json.log").exists() else set() for i in range(2)]
+    # What the first had finished before the second began, the second did not run.
+    assert len(ran[0] | ran[1]) == 12 and len(ran[1]) <= 9
+
+
+def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
+    expected = expected_frame(sweep("table3", "synthetic", "smoke", 5, tmp_path / "undisturbed"))
+    folder, out = tmp_path / "killed", tmp_path / "frame.json"
+    process = start_small(folder, out, jobs=2, seeds=5)
+    wait_for(lambda: len(list(folder.glob("[!.]*.json"))) >= 1, process)
+    workers = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
+                             capture_output=True, text=True).stdout.splitlines()
+    workers = [int(line.split()[0]) for line in workers if "LokyProcess" in line]
+    assert workers, "done before a worker could be killed"
+    os.kill(workers[0], signal.SIGKILL)
+    said, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, said
+    same(read_frame(out), expected)
+
+
+def test_what_keeps_killing_its_worker_has_failed(small, tmp_path, monkeypatch):
+    def lost(*arguments, **options):
+        raise TerminatedWorkerError("killed")
+
+    monkeypatch.setattr(joblib.Parallel, "__call__", lost)
+    with pytest.raises(sweeps.Failure, match="12 of 12 experiments failed, .*TerminatedWorker"):
+        run_small(tmp_path, jobs=2)
+    assert len(list(tmp_path.glob("*.failed.json"))) == 12
+
+
+def test_a_class_without_test_instances_is_no_number_and_no_error(data, tmp_path):
+    absent = data.classes[0]
+    fewer = replace(data, instances=data.instances[data.instances.label != absent])
+    one = remembered(fewer, TINY, tmp_path)
+    assert one["ap"][absent] == [None] * 7
+    assert np.isfinite(one["average"])
+    assert remembered(fewer, TINY, tmp_path) == one
 
 
 def test_a_lost_worker_of_a_cluster_loses_nothing(small, tmp_path):
@@ -380,8 +449,7 @@ def test_a_lost_worker_of_a_cluster_loses_nothing(small, tmp_path):
         scheduler = json.loads(address.read_text())["address"]
         folder, out = tmp_path / "cluster", tmp_path / "frame.json"
         sweeping = start_small(folder, out, scheduler=scheduler)
-        while len(list(folder.glob("*.json"))) < 3 and time.monotonic() < until + 60:
-            time.sleep(0.05)
+        wait_for(lambda: len(list(folder.glob("[!.]*.json"))) >= 3, sweeping)
         assert sweeping.poll() is None, "done before a worker could be killed"
         os.killpg(workers[0].pid, signal.SIGKILL)
         said, _ = sweeping.communicate(timeout=180)

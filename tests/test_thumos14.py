@@ -192,11 +192,11 @@ def test_an_interrupted_import_leaves_nothing(tmp_path, truth, arrays, monkeypat
     features = joint_folder(tmp_path, arrays)
     before = set(tmp_path.rglob("*"))
 
-    def interrupted(folder):
-        assert (folder / "annotations.json").exists()  # at the last moment
+    def interrupted(folder, path):
+        assert path.exists()  # at the last moment
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(thumos14, "check_folder", interrupted)
+    monkeypatch.setattr(thumos14, "find_faults", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_thumos14(features, truth, tmp_path / "out")
     assert set(tmp_path.rglob("*")) == before
@@ -226,7 +226,7 @@ thumos14.import_thumos14(*sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("where", ["thumos14.write_json = stop", "thumos14.check_folder = stop"])
+@pytest.mark.parametrize("where", ["thumos14.write_json = stop", "thumos14.find_faults = stop"])
 def test_a_killed_import_leaves_nothing_that_loads_and_can_be_run_again(
         tmp_path, truth, arrays, where):
     features, out = joint_folder(tmp_path, arrays), tmp_path / "out"
@@ -238,10 +238,48 @@ def test_a_killed_import_leaves_nothing_that_loads_and_can_be_run_again(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not out.exists()
-    assert (tmp_path / "out.partial").exists()
+    (left,) = tmp_path.glob(".out.importing-*")
+    with pytest.raises(FacnetError):
+        load(left)
     import_thumos14(features, truth, out)
     assert load(out).subset("test") == ("test_1",)
-    assert not (tmp_path / "out.partial").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["/elsewhere/mine", "../mine", "a\\b", "..", "", "a\0b"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, truth, arrays, name):
+    names = np.array([b"val_1", name.encode()], object)
+    np.save(truth / "videoname.npy", names, allow_pickle=True)
+    features = wtalc_file(tmp_path, arrays)
+    with pytest.raises(FacnetError, match="is no name for a file"):
+        import_thumos14(features, truth, tmp_path / "out" / "in")
+    assert not list(tmp_path.rglob("mine.npy")) and not (tmp_path / "out").exists()
+
+
+def test_one_streams_own_folder_is_that_stream(tmp_path, truth, arrays):
+    folder = tmp_path / "RGB"
+    folder.mkdir()
+    for video, array in arrays.items():
+        np.save(folder / f"{video}.npy", array)
+    import_thumos14(folder, truth, tmp_path / "out")
+    assert load(tmp_path / "out").streams == ("rgb",)
+    assert load(tmp_path / "out").features("rgb", "val_1").shape == (16, WIDTH)
+
+
+def test_linked_folders_are_followed(tmp_path, truth, arrays):
+    streams_folder(tmp_path, arrays)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for split in ("train", "test"):
+        (linked / split).symlink_to(tmp_path / "features" / split)
+    import_thumos14(linked, truth, tmp_path / "out")
+    assert load(tmp_path / "out").streams == ("rgb", "flow")
+
+
+def test_a_single_stream_is_not_halved(tmp_path, truth):
+    wide = {video: np.zeros((snippets, 1024), np.float32) for video, snippets in VIDEOS.items()}
+    with pytest.raises(FacnetError, match="1024 columns are one stream of I3D"):
+        import_thumos14(joint_folder(tmp_path, wide), truth, tmp_path / "out")
 
 
 MEMORY = """
@@ -269,11 +307,11 @@ def test_memory_is_bounded(tmp_path, layout, limit):
         duration=np.full(40, 160.0), segments=lists(*[[[1.0, 2.0]]] * 40),
         labels=lists(*[["Diving"]] * 40), labels_all=lists(*[["Diving"]] * 40))
     rng = np.random.default_rng(0)
-    features = layout(tmp_path, {n: rng.random((250, 1024), dtype=np.float32) for n in names})
+    features = layout(tmp_path, {n: rng.random((250, 1000), dtype=np.float32) for n in names})
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, str(features), str(truth), str(tmp_path / "out")],
         capture_output=True, text=True, check=True)
-    assert int(done.stdout) < limit * 40 * 250 * 1024 * 4
+    assert int(done.stdout) < limit * 40 * 250 * 1000 * 4
 
 
 def test_the_real_annotations_run_from_import_to_a_number(reference, tmp_path):

@@ -57,19 +57,25 @@ def check_folder(folder: Path) -> Report:
     FacnetError
         If annotations.json cannot be read at all.
     """
+    report = find_faults(Path(folder), Path(folder) / "annotations.json")
+    if report.errors:
+        return report
+    return Report([], report.oddities, portrait(open_folder(Path(folder))))
+
+
+def find_faults(folder: Path, path: Path) -> Report:
+    """`check_folder` without the portrait, for annotations at any `path`."""
     found = Report()
-    path = Path(folder) / "annotations.json"
     annotations = read_annotations(path, found.errors)
     header = read_header(path, annotations.facts, found.errors)
     if header is not None:
         videos = used_videos(annotations, header)
-        lengths = _check_features(Path(folder), videos, header, found)
+        lengths = _check_features(folder, videos, header, found)
         _check_durations(path, videos, lengths, header.snippet_seconds, found)
-        _check_videos(path, videos, header, found)
+        _check_videos(path, videos, annotations, header, found)
         _check_instances(path, videos, annotations, lengths, header, found)
-    return Report(
-        [one_line(line) for line in found.errors], [one_line(line) for line in found.oddities],
-        None if found.errors else portrait(open_folder(Path(folder))))
+    return Report([one_line(line) for line in found.errors],
+                  [one_line(line) for line in found.oddities])
 
 
 def _check_features(
@@ -87,8 +93,8 @@ def _check_features(
             report.errors.append(f"{where}: no such folder, for stream {' and '.join(streams)}.")
             continue
         for video in tqdm(videos.video, desc=f"checking {place or 'features'}", unit="video"):
-            file = header.file(folder, streams[0], video)
             with collect(report.errors):
+                file = header.file(folder, streams[0], video)
                 array = np.array(read_features(file))
                 widths[place].append((file, video, array.shape[1]))
                 _check_values(file, video, array, report)
@@ -151,15 +157,27 @@ def _check_durations(
             f" {odd.sum()} of {len(known)} videos; by the median video a snippet lasts"
             f" {implied:.4g} s. Another stride or frame rate, or features of other videos?")
         return
+    off = float((known.duration / (snippets * seconds)).median()) - 1
+    if abs(off) > 0.02:
+        report.oddities.append(
+            f"{path}: the median video is {off:+.1%} longer than its snippets at {seconds} s; were"
+            " they taken at another frame rate?")
     for video, count, duration in zip(known.video[odd], snippets[odd], known.duration[odd]):
         report.oddities.append(
             f"{path}, {video}: {count} snippets last {count * seconds:.1f} s at"
             f" {seconds} s each, but its duration is {duration:.1f} s.")
 
 
-def _check_videos(path: Path, videos: pd.DataFrame, header: Header, report: Report) -> None:
+def _check_videos(
+    path: Path, videos: pd.DataFrame, annotations: Annotations, header: Header, report: Report
+) -> None:
     """Splits, and the labels to train on."""
     report.errors.extend(empty_splits(path, videos, header))
+    unused = annotations.videos[~annotations.videos.video.isin(videos.video)]
+    for subset, own in unused.groupby("subset"):
+        report.oddities.append(
+            f"{path}: {len(own)} videos of subset {subset!r} are used neither to train nor to test,"
+            f" such as {own.video.iloc[0]}.")
     training = videos[videos.subset == "train"]
     taught = {label for labels in training.labels for label in labels}
     for label in header.classes:
@@ -186,6 +204,12 @@ def _check_instances(
         report.oddities.append(
             f"{path}, {video}: {len(rows)} of {(own.video == video).sum()} instances end after the"
             f" video's {ends[video]:.1f} s, the last at {rows.end.max()} s.")
+    for video, label, start, _ in own[own.end == own.start].itertuples(index=False):
+        report.oddities.append(f"{path}, {video}: {label} at {start} has no length.")
+    tested = own[own.video.isin(videos.video[videos.subset == "test"])]
+    for label in header.classes:
+        if len(tested) and label not in set(tested.label):
+            report.oddities.append(f"{path}: no test video has an instance of {label!r}.")
     twice = own[own.duplicated(keep="first")]
     for video, label, start, end in twice.itertuples(index=False):
         report.oddities.append(f"{path}, {video}: {label} [{start}, {end}] is there twice.")

@@ -18,7 +18,7 @@ import pandas as pd
 from facnet.datasets.files import Annotations, collect, read_annotations
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["Dataset", "Header", "open_folder", "read_features", "read_header"]
+__all__ = ["Dataset", "Header", "check_name", "open_folder", "read_features", "read_header"]
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,16 @@ class Dataset:
         return self.instances[self.instances.video.isin(self.subset(subset))]
 
     def fingerprint(self) -> str:
-        """Hash of names, labels, intervals and of the features of the first and last video."""
+        """Hash of names, labels, intervals and of every video's features: sizes and three rows."""
         digest = hashlib.sha256()
         digest.update(repr((self.name, self.classes, self.streams, self.snippet_seconds)).encode())
         for frame in (self.videos, self.instances, self.ignored):
             digest.update(frame.to_csv(index=False).encode())
         for stream in self.streams:
-            for video in (self.videos.video.iloc[0], self.videos.video.iloc[-1]):
-                digest.update(np.ascontiguousarray(self.features(stream, video)).tobytes())
+            for video in self.videos.video:
+                array = self.features(stream, video)
+                digest.update(repr((array.shape, array.dtype.str)).encode())
+                digest.update(array[[0, len(array) // 2, -1]].tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -112,6 +114,7 @@ class Header:
 
     def file(self, folder: Path, stream: str, video: str) -> Path:
         """Where a video's features lie."""
+        check_name(video, folder / "annotations.json")
         parts = (stream,) if self.streams[stream] is None else ()
         return folder.joinpath("features", *parts, f"{video}.npy")
 
@@ -145,7 +148,8 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
     rules = {
         "name": (lambda v: texts([v]), "a name"),
         "classes": (lambda v: texts(v) and len(set(v)) == len(v), "a list of different names"),
-        "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values())),
+        "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values()))
+                    and all(map(_is_name, v)),
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
         "snippet_seconds": (number, "a positive number"),
         "train": (lambda v: texts([v]), "the name of a subset"),
@@ -166,6 +170,16 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
     subsets = {facts["train"]: "train", facts["test"]: "test"}
     return Header(facts["name"], tuple(facts["classes"]), streams,
                   float(facts["snippet_seconds"]), subsets)
+
+
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and name.isprintable() and not set(name) & set("/\\")
+
+
+def check_name(video: str, where: object) -> None:
+    """Refuse a video's name that would lead to another folder when it becomes a file's."""
+    if not _is_name(video):
+        raise FacnetError(f"{where}: {video[:80]!r} is no name for a file.")
 
 
 def read_features(file: Path) -> np.ndarray:

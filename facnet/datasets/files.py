@@ -6,6 +6,8 @@ Times are seconds (float64). Whatever is wrong with a file is raised as a
 
 import json
 import os
+import reprlib
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,7 +118,7 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
 def write_json(path: str | Path, value: object) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of one."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         temporary.write_text(json.dumps(value, allow_nan=False) + "\n", encoding="utf-8")
         os.replace(temporary, path)
@@ -294,10 +296,19 @@ def _read_text(path: str | Path) -> str:
         raise FacnetError(f"{path}: not a text file in UTF-8.") from error
 
 
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 60
+_repr.maxlong = 60
+
+
+def _shown(value: object) -> str:
+    """A value in a message, cut short however large it is."""
+    return _repr.repr(value)[:80]
+
+
 def _typed(value: object, kind: type, where: object) -> object:
     if not isinstance(value, kind):
-        shown = repr(value) if len(repr(value)) < 80 else f"{repr(value)[:77]}..."
-        raise FacnetError(f"{where}: found {shown} where a {kind.__name__} belongs.")
+        raise FacnetError(f"{where}: found {_shown(value)} where a {kind.__name__} belongs.")
     return value
 
 
@@ -313,7 +324,7 @@ def _labelled_segment(item: object, where: str) -> tuple[str, float, float]:
 
 def _segment(value: object, where: str) -> tuple[float, float]:
     if len(_row(value, where)) != 2:
-        raise FacnetError(f"{where}: {value!r} is not a start and an end in seconds.")
+        raise FacnetError(f"{where}: {_shown(value)} is not a start and an end in seconds.")
     start, end = _number(value[0], where), _number(value[1], where)
     if end < start:
         raise FacnetError(f"{where}: segment [{start}, {end}] ends before it starts.")
@@ -330,7 +341,7 @@ def _number(value: object, where: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
-        raise FacnetError(f"{where}: {value!r} is not a finite number.")
+        raise FacnetError(f"{where}: {_shown(value)} is not a finite number.")
     return number
 
 

@@ -5,9 +5,11 @@ which NumPy stores as a pickle; and a pickle is a program. This reader runs the 
 arrays need and refuses every other one before it acts.
 """
 
+import os
 import pickle
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from facnet.errors import FacnetError
 
 __all__ = ["read_array"]
 
+DEPTH = 3  # videos, their segments, start and end
 _PLAIN = re.compile(r"[|<=]?(O8?|f[248]|[iu][1248]|b1|[SU]\d{1,6})")
 
 
@@ -35,7 +38,7 @@ def read_array(path: Path) -> np.ndarray:
             read_header = {(1, 0): np.lib.format.read_array_header_1_0,
                            (2, 0): np.lib.format.read_array_header_2_0}[version]
             if read_header(file)[2].hasobject:
-                array = _ArrayUnpickler(file, encoding="bytes").load()
+                array = _ArrayUnpickler(_Bounded(file), encoding="bytes").load()
             else:
                 array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
@@ -100,10 +103,25 @@ def _set_array(array: np.ndarray, state: object) -> None:
     for n in shape:
         count *= n
     data = data if dtype.hasobject else _bytes(data)
+    if dtype.hasobject:
+        _check_depth(data, DEPTH, set())
     wanted, length = (list, count) if dtype.hasobject else (bytes, count * dtype.itemsize)
     if not isinstance(data, wanted) or len(data) != length:
         raise pickle.UnpicklingError(f"an array of shape {shape} comes with other data")
     array.__setstate__((1, shape, dtype, bool(fortran), data))
+
+
+def _check_depth(value: object, depth: int, seen: set) -> None:
+    """Refuse what is nested deeper than lists of segments: freeing it could overflow the stack."""
+    inner = value.flat if isinstance(value, np.ndarray) and value.dtype.hasobject else value
+    if inner is value and not isinstance(value, (list, tuple)):
+        return
+    if depth == 0:
+        raise pickle.UnpicklingError(f"its lists are nested more than {DEPTH} deep")
+    if (id(value), depth) not in seen:
+        seen.add((id(value), depth))
+        for one in inner:
+            _check_depth(one, depth - 1, seen)
 
 
 _CONSTRUCTORS = {
@@ -116,14 +134,46 @@ _CONSTRUCTORS = {
 }
 
 
+class _Bounded:
+    """A file that refuses to give more than it holds, before memory is reserved for it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.readline = file, file.readline
+        self.size = os.fstat(file.fileno()).st_size
+
+    def read(self, count: int) -> bytes:
+        if count > self.size - self.file.tell():
+            raise EOFError("it ends too early")
+        return self.file.read(count)
+
+
+# The steps of an array of lists, strings, numbers and arrays. Dictionaries and sets, which would
+# hash what they are given, objects made in other ways, and buffers are not among them.
+_STEPS = (
+    pickle.PROTO + pickle.FRAME + pickle.STOP + pickle.MARK + pickle.NONE + pickle.NEWTRUE
+    + pickle.NEWFALSE + pickle.INT + pickle.BININT + pickle.BININT1 + pickle.BININT2 + pickle.LONG
+    + pickle.LONG1 + pickle.FLOAT + pickle.BINFLOAT + pickle.STRING + pickle.BINSTRING
+    + pickle.SHORT_BINSTRING + pickle.UNICODE + pickle.BINUNICODE + pickle.SHORT_BINUNICODE
+    + pickle.BINBYTES + pickle.SHORT_BINBYTES + pickle.BINBYTES8 + pickle.EMPTY_LIST + pickle.LIST
+    + pickle.APPEND + pickle.APPENDS + pickle.TUPLE + pickle.EMPTY_TUPLE + pickle.TUPLE1
+    + pickle.TUPLE2 + pickle.TUPLE3 + pickle.GLOBAL + pickle.STACK_GLOBAL + pickle.REDUCE
+    + pickle.BUILD + pickle.PUT + pickle.BINPUT + pickle.LONG_BINPUT + pickle.GET + pickle.BINGET
+    + pickle.LONG_BINGET + pickle.MEMOIZE)
+
+
+def _refuse(unpickler: pickle._Unpickler) -> None:
+    raise pickle.UnpicklingError("it takes a step that no array needs")
+
+
 class _ArrayUnpickler(pickle._Unpickler):
-    """The interpreter of pickles written in Python, with two of its steps made safe.
+    """The interpreter of pickles written in Python, with only the steps that arrays need.
 
     The one in C would reserve memory for whatever number a damaged file names, and hands states
     unchecked to numpy.
     """
 
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch = {step: function if step in _STEPS else _refuse
+                for step, function in pickle._Unpickler.dispatch.items()}
 
     def find_class(self, module: str, name: str) -> object:
         full_name = f"{_text(module)}.{_text(name)}"

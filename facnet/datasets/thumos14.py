@@ -3,8 +3,10 @@
 Annotations are kept as they are, oddities included: papers have trained and tested on them.
 """
 
+import math
 import os
 import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from facnet.datasets.check import check_folder
-from facnet.datasets.container import read_features
+from facnet.datasets.check import find_faults
+from facnet.datasets.container import check_name, read_features
 from facnet.datasets.files import Annotations, read_annotations, write_json
 from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
@@ -72,10 +74,14 @@ def import_thumos14(
         raise FacnetError(
             f"{annotations}: its subsets are {sorted(set(truth.videos.subset))}; THUMOS14 has"
             " 'validation', to train on, and 'test'.")
+    if not 0 < snippet_seconds < math.inf:
+        raise FacnetError(f"snippet_seconds = {snippet_seconds}: must be a positive number.")
+    for video in truth.videos.video:
+        check_name(video, annotations)
     report = {"kept": [], "repaired": [], "left out": []}
-    # The name that `load` is given appears last, in one step.
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    # The file without which `load` knows no data set comes last, in one step.
+    partial = _new_folder(out)
+    unchecked = partial / "annotations.unchecked"
     try:
         if features.is_dir():
             videos = _from_folder(features, truth, report)
@@ -83,10 +89,12 @@ def import_thumos14(
             videos = _from_file(features, truth)
         lengths, widths = _write_features(videos, partial / "features", len(truth.videos), report)
         facts = _annotations(truth, lengths, widths, snippet_seconds, report)
-        write_json(partial / "annotations.json", facts)
-        checked = check_folder(partial)
-        errors, oddities = ([line.replace(str(partial), str(out)) for line in lines]
-                            for lines in (checked.errors, checked.oddities))
+        write_json(unchecked, facts)
+        checked = find_faults(partial, unchecked)
+        errors, oddities = (
+            [line.replace(str(unchecked), str(out / "annotations.json")).replace(
+                str(partial), str(out)) for line in lines]
+            for lines in (checked.errors, checked.oddities))
         if errors:
             more = f" And {len(errors) - 5} more." if len(errors) > 5 else ""
             raise FacnetError(f"{features}: not imported. {' '.join(errors[:5])}{more}")
@@ -95,6 +103,7 @@ def import_thumos14(
                          for line in (f"{title}:", *(f"  {item}" for item in lines or ["nothing"])))
         (partial / "import_report.txt").write_text(text + "\n", encoding="utf-8")
         os.replace(partial, out)
+        os.replace(out / unchecked.name, out / "annotations.json")
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise FacnetError(f"{error.filename or out}: {error.strerror}; not imported.") from error
@@ -102,6 +111,20 @@ def import_thumos14(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return text
+
+
+def _new_folder(out: Path) -> Path:
+    """A hidden folder beside `out`; those that killed imports into `out` left are removed."""
+    prefix = f".{out.name}.importing-"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for left in out.parent.glob(f"{prefix}*"):
+            shutil.rmtree(left)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
+        folder.chmod(0o755)
+    except OSError as error:
+        raise FacnetError(f"{out}: cannot be made ({error.strerror}).") from error
+    return folder
 
 
 def _from_file(file: Path, truth: Annotations) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
@@ -126,8 +149,11 @@ def _from_folder(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """The videos of a folder that have all streams, and what is left out."""
     found: dict[str, dict[str, Path]] = defaultdict(dict)
-    for file in sorted(folder.rglob("*.npy")):
-        place = next((p for p in file.relative_to(folder).parts[:-1] if p in STREAMS), BOTH)
+    files = sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True)
+                   for name in names if name.endswith(".npy"))
+    for file in files:
+        parts = (folder.resolve().name, *file.relative_to(folder).parts[:-1])
+        place = next((p.lower() for p in parts if p.lower() in STREAMS), BOTH)
         if other := found[file.stem].get(place):
             raise FacnetError(f"{file}, {file.stem}: {other} is the same video and stream.")
         found[file.stem][place] = file
@@ -185,6 +211,10 @@ def _annotations(
     """The content of annotations.json for the videos that have features."""
     if BOTH in widths:
         half, odd = divmod(widths[BOTH], 2)
+        if widths[BOTH] == 1024:
+            raise FacnetError(
+                f"{next(iter(lengths))}: 1024 columns are one stream of I3D; put its files in a"
+                " folder called rgb or flow.")
         if odd:
             raise FacnetError(f"{next(iter(lengths))}: {widths[BOTH]} columns are not two streams.")
         streams = {s: {"columns": [i * half, (i + 1) * half]} for i, s in enumerate(STREAMS)}
