@@ -393,7 +393,7 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
     folder, out = tmp_path / "killed", tmp_path / "frame.json"
     process = start_small(folder, out, jobs=2, seeds=5)
     wait_for(lambda: len(list(folder.glob("[!.]*.json"))) >= 1, process)
-    workers = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
+    workers = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)],
                              capture_output=True, text=True).stdout.splitlines()
     workers = [int(line.split()[0]) for line in workers if "LokyProcess" in line]
     assert workers, "done before a worker could be killed"
