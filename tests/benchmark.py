@@ -401,19 +401,26 @@ def _ratio(theirs: list[float], ours: list[float]) -> str:
 def main(arguments: list[str]) -> None:
     """Measure, and write what was measured."""
     if arguments == ["bfloat16"]:
-        new = {"bfloat16": {size: measure_bfloat16(size) for size in ("quick", "full")}}
+        for size in ("quick", "full"):  # each is kept as it comes
+            _write({"bfloat16": {size: measure_bfloat16(size)}})
     else:
         source = load("synthetic")
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "random"
             write_features(folder, source, SNIPPETS, WIDTH)
-            new = {
+            _write({
                 "machine": machine(),
                 "memory": measure_memory(folder, ModelConfig()),
                 "training": measure_training(folder, ModelConfig(), rounds=5),
                 "evaluation": measure_evaluation(source, 8000, rounds=3),
-            }
-    measured = (json.loads(FILE.read_text()) if FILE.exists() else {}) | new
+            })
+
+
+def _write(new: dict) -> None:
+    measured = json.loads(FILE.read_text()) if FILE.exists() else {}
+    if "bfloat16" in new:
+        new = {"bfloat16": measured.get("bfloat16", {}) | new["bfloat16"]}
+    measured |= new
     FILE.write_text(json.dumps(measured, indent=1) + "\n")
     PAGE.write_text(as_page(measured))
 
