@@ -38,7 +38,7 @@ SMOKE := FACNET_PROFILE=smoke FACNET_DATASET=synthetic
 NOTEBOOKS := $(wildcard notebooks/*.py)
 EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
 DATA      := $(wildcard $(FACNET_DATASET)/annotations.json)
-SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv)
+SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv data/results/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
 .PHONY: help book test lab bench refresh clean executed check FORCE
@@ -87,12 +87,14 @@ $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/par
 	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"
 	@$(BIN)/python book/run_notebook.py $< $@
 
-# The experiments of Tables 3 and 4 and Fig. 4, on all cores, before the notebooks that show them.
-# Each is remembered: to run this again costs nothing.
+# The experiments of Tables 3 and 4, Fig. 4 and of the chapter on seeds, on all cores, before the
+# notebooks that show them. Each is remembered: to run this again costs nothing. A notebook that
+# asks for more seeds runs the missing ones itself.
+SWEEPS := "table3" "table4" "fig4" "seeds --seeds 40" "collapse --seeds 20"
 SWEEPING := $(shell grep -l 'facnet.sweeps' $(NOTEBOOKS) /dev/null)
 $(SWEEPING:%.py=$(BUILD)/src/%.ipynb): $(BUILD)/sweeps.ready
 $(BUILD)/sweeps.ready: $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters
-	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; for sweep in table3 table4 fig4; do \
+	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; for sweep in $(SWEEPS); do \
 	    echo "Running the experiments of $$sweep ($(FACNET_PROFILE), $(FACNET_DATASET))"; \
 	    $(BIN)/facnet sweep $$sweep --dataset "$(FACNET_DATASET)" --profile $(FACNET_PROFILE) \
 	        --jobs $(JOBS) --results $(BUILD)/results/experiments > /dev/null || exit 1; done

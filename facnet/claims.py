@@ -223,7 +223,7 @@ def readable_rows(
     behind = table[["behind", "behind_low", "behind_high"]]
     shown[f"behind {reference}"] = [cell(*v, sign=True) for v in behind.values]
     shown["over test videos"] = _ends(table)
-    shown["verdict"] = table.verdict.fillna("")
+    shown["verdict"] = _short(table.verdict)
     return shown
 
 
@@ -234,7 +234,7 @@ def readable_claims(table: pd.DataFrame, large: pd.DataFrame | None = None) -> p
         "paper": ["–" if np.isnan(v) else f"{v:+.1f}" for v in table.paper],
         "here, over seeds": [cell(*v, sign=True) for v in table[["mean", "low", "high"]].values],
         "over test videos": _ends(table),
-        "on average": table.on_average,
+        "on average": _short(table.on_average),
         "each": [_counts(one) for one in table.itertuples()],
         "verdict": table.verdict,
     })
@@ -248,6 +248,11 @@ def readable_claims(table: pd.DataFrame, large: pd.DataFrame | None = None) -> p
 def _ends(table: pd.DataFrame) -> list[str]:
     return ["" if np.isnan(low) else f"[{low:+.1f}, {high:+.1f}]"
             for low, high in zip(table.video_low, table.video_high)]
+
+
+def _short(verdicts: pd.Series) -> pd.Series:
+    """Without the number of seeds, for columns beside one that has it."""
+    return verdicts.fillna("").str.partition(" with n")[0]
 
 
 def _counts(one) -> str:
@@ -268,8 +273,11 @@ def outcome(table: pd.DataFrame) -> str:
     return " ".join(said)
 
 
-def caution(seeds: int) -> str:
-    """How far an interval over so few seeds can be trusted, in words."""
+def caution(seeds: int, videos: bool = True) -> str:
+    """How far an interval over so few seeds can be trusted, in words.
+
+    `videos` says whether verdicts also ask for the interval over test videos.
+    """
     if seeds == 1:
         return "With one seed there is no interval over seeds, and nothing is resolved."
     if seeds <= 3:  # the ends of the interval are then the smallest and the largest value
@@ -277,7 +285,8 @@ def caution(seeds: int) -> str:
             f"With {seeds} seeds a bootstrap interval reaches from the smallest to the largest"
             f" difference and no further; where there is no difference at all, {seeds} seeds agree"
             f" on its sign in {2 * 0.5 ** seeds:.0%} of all cases. A verdict then says that all"
-            " seeds agree and that other test videos would not change it. It is no proof.")
+            " seeds agree" + (" and that other test videos would not change it" if videos else "")
+            + ". It is no proof.")
     return f"A bootstrap over {seeds} seeds gives intervals somewhat narrower than their 95 %."
 
 

@@ -41,7 +41,8 @@ def runs(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
         found.append(
             {"variant": row.variant, "seed": row.seed, "average": row.average,
              "collapsed": row.collapsed}
-            | {f"area {stream}": area for stream, area in record["separation"].items()}
+            | {f"area {stream}": np.nan if area is None else area
+               for stream, area in record["separation"].items()}
             | {f"loss {stream}": own["total"][-1] for stream, own in record["losses"].items()})
     return pd.DataFrame(found)
 

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas.api.types import is_numeric_dtype
+from pandas.io.formats.style import Styler
 
 from facnet.config import LocalizationConfig
 from facnet.datasets import Dataset
@@ -24,9 +25,9 @@ from facnet.training import Scores
 
 __all__ = [
     "COLOURS", "activations", "ceilings", "differences", "example_video",
-    "foreground_through_training", "instance_lengths", "lambda_maps", "precision_recall",
-    "save_figure", "save_table", "seeds", "snippet_grid", "stages", "strip", "timeline",
-    "training_curves", "use_style",
+    "foreground_through_training", "instance_lengths", "lambda_maps", "on_page",
+    "precision_recall", "save_figure", "save_table", "seeds", "snippet_grid", "stages", "strip",
+    "timeline", "training_curves", "use_style",
 ]
 
 COLOURS = {
@@ -87,6 +88,14 @@ def save_table(
     for symbol, command in LATEX.items():
         latex = latex.replace(symbol, command)
     (folder / f"{name}.tex").write_text(latex)
+
+
+def on_page(table: pd.DataFrame) -> Styler:
+    """`table` as a page shows it: small, without its index, only long words broken."""
+    short = [column for column in table if table[column].astype(str).str.len().max() <= 22]
+    return table.style.hide(axis="index").set_properties(
+        **{"font-size": "85%", "padding": "0.2em 0.4em"}).set_properties(
+        subset=short, **{"white-space": "nowrap"})
 
 
 def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
@@ -232,14 +241,13 @@ def seeds(table: pd.DataFrame) -> Figure:
     """
     streams = [column.removeprefix("area ") for column in table if column.startswith("area ")]
     palette = dict(zip(streams, ("#E69F00", "#0072B2", "#CC79A7", "#009E73")))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.1), sharey=True)
-    left.axhline(table.average.median(), color="0.6", lw=0.8, ls="--")
-    left.annotate("median", (1, table.average.median()), xycoords=("axes fraction", "data"),
-                  ha="right", va="bottom", color="0.4", fontsize=8.5)
-    for kind, own in table.groupby("collapsed"):
-        colour = "#444444" if not kind else palette[kind.rpartition("+")[2]]
-        left.plot(own.seed, own.average, "o", color=colour, ms=5,
-                  label=f"collapsed: {kind or 'none'}")
+    last = table.collapsed.str.rpartition("+")[2]  # of several, the one that ranks first
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
+    left.axhline(table.average.median(), color="0.6", lw=0.8, ls="--", label="median")
+    for kind in ("", *streams):
+        own = table[last == kind]
+        left.plot(own.seed, own.average, "o", color=palette.get(kind, "#444444"), ms=5,
+                  label=f"{kind or 'nothing'} collapsed")
     for stream in streams:
         right.plot(table[f"area {stream}"], table.average, "o", color=palette[stream], ms=4,
                    label=stream)
@@ -248,7 +256,7 @@ def seeds(table: pd.DataFrame) -> Figure:
     left.xaxis.get_major_locator().set_params(integer=True)
     right.set(xlabel="ROC area of the class's sequence")
     for axes in (left, right):
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     return figure
 
 

@@ -132,11 +132,21 @@ def full_size(name: str) -> tuple[pd.DataFrame, str] | None:
         As `facnet.sweeps.sweep` gave it.
     provenance : str
         The command and the revision of the code that made it.
+
+    Raises
+    ------
+    FacnetError
+        If provenance.csv does not say how the file was made.
     """
     path = RESULTS / f"{name}_full.csv"
     if not path.is_file():
         return None
-    made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str).loc[path.name]
+    made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
+    if path.name not in made.index:
+        raise FacnetError(
+            f"{path}: nothing says how it was made. Add its command and the revision of the code"
+            " to provenance.csv beside it.")
+    made = made.loc[path.name]
     # "" is a value there, no stream collapsed, and not a missing one.
     frame = pd.read_csv(path, dtype={"collapsed": str, "temperatures": str},
                         keep_default_na=False, na_values={"paper": [""]})

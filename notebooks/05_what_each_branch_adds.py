@@ -72,7 +72,7 @@ ticks.columns = ["CW", "CA", "MIL", "hybrid", "BG"]
 shown = ticks.join(claims.readable_rows(table, "full", large))
 numbers = place[["cw", "ca", "mil", "hybrid", "background"]].join(table).reset_index()
 figures.save_table(shown, "table3", output, numbers)
-shown.style.hide(axis="index").set_properties(**{"font-size": "85%", "padding": "0.2em 0.4em"})
+figures.on_page(shown)
 
 # %% tags=["hide-input"]
 Markdown(
@@ -102,7 +102,7 @@ table_claims = claims.claims(frame, wanted, draws)
 shown = claims.readable_claims(
     table_claims, None if large is None else claims.claims(large, wanted))
 figures.save_table(shown, "table3_claims", output, compared)
-shown.style.hide(axis="index").set_properties(**{"font-size": "85%"})
+figures.on_page(shown)
 
 # %% tags=["hide-input"]
 ranks = table[["paper", "mean", "other"]].corr("spearman")
@@ -129,7 +129,7 @@ points = sweep("fig4", dataset, profile, seeds, folder)
 both, weights = claims.fig4_claims(points, frame[frame.variant == full])
 draws4 = claims.resampled(both, folder)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "Fig. 4: AVG on the test videos of the data named above, mean over seeds, where one λ is 1 and the others vary. On a coarse grid, below the number: how many of the seeds have a collapsed stream."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above, mean over seeds, where one λ is 1 and the others vary. On a coarse grid, below the number: how many of the seeds have a collapsed stream."}}
 figure = figures.lambda_maps(points)
 figures.save_figure(figure, "fig4", output)
 figures.save_table(points.drop_duplicates(["variant", "seed"]), "fig4", output)
@@ -138,8 +138,8 @@ figures.save_table(points.drop_duplicates(["variant", "seed"]), "fig4", output)
 small, enough = (published.statement(f"{size} lambda_ca and lambda_mil")
                  for size in ("small", "large"))
 Markdown(
-    f"The text reads off its figure: where $λ_{{CA}}$ and $λ_{{MIL}}$ are both small, AVG falls to"
-    f" about {small:g}; where both are large it stays above {enough:g}, whatever $λ_{{CW}}$; the"
+    f"The text reads off its figure: where λ_CA and λ_MIL are both small, AVG falls to"
+    f" about {small:g}; where both are large it stays above {enough:g}, whatever λ_CW; the"
     " best result has CW as the main branch; and CW improves the result as an auxiliary branch"
     " too. *Best* is taken over points of a panel, each seed's chosen by the mean over the other"
     " seeds, so that the largest of several noisy numbers is not taken for better."
@@ -150,7 +150,7 @@ compared4 = claims.compare(both, weights, draws4)
 table4 = claims.claims(both, weights, draws4)
 shown = claims.readable_claims(table4)
 figures.save_table(shown, "fig4_claims", output, compared4)
-shown.style.hide(axis="index").set_properties(**{"font-size": "85%"})
+figures.on_page(shown)
 
 # %% tags=["hide-input"]
 means = pd.Series({name: own.average.mean() for name, own in points.groupby("variant")})
@@ -176,5 +176,5 @@ print(len(table), "rows of Table 3,", frame.seed.nunique(), "seeds;",
 # - Which row is best depends on the rule that turns scores into detections, too.
 # - Try `seeds = 10`: only what is missing runs. Or `facnet sweep table3 --seeds 10 --jobs 2`, with
 #   `--results` naming the folder that this page reads.
-# - Try `base=config.profile(profile).apply(config.preset("paper"))` in `sweep`: the recipe of the
-#   text in place of the released code's.
+# - Try `--preset paper` there, or `base` in `sweep`: the recipe of the text in place of the released
+#   code's.

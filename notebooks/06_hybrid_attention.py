@@ -66,7 +66,7 @@ for column, own in columns.items():
 shown = pd.DataFrame(wide)
 figures.save_table(shown.set_axis(shown.columns.map(" ".join), axis=1), "table4", output,
                    pd.concat(columns.values()).reset_index())
-shown.style.hide(axis="index").set_properties(**{"font-size": "85%", "padding": "0.2em 0.4em"})
+figures.on_page(shown)
 
 # %% tags=["hide-input"]
 fallen = frame[frame.collapsed != ""].drop_duplicates(["variant", "seed"]).column.value_counts()
@@ -88,7 +88,7 @@ Markdown(
 # %% tags=["hide-input", "hide-output"]
 everything = pd.concat(long, ignore_index=True)
 figures.save_table(everything, "table4_cells", output)
-everything.style.hide(axis="index").set_properties(**{"font-size": "85%"})
+figures.on_page(everything)
 
 # %% [markdown]
 # ## What the paper concludes
@@ -108,13 +108,14 @@ only_full = [one for one in wanted if one.better[0].startswith("Full")]
 shown = claims.readable_claims(
     table, None if large is None else claims.claims(large, only_full))
 figures.save_table(shown, "table4_claims", output, compared)
-shown.style.hide(axis="index").set_properties(**{"font-size": "85%"})
+figures.on_page(shown)
 
 # %% tags=["hide-input"]
 best = {name: own["mean"].idxmax() for name, own in columns.items()}
 Markdown(
     "Differences in points of AVG, the mean over a claim's comparisons, by which it is judged."
-    " *Each*: how many of them hold, do not, or are open." + ("" if large is None else " At full size: of the column Full alone.")
+    " *Each*: how many of them hold, do not, or are open."
+    + ("" if large is None else " At full size: of the column Full alone.")
     + f"\n\n{claims.outcome(table)}\n\nBest here: " + ", ".join(best.values())
     + ". The paper's best: " + ", ".join(
         f"{name} ({own.paper.idxmax().partition('(')[2]}" for name, own in columns.items()) + "."
@@ -135,7 +136,7 @@ scores = {name: [stream_scores(data, replace(model, seed=seed), stream) for seed
           for name, model in models.items()}
 video, label = figures.example_video(data, "CliffDiving")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model, first seed. Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model, first seed. Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 first = {name: own[0] for name, own in scores.items()}
 figure = figures.activations(data, first, video, label, recipe.localization)
 figures.save_figure(figure, "fig6", output)
@@ -144,7 +145,7 @@ figures.save_figure(figure, "fig6", output)
 Markdown(
     f"One video, of {label}, is an anecdote. Over all test videos one can ask how often a snippet"
     " inside an instance scores higher than one outside, in percent (the area under the ROC curve;"
-    f" chance is 50): of $S_f$ for instances of any class (*foreground*), and of a class's own"
+    f" chance is 50): of S_f for instances of any class (*foreground*), and of a class's own"
     f" *sequence*. Stream {stream}, means [95 % over {seeds} seed{'s' * (seeds > 1)}]:"
 )
 
@@ -152,7 +153,7 @@ Markdown(
 areas = claims.separations(data, scores, recipe.localization)
 table = claims.gains(areas, {"hybrid attention": tuple(models)})
 figures.save_table(table, "fig6", output, areas)
-table.style.hide(axis="index").set_properties(**{"font-size": "85%"})
+figures.on_page(table)
 
 # %% tags=["nbval-check-output"]
 print(frame.variant.nunique(), "cells of Table 4,", frame.seed.nunique(), "seeds")

@@ -120,6 +120,8 @@ def test_a_claim_of_each_holds_if_all_its_comparisons_do_others_by_their_mean():
     assert claims.outcome(table.reset_index()) == (
         "**Held here:** all; mean. **Did not hold:** none. **Not resolved:** open.")
     words = claims.readable_claims(table.reset_index(), table.reset_index())
+    assert words["on average"].tolist() == [
+        "holds", "not resolved", "not resolved", "holds"]
     assert words.each.tolist() == [
         "1 hold of 1", "1 hold, 1 do not of 2", "1 hold, 1 open of 2", "2 hold, 1 do not of 3"]
     assert words["full size, verdict"].tolist() == table.verdict.tolist()
@@ -175,6 +177,7 @@ def test_caution_grows_as_seeds_get_few():
     assert "nothing is resolved" in claims.caution(1)
     assert "agree on its sign in 25% of all cases" in claims.caution(3)
     assert "20 seeds" in claims.caution(20)
+    assert "test videos" in claims.caution(2) and "test videos" not in claims.caution(2, False)
 
 
 def test_perfect_labels_separate_the_foreground():
@@ -207,6 +210,9 @@ def test_a_run_at_full_size_comes_with_its_command(tmp_path, monkeypatch):
     assert published.full_size("table3") is None
     frame = sweep_frame("table4")
     frame.to_csv(tmp_path / "table4_full.csv", index=False)
+    (tmp_path / "provenance.csv").write_text("file,command,revision\n")
+    with pytest.raises(FacnetError, match="table4_full.csv: nothing says how it was made"):
+        published.full_size("table4")
     pd.DataFrame([{"file": "table4_full.csv", "command": "facnet sweep", "revision": "0012"}]
                  ).to_csv(tmp_path / "provenance.csv", index=False)
     read, said = published.full_size("table4")

@@ -102,7 +102,7 @@ def test_figures_of_seeds(table):
     left, right = figures.seeds(table).axes
     dots = {line.get_label(): len(line.get_xdata()) for line in left.lines
             if line.get_marker() == "o"}
-    assert dots == {"collapsed: none": 5, "collapsed: flow": 2, "collapsed: rgb": 1}
+    assert dots == {"nothing collapsed": 5, "flow collapsed": 2, "rgb collapsed": 1}
     assert [line.get_label() for line in right.lines[:2]] == ["rgb", "flow"]
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
     drawn = figures.foreground_through_training({"well": history, "badly": history})
