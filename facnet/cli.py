@@ -192,7 +192,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.command()
-@click.argument("name", metavar="table3|table4|fig4")
+@click.argument("name", metavar="table3|table4|fig4|seeds|collapse")
 @DATASET
 @PROFILE
 @DEVICE
