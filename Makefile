@@ -114,5 +114,5 @@ $(BUILD)/html.ready: $(EXECUTED) $(PAGES) $(SOURCES) $(READY)
 
 check: $(BUILD)/html.ready
 	$(BIN)/ruff check facnet tests book
-	$(BIN)/pytest facnet tests notebooks -n $(JOBS) --dist loadfile --nbval-lax \
+	$(BIN)/pytest facnet tests $(NOTEBOOKS:%.py=%.ipynb) -n $(JOBS) --dist loadfile --nbval-lax \
 	    --nbval-current-env --nbval-sanitize-with=tests/nbval.cfg --nbval-cell-timeout=600
