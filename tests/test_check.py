@@ -298,6 +298,15 @@ def test_a_header_that_means_nothing_is_refused_by_load_and_listed_by_the_check(
     assert said(errors, "a container needs name, classes, streams, snippet_seconds, train, test")
 
 
+def test_a_number_too_large_for_a_float_is_an_error_too(tmp_path):
+    facts = healthy(tmp_path)
+    facts["snippet_seconds"] = 10**400
+    (tmp_path / "annotations.json").write_text(json.dumps(facts))
+    assert said(check_folder(tmp_path).errors, "snippet_seconds: '1000.* is not a positive number")
+    with pytest.raises(FacnetError, match="snippet_seconds: 1000.* is not a finite number"):
+        load(tmp_path)
+
+
 def test_what_the_check_accepts_is_loaded_and_what_load_refuses_is_an_error(tmp_path):
     for i, (name, fault) in enumerate({**ERRORS, **ODDITIES}.items()):
         folder = tmp_path / str(i)
