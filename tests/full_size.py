@@ -1,0 +1,39 @@
+"""Run Table 3 and the column Full of Table 4 once at full synthetic size: renews data/results/.
+
+    python tests/full_size.py [JOBS]
+
+All data of the profile full; width, learning rate and epochs of tests/calibrate_synthetic.py's
+full size. It may be stopped and started again: records are kept in results/full_size.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from facnet.cli import _changed
+from facnet.config import preset, profile
+from facnet.experiments import _revision
+from facnet.sweeps import SWEEPS, sweep
+
+RESULTS = Path(__file__).resolve().parent.parent / "data" / "results"
+CHANGES = ("model.embedding_widths=[128,128]", "training.learning_rate=1e-3", "training.epochs=40")
+
+
+def main(jobs: int) -> None:
+    """Run what is missing, and write both frames and where they come from."""
+    of_table4 = SWEEPS["table4"]
+    SWEEPS["table4"] = lambda base, fine: [
+        one for one in of_table4(base, fine) if one.place["column"] == "full"]
+    base = _changed(profile("full").apply(preset("released")), CHANGES)
+    made = []
+    for name in ("table3", "table4"):
+        frame = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
+        frame.to_csv(RESULTS / f"{name}_full.csv", index=False, float_format="%.6g")
+        made.append({"file": f"{name}_full.csv", "command": "python tests/full_size.py",
+                     "revision": _revision()})
+        pd.DataFrame(made).to_csv(RESULTS / "provenance.csv", index=False)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
