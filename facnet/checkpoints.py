@@ -9,10 +9,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from facnet.config import Experiment, ModelConfig, from_dict, preset, to_dict
+from facnet.config import Experiment, ModelConfig, to_dict
 from facnet.datasets import Dataset
 from facnet.errors import FacnetError
-from facnet.model import FACNet
+from facnet.methods import experiment_of, method_of, preset
 
 __all__ = [
     "Checkpoint", "check_origin", "import_released", "load_checkpoint", "load_training", "origin",
@@ -36,7 +36,8 @@ class Checkpoint:
 
     Attributes
     ----------
-    model : FACNet, in evaluation mode
+    model : Module, in evaluation mode
+        The network of the experiment's method.
     stream : str
     classes : tuple of str
     experiment : Experiment
@@ -46,7 +47,7 @@ class Checkpoint:
         Of the training data; None where they are unknown, as for imported models.
     """
 
-    model: FACNet
+    model: torch.nn.Module
     stream: str
     classes: tuple[str, ...]
     experiment: Experiment
@@ -58,6 +59,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` to `path`, whole or not at all."""
     facts = {
         "stream": checkpoint.stream,
+        "input_width": str(checkpoint.model.input_width),
         "classes": json.dumps(checkpoint.classes),
         "dataset": checkpoint.dataset,
         "experiment": json.dumps(to_dict(checkpoint.experiment)),
@@ -77,10 +79,10 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     """
     try:
         facts, tensors = _read(path)
-        experiment = from_dict(Experiment, json.loads(facts["experiment"]))
+        experiment = experiment_of(json.loads(facts["experiment"]))
         classes = tuple(json.loads(facts["classes"]))
         stream, dataset = facts["stream"], facts["dataset"]
-        model = _build(tensors, experiment.model)
+        model = _build(tensors, experiment, int(facts["input_width"]), len(classes))
     except FileNotFoundError as error:
         raise FacnetError(f"{path}: no such checkpoint.") from error
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
@@ -130,7 +132,7 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
 
 
 def save_training(
-    path: Path, origin: dict[str, str], model: FACNet, optimizer: torch.optim.Optimizer,
+    path: Path, origin: dict[str, str], model: torch.nn.Module, optimizer: torch.optim.Optimizer,
     history: list[dict],
 ) -> None:
     """Write the state of training after the last epoch of `history`, whole or not at all.
@@ -143,13 +145,14 @@ def save_training(
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     tensors["random.cpu"] = torch.get_rng_state()
-    if model.W_a.is_cuda:
-        tensors["random.cuda"] = torch.cuda.get_rng_state(model.W_a.device)
+    device = next(model.parameters()).device
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
     _write(path, tensors, facts)
 
 
 def load_training(
-    path: Path, origin: dict[str, str], model: FACNet, optimizer: torch.optim.Optimizer
+    path: Path, origin: dict[str, str], model: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> list[dict]:
     """Put model, optimiser and random generators into the state in `path`; return the history.
 
@@ -168,8 +171,9 @@ def load_training(
         model.load_state_dict(_part(tensors, "model"))
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         torch.set_rng_state(tensors["random.cpu"])
-        if model.W_a.is_cuda and "random.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random.cuda"], model.W_a.device)
+        device = next(model.parameters()).device
+        if device.type == "cuda" and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], device)
         history = json.loads(facts["history"])
     except (SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
@@ -221,7 +225,8 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
         ModelConfig(embedding_widths=widths), released.training, released.localization
     )
     try:
-        model = _build(tensors, experiment.model)
+        model = _build(
+            tensors, experiment, tensors["embedding.0.weight"].shape[1], len(classes))
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise FacnetError(f"{path}: shapes disagree ({reason}).") from error
@@ -261,9 +266,10 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) 
     os.replace(partial, path)
 
 
-def _build(tensors: dict[str, torch.Tensor], config: ModelConfig) -> FACNet:
-    """The model that fits the tensors."""
-    input_width = tensors["embedding.0.weight"].shape[1] // config.embedding_kernel
-    model = FACNet(input_width, len(tensors["W_a"]) - config.background_class, config)
+def _build(
+    tensors: dict[str, torch.Tensor], experiment: Experiment, input_width: int, classes: int
+) -> torch.nn.Module:
+    """The experiment's network with these tensors."""
+    model = method_of(experiment).network(input_width, classes, experiment.model)
     model.load_state_dict(tensors)
     return model.eval()

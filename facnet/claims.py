@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from facnet import published
-from facnet.config import LocalizationConfig
+from facnet.config import Experiment
 from facnet.datasets import Dataset
 from facnet.experiments import foreground_separation, read_record, separation
 from facnet.sweeps import BRANCHES, interval, summary, verdict
-from facnet.training import Scores
+from facnet.localization import Scores
 
 __all__ = [
     "Comparison", "best_by_other_seeds", "caution", "cell", "claims", "compare", "fig4_claims",
@@ -291,7 +291,7 @@ def caution(seeds: int, videos: bool = True) -> str:
 
 
 def separations(
-    dataset: Dataset, scores: dict[str, list[Scores]], config: LocalizationConfig
+    dataset: Dataset, scores: dict[str, list[Scores]], experiment: Experiment
 ) -> pd.DataFrame:
     """How well models tell an instance's snippets from the rest, by seed.
 
@@ -300,7 +300,7 @@ def separations(
     dataset : Dataset
     scores : dict of str to list of Scores
         Of the test videos and one stream, by model, one for each seed.
-    config : LocalizationConfig
+    experiment : Experiment
         Says which sequence is localised.
 
     Returns
@@ -312,7 +312,7 @@ def separations(
     return pd.DataFrame([
         {"model": name, "seed": seed,
          "foreground": 100 * foreground_separation(one, dataset),
-         "sequence": 100 * separation(one, dataset, config)}
+         "sequence": 100 * separation(one, dataset, experiment)}
         for name, own in scores.items() for seed, one in enumerate(own)])
 
 

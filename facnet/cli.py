@@ -3,12 +3,12 @@
 import json
 import os
 import sys
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError
 
 PATH = click.Path(path_type=Path)
 DATASET = click.option(
@@ -38,7 +38,8 @@ DEVICE = click.option(
 
 PRESET = click.option(
     "--preset", default="released", show_default=True, metavar="NAME",
-    help="Recipe: released (the authors' code) or paper (the text).",
+    help="Recipe: released (FAC-Net, the authors' code), paper (FAC-Net, the text), or another"
+    " method's, such as STPN.",
 )
 CHANGES = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
@@ -61,21 +62,25 @@ def cli():
 @click.option("--seed", default=0, show_default=True, help="Weights, order of videos, dropout.")
 @click.option("--out", type=PATH, required=True, help="Folder for the checkpoints.")
 def train(dataset, profile, device, preset, seed, changes, out):
-    """Train one model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv.
+    """Train a model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv.
+
+    A method that takes the streams side by side has one model, "rgb+flow".
 
     If it is cut short, the same command goes on after the last whole epoch.
     """
     from facnet import config
     from facnet.checkpoints import Checkpoint, check_origin, origin, save_checkpoint
     from facnet.datasets import load
+    from facnet.methods import method_of
+    from facnet.methods import preset as recipe
     from facnet.training import fit
 
-    experiment = config.profile(profile).apply(config.preset(preset))
-    experiment = replace(_changed(experiment, changes), seed=seed)
+    experiment = config.profile(profile).apply(recipe(preset))
+    experiment = replace(config.changed(experiment, _changes(changes)), seed=seed)
     data = load(dataset, profile)
     out.mkdir(parents=True, exist_ok=True)
     files = {stream: (out / f"{stream}.safetensors", out / f"{stream}.training")
-             for stream in data.streams}
+             for stream in method_of(experiment).streams(data)}
     for stream, own in files.items():  # before anything is trained
         for path in own:
             if path.exists():
@@ -107,7 +112,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
 )
 @click.option("--out", type=PATH, required=True, help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
-    """Find actions with the checkpoints in FOLDER, one a stream, and fuse the streams."""
+    """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
     from facnet.checkpoints import load_checkpoint
     from facnet.datasets import load
     from facnet.datasets.files import write_detections
@@ -121,11 +126,11 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     videos = data.subset(subset)
     models = _one_a_stream({path: load_checkpoint(path, device) for path in paths}, data)
     scores = {
-        stream: predict(one.model, data, stream, videos, device, one.experiment.training)
+        stream: predict(one.model, data, stream, videos, one.experiment, device)
         for stream, one in models.items()
     }
-    config = next(iter(models.values())).experiment.localization
-    detections = detect(scores, data, config, protocol)
+    experiment = next(iter(models.values())).experiment
+    detections = detect(scores, data, experiment, protocol)
     write_detections(out, detections)
     click.echo(f"{out}: {len(detections)} detections in {detections.video.nunique()} videos")
 
@@ -221,11 +226,12 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     It may be stopped at any moment and started again; only experiments in flight are lost.
     """
     from facnet import config
+    from facnet.methods import preset as recipe
     from facnet.sweeps import summary, sweep
 
     if out and not out.parent.is_dir():
         raise FacnetError(f"--out {out}: its folder does not exist.")
-    base = _changed(config.profile(profile).apply(config.preset(preset)), changes)
+    base = config.changed(config.profile(profile).apply(recipe(preset)), _changes(changes))
     frame = sweep(name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
         frame.to_csv(out, index=False)
@@ -317,33 +323,24 @@ def import_(file, stream, dataset, out):
     click.echo(f"{out / f'{stream}.safetensors'}: imported from {file}")
 
 
-def _changed(experiment, changes: tuple[str, ...]):
-    """The experiment with 'model.scale=4' and the like applied; values are JSON or plain words."""
-    parts = [f.name for f in fields(experiment) if is_dataclass(getattr(experiment, f.name))]
-    for change in changes:
-        place, equals, text = change.partition("=")
-        part, _, name = place.partition(".")
-        if part not in parts or not equals:
-            hint = suggest(part, parts)
-            raise FacnetError(f"--set {change}: write it as training.epochs=5.{hint}")
-        config = getattr(experiment, part)
-        known = {f.name for f in fields(config)}
-        if name not in known:
-            raise FacnetError(f"--set {change}: {part} has no {name!r}.{suggest(name, known)}")
+def _changes(texts: tuple[str, ...]) -> dict[str, object]:
+    """'model.scale=4' and the like by field; values are JSON or plain words."""
+    changes = {}
+    for text in texts:
+        place, equals, value = text.partition("=")
+        if not equals:
+            raise FacnetError(f"--set {text}: write it as training.epochs=5.")
         try:
-            value = json.loads({"True": "true", "False": "false"}.get(text, text))
+            changes[place] = json.loads({"True": "true", "False": "false"}.get(value, value))
         except json.JSONDecodeError:
-            value = text
-        try:
-            config = replace(config, **{name: value})
-        except TypeError as error:
-            raise FacnetError(f"--set {change}: {text!r} is no value for {name}.") from error
-        experiment = replace(experiment, **{part: config})
-    return experiment
+            changes[place] = value
+    return changes
 
 
 def _one_a_stream(checkpoints: dict, data) -> dict:
     """The checkpoints by stream, in the data set's order, if they belong together."""
+    from facnet.methods import method_of
+
     by_stream = {}
     for path, one in checkpoints.items():
         _check_fits(path, one, data)
@@ -351,15 +348,17 @@ def _one_a_stream(checkpoints: dict, data) -> dict:
             raise FacnetError(f"{path}: a second checkpoint of stream {one.stream} in its folder.")
         by_stream[one.stream] = one
         first = next(iter(by_stream.values()))
-        if one.experiment.localization != first.experiment.localization:
+        if (one.experiment.method, one.experiment.localization) != (
+                first.experiment.method, first.experiment.localization):
             raise FacnetError(
-                f"{path}: its settings of localization differ from those of stream"
+                f"{path}: its method or its settings of localization differ from those of stream"
                 f" {first.stream}; train both with one recipe.")
-    missing = [stream for stream in data.streams if stream not in by_stream]
+    streams = method_of(first.experiment).streams(data)
+    missing = [stream for stream in streams if stream not in by_stream]
     if missing:
         folder = next(iter(checkpoints)).parent
         raise FacnetError(f"{folder}: no checkpoint of stream {missing[0]}.")
-    return {stream: by_stream[stream] for stream in data.streams}
+    return {stream: by_stream[stream] for stream in streams}
 
 
 def _check_fits(path: Path, checkpoint, data) -> None:

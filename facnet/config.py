@@ -1,5 +1,7 @@
-"""What a run is: frozen dataclasses and their two presets.
+"""What a run is: frozen dataclasses, and the sizes that a profile gives them.
 
+`ModelConfig`, `TrainingConfig` and `LocalizationConfig` are FAC-Net's; another method's stand in
+its own module of :mod:`facnet.methods`, which also has the recipes by name. Of FAC-Net's two,
 `released` is what the authors' published code does, `paper` what the paper's text says. Every
 difference between the two is one field below. Where the text is silent, `paper` takes the
 released training, and for testing the values of BaS-Net (Lee et al., AAAI 2020), which the paper
@@ -16,18 +18,20 @@ import numpy as np
 from facnet.errors import FacnetError, suggest
 
 __all__ = [
-    "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES", "TrainingConfig",
-    "from_dict", "preset", "profile", "to_dict",
+    "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES",
+    "TrainingConfig", "changed", "check_types", "from_dict", "profile", "require", "require_choice",
+    "require_not_negative", "to_dict",
 ]
 
 
-def _require(holds: bool, config: object, name: str, rule: str) -> None:
+def require(holds: bool, config: object, name: str, rule: str) -> None:
+    """Refuse the value of a field that does not hold to its rule."""
     if not holds:
         value = getattr(config, name)
         raise FacnetError(f"{type(config).__name__}.{name} = {value!r}: must be {rule}.")
 
 
-def _check_types(config: object) -> None:
+def check_types(config: object) -> None:
     """Whole numbers, switches and words must be such: "False", for one, would count as true."""
     kinds = {int: ("a whole number", (int, np.integer)), bool: ("true or false", (bool,)),
              float: ("a number", (int, float, np.integer, np.floating)), str: ("a word", (str,))}
@@ -36,10 +40,17 @@ def _check_types(config: object) -> None:
             rule, allowed = kinds[one.type]
             value = getattr(config, one.name)
             fits = isinstance(value, allowed) and (one.type is bool or not isinstance(value, bool))
-            _require(fits, config, one.name, rule)
+            require(fits, config, one.name, rule)
 
 
-def _require_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
+def require_not_negative(config: object, *names: str) -> None:
+    """Refuse negative values of some fields."""
+    for name in names:
+        require(getattr(config, name) >= 0, config, name, "zero or more")
+
+
+def require_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse a word that is none of the choices."""
     value = getattr(config, name)
     if value not in choices:
         raise FacnetError(
@@ -87,42 +98,50 @@ class ModelConfig:
     foreground_init: str = "minus_background"
 
     def __post_init__(self):
-        _check_types(self)
+        check_types(self)
         object.__setattr__(self, "embedding_widths", tuple(self.embedding_widths))
         two = len(self.embedding_widths) == 2 and min(self.embedding_widths) >= 1
-        _require(two, self, "embedding_widths", "two positive numbers")
+        require(two, self, "embedding_widths", "two positive numbers")
         odd = self.embedding_kernel >= 1 and self.embedding_kernel % 2 == 1
-        _require(odd, self, "embedding_kernel", "odd and positive")
-        _require(0 <= self.dropout <= 255 / 256, self, "dropout", "in [0, 255/256]")
-        _require(self.scale > 0, self, "scale", "positive")
-        _require(self.video_scale > 0, self, "video_scale", "positive")
+        require(odd, self, "embedding_kernel", "odd and positive")
+        require(0 <= self.dropout <= 255 / 256, self, "dropout", "in [0, 255/256]")
+        require(self.scale > 0, self, "scale", "positive")
+        require(self.video_scale > 0, self, "video_scale", "positive")
         object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
         positive = bool(self.temperatures) and min(self.temperatures) > 0
-        _require(positive, self, "temperatures", "one or more positive numbers")
-        _require_choice(self, "foreground_init", ("minus_background", "xavier"))
+        require(positive, self, "temperatures", "one or more positive numbers")
+        require_choice(self, "foreground_init", ("minus_background", "xavier"))
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Adam on video-level labels (sections 3.6 and 4.2).
+class CommonTraining:
+    """What every method's training has: Adam on video-level labels.
 
     Attributes
     ----------
-    epochs, learning_rate
-        100 and 1e-4 in text and code.
+    epochs : int
+        Passes over the training videos.
+    learning_rate : float
     betas : tuple of float
-        Adam's moments (released; the text is silent).
+        Adam's moments.
     weight_decay : float
-        L2 penalty added to the gradient. The released default; its help text says .001, the
-        paper nothing.
+        L2 penalty added to the gradient.
     batch_size : int
-        Videos per optimiser step (released; the text says "mini-batch").
+        Videos per optimiser step.
     reduction : {"sum", "mean"}
-        Whether an optimiser step takes the sum of its videos' gradients ("accumulate gradients":
-        text and code) or their mean. Adam's step hardly changes, but the weight of the L2
-        penalty beside the losses does.
-    lambda_cw, lambda_ca, lambda_mil : float
-        λ of equation 14; 0 switches a branch's loss off.
+        Whether an optimiser step takes the sum of its videos' losses or their mean. Adam's step
+        hardly changes, but the weight of the L2 penalty beside the losses does.
+    snippets : int or None
+        How many snippets of a video a step sees, chosen again each time; None takes all.
+    sampling : {"stratified", "crop"}
+        How they are chosen. `stratified`: one from each of `snippets` equal parts of the video,
+        the first of the next part included, so that a shorter video repeats some. `crop`:
+        `snippets` in a row, a shorter video whole.
+    lambda_cw : float
+        λ of the CW branch's loss; 0 switches it off.
+    held_out : float
+        Share of the training videos, drawn by the seed, that are not trained on. How well the
+        model classifies them says something of a recipe without test data.
     bfloat16 : bool
         Matrix products of the embedding in bfloat16 (autocast); all else stays in float32. Saves
         time on a GPU, or a CPU with AVX512-BF16 or AMX; costs time on any other CPU.
@@ -130,26 +149,58 @@ class TrainingConfig:
 
     epochs: int = 100
     learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    batch_size: int = 10
+    reduction: str = "mean"
+    snippets: int | None = None
+    sampling: str = "stratified"
+    lambda_cw: float = 0.0
+    held_out: float = 0.0
+    bfloat16: bool = False
+
+    def __post_init__(self):
+        check_types(self)
+        require(self.epochs >= 0, self, "epochs", "zero (untrained) or more")
+        require(self.learning_rate > 0, self, "learning_rate", "positive")
+        object.__setattr__(self, "betas", tuple(self.betas))
+        require(all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
+        require(self.batch_size >= 1, self, "batch_size", "at least 1")
+        require_choice(self, "reduction", ("sum", "mean"))
+        whole = self.snippets is None or (type(self.snippets) is int and self.snippets >= 1)
+        require(whole, self, "snippets", "a positive whole number, or null for all")
+        require_choice(self, "sampling", ("stratified", "crop"))
+        require(0 <= self.held_out < 1, self, "held_out", "in [0, 1)")
+        require_not_negative(self, "weight_decay", *(
+            one.name for one in dataclasses.fields(self) if one.name.startswith("lambda_")))
+
+
+@dataclass(frozen=True)
+class TrainingConfig(CommonTraining):
+    """FAC-Net's training (sections 3.6 and 4.2).
+
+    Attributes
+    ----------
+    epochs, learning_rate
+        100 and 1e-4 in text and code.
+    betas
+        Released; the text is silent.
+    weight_decay
+        The released default; its help text says .001, the paper nothing.
+    batch_size
+        Released; the text says "mini-batch".
+    reduction
+        The sum in text and code ("accumulate gradients").
+    lambda_cw, lambda_ca, lambda_mil : float
+        λ of equation 14; 0 switches a branch's loss off.
+    """
+
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.005
-    batch_size: int = 10
     reduction: str = "sum"
     lambda_cw: float = 1.0
     lambda_ca: float = 0.1
     lambda_mil: float = 0.1
-    bfloat16: bool = False
-
-    def __post_init__(self):
-        _check_types(self)
-        _require(self.epochs >= 0, self, "epochs", "zero (untrained) or more")
-        _require(self.learning_rate > 0, self, "learning_rate", "positive")
-        object.__setattr__(self, "betas", tuple(self.betas))
-        _require(all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
-        _require(self.weight_decay >= 0, self, "weight_decay", "zero or more")
-        _require(self.batch_size >= 1, self, "batch_size", "at least 1")
-        _require_choice(self, "reduction", ("sum", "mean"))
-        for name in ("lambda_cw", "lambda_ca", "lambda_mil"):
-            _require(getattr(self, name) >= 0, self, name, "zero or more")
 
 
 @dataclass(frozen=True)
@@ -210,9 +261,9 @@ class LocalizationConfig:
     rgb_weight: float = 0.1
 
     def __post_init__(self):
-        _check_types(self)
-        _require_choice(self, "sequence", ("probability", "activation"))
-        _require_choice(self, "threshold_rule", ("uniform", "range"))
+        check_types(self)
+        require_choice(self, "sequence", ("probability", "activation"))
+        require_choice(self, "threshold_rule", ("uniform", "range"))
         if self.sequence == "activation" and self.threshold_rule == "uniform":
             raise FacnetError(
                 "LocalizationConfig: multiples of the uniform probability are thresholds for"
@@ -220,79 +271,72 @@ class LocalizationConfig:
             )
         object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
         known = bool(self.thresholds) and min(self.thresholds) >= 0
-        _require(known, self, "thresholds", "one or more numbers, none negative")
-        _require(self.class_threshold >= 0, self, "class_threshold", "zero or more")
-        _require(self.upsampling >= 1, self, "upsampling", "at least 1")
-        _require(self.minimum_length >= 0, self, "minimum_length", "zero or more")
-        _require(self.outer_inner_weight >= 0, self, "outer_inner_weight", "zero or more")
-        _require_choice(self, "nms_criterion", ("lower_scored", "tiou"))
+        require(known, self, "thresholds", "one or more numbers, none negative")
+        require(self.class_threshold >= 0, self, "class_threshold", "zero or more")
+        require(self.upsampling >= 1, self, "upsampling", "at least 1")
+        require(self.minimum_length >= 0, self, "minimum_length", "zero or more")
+        require(self.outer_inner_weight >= 0, self, "outer_inner_weight", "zero or more")
+        require_choice(self, "nms_criterion", ("lower_scored", "tiou"))
         for name in ("nms_threshold", "fusion_nms_threshold"):
-            _require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
-        _require(self.rgb_weight > 0, self, "rgb_weight", "positive")
+            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+        require(self.rgb_weight > 0, self, "rgb_weight", "positive")
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A whole recipe and its seed: one model a stream, trained, localised, evaluated."""
+    """A whole recipe and its seed: a method's models, trained, localised, evaluated.
+
+    `method` names a row of :data:`facnet.methods.METHODS`; `model`, `training` and `localization`
+    are of that method's own classes, by default FAC-Net's.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: CommonTraining = field(default_factory=TrainingConfig)
     localization: LocalizationConfig = field(default_factory=LocalizationConfig)
     seed: int = 0
+    method: str = "FAC-Net"
 
 
-PRESETS = {
-    "released": Experiment(),
-    "paper": Experiment(
-        model=ModelConfig(
-            embedding_kernel=3,
-            video_scale=5.0,
-            foreground_init="xavier",
-        ),
-        localization=LocalizationConfig(
-            sequence="activation",
-            threshold_rule="range",
-            thresholds=tuple(i * 0.025 for i in range(10)),
-            upsampling=16,
-            minimum_length=0.0,
-            extra_end_snippet=False,
-            outer_inner_weight=1.0,
-            nms_criterion="tiou",
-            nms_threshold=0.7,
-            fusion_nms_threshold=0.7,
-            rgb_weight=1.0,
-        ),
-    ),
-}
-
-
-def preset(name: str = "released") -> Experiment:
-    """The recipe called `name`: "released" (the authors' code) or "paper" (the text).
+def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
+    """The experiment with some fields set, by dotted name: {"training.epochs": 5}.
 
     Raises
     ------
     FacnetError
-        If there is no such preset.
-
-    Examples
-    --------
-    >>> preset("released").model.video_scale, preset("paper").model.video_scale
-    (10.0, 5.0)
+        If there is no such field, or its value is not allowed.
     """
-    if name not in PRESETS:
-        raise FacnetError(f"No preset {name!r}.{suggest(name, PRESETS)}")
-    return PRESETS[name]
+    parts = [f.name for f in dataclasses.fields(experiment)
+             if dataclasses.is_dataclass(getattr(experiment, f.name))]
+    for place, value in changes.items():
+        part, _, name = place.partition(".")
+        if part not in parts:
+            raise FacnetError(f"{place}: write it as training.epochs.{suggest(part, parts)}")
+        config = getattr(experiment, part)
+        known = {f.name for f in dataclasses.fields(config)}
+        if name not in known:
+            raise FacnetError(
+                f"{place}: {part} of {experiment.method} has no {name!r}.{suggest(name, known)}")
+        try:
+            config = replace(config, **{name: value})
+        except TypeError as error:
+            raise FacnetError(f"{place}: {value!r} is no value for it.") from error
+        experiment = replace(experiment, **{part: config})
+    return experiment
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Sizes, epochs and learning rate of a run; None leaves the preset's own. Nothing else.
+    """Sizes, epochs and learning rate of a run; None leaves the recipe's own. Nothing else.
 
     Attributes
     ----------
     name : str
-    epochs, learning_rate, embedding_widths
+    epochs, learning_rate
         Override the fields of the same name in the configuration.
+    width : int or None
+        Of each layer of the embedding.
+    snippets : int or None
+        The most that a training step sees of a video, for methods that limit them.
     classes, feature_width : int or None
         Size of the synthetic data set; data in a folder are always used whole.
     videos : float
@@ -304,7 +348,8 @@ class Profile:
     name: str
     epochs: int | None = None
     learning_rate: float | None = None
-    embedding_widths: tuple[int, int] | None = None
+    width: int | None = None
+    snippets: int | None = None
     classes: int | None = None
     videos: float = 1.0
     feature_width: int | None = None
@@ -312,26 +357,24 @@ class Profile:
 
     def apply(self, experiment: Experiment) -> Experiment:
         """`experiment` at this profile's sizes."""
-        model = {"embedding_widths": self.embedding_widths}
-        training = {"epochs": self.epochs, "learning_rate": self.learning_rate}
-        return replace(
-            experiment,
-            model=replace(experiment.model, **_given(model)),
-            training=replace(experiment.training, **_given(training)),
-        )
-
-
-def _given(fields: dict) -> dict:
-    return {name: value for name, value in fields.items() if value is not None}
+        model, training = experiment.model, experiment.training
+        if self.width is not None:
+            widths = tuple(self.width for _ in model.embedding_widths)
+            model = replace(model, embedding_widths=widths)
+        given = {"epochs": self.epochs, "learning_rate": self.learning_rate}
+        if self.snippets is not None and training.snippets is not None:
+            given["snippets"] = min(self.snippets, training.snippets)
+        given = {name: value for name, value in given.items() if value is not None}
+        return replace(experiment, model=model, training=replace(training, **given))
 
 
 PROFILES = {
     "smoke": Profile(
-        "smoke", epochs=40, learning_rate=5e-3, embedding_widths=(32, 32),
+        "smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32,
         classes=5, videos=0.3, feature_width=32, longest_video=60,
     ),
     "quick": Profile(
-        "quick", epochs=40, learning_rate=5e-3, embedding_widths=(64, 64),
+        "quick", epochs=40, learning_rate=5e-3, width=64, snippets=96,
         classes=10, videos=0.8, feature_width=96, longest_video=150,
     ),
     "full": Profile("full"),
@@ -356,19 +399,19 @@ def to_dict(config: object) -> dict:
     return dataclasses.asdict(config)
 
 
-def from_dict(kind: type, values: dict) -> object:
-    """The configuration dataclass `kind` from what `to_dict` wrote, nested ones included.
+def from_dict(like: object, values: dict) -> object:
+    """A configuration of the classes of `like`, nested ones included, from what `to_dict` wrote.
 
     Raises
     ------
     FacnetError
         If a field is unknown, or its value is not allowed.
     """
-    kinds = {f.name: f.type for f in dataclasses.fields(kind)}
-    unknown = set(values) - set(kinds)
+    known = {f.name: getattr(like, f.name) for f in dataclasses.fields(like)}
+    unknown = set(values) - set(known)
     if unknown:
         name = sorted(unknown)[0]
-        raise FacnetError(f"{kind.__name__} has no field {name!r}.{suggest(name, kinds)}")
-    nested = {n: from_dict(kinds[n], v) if dataclasses.is_dataclass(kinds[n]) else v
+        raise FacnetError(f"{type(like).__name__} has no field {name!r}.{suggest(name, known)}")
+    nested = {n: from_dict(known[n], v) if dataclasses.is_dataclass(known[n]) else v
               for n, v in values.items()}
-    return kind(**nested)
+    return type(like)(**nested)

@@ -19,21 +19,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from facnet.config import Experiment, LocalizationConfig, to_dict
+from facnet.config import Experiment, to_dict
 from facnet.datasets import Dataset
 from facnet.datasets.files import read_json, write_json
 from facnet.errors import FacnetError
 from facnet.evaluation import (
     Evaluation, classification_mean_ap, drop_ignored, evaluate, rules_of,
 )
-from facnet.localization import fuse, localize, sequences
-from facnet.model import FACNet
-from facnet.training import Scores, fit, frame_labels, predict
+from facnet.localization import Scores
+from facnet.methods import method_of
+from facnet.training import fit, frame_labels, predict, training_videos
 
 __all__ = [
     "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
-    "foreground_separation", "mean_and_interval", "other_rule", "provenance", "read_record",
-    "record", "remembered", "run", "run_seeds", "separation", "stream_scores", "write_record",
+    "foreground_separation", "mean_and_interval", "provenance", "read_record",
+    "record", "remembered", "run", "run_seeds", "separation", "stream_scores",
+    "video_probability", "write_record",
 ]
 
 RESULT_VERSION = 1  # raised when a change of code changes results: old records then count no more
@@ -56,7 +57,7 @@ class Result:
     """
 
     experiment: Experiment
-    models: dict[str, FACNet]
+    models: dict[str, torch.nn.Module]
     histories: dict[str, pd.DataFrame]
     scores: dict[str, Scores]
     detections: pd.DataFrame
@@ -65,22 +66,23 @@ class Result:
 
 
 def detect(
-    scores: dict[str, Scores], dataset: Dataset, config: LocalizationConfig,
+    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
     protocol: str = "released",
 ) -> pd.DataFrame:
-    """Scores of all streams to fused detections.
+    """Scores of all streams to fused detections, by the method and localisation of `experiment`.
 
     Each stream is localised and the streams are fused. In between, protocol `released` drops the
     detections that touch an ambiguous interval; other protocols have no such step.
     """
     _check_lengths(scores, dataset)
+    method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
-    streams = {stream: localize(own, dataset.classes, seconds, config)
-               for stream, own in scores.items()}
+    streams = {stream: method.localize(scores, stream, dataset.classes, seconds, config)
+               for stream in scores}
     if rules_of(protocol).ignored == "dropped":
         streams = {stream: drop_ignored(found, dataset.ignored, seconds)
                    for stream, found in streams.items()}
-    return fuse(streams, seconds, config)
+    return method.fuse(streams, seconds, config)
 
 
 def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
@@ -112,14 +114,14 @@ def stream_scores(
 ) -> Scores:
     """Train on one stream and score the test videos."""
     model, _ = fit(dataset, stream, experiment, device, progress=False)
-    return predict(model, dataset, stream, dataset.subset("test"), device, experiment.training)
+    return predict(model, dataset, stream, dataset.subset("test"), experiment, device)
 
 
 def run(
     dataset: Dataset, experiment: Experiment = Experiment(), protocol: str = "released",
     device: str = "cpu", supervision: str = "video", progress: bool = True,
 ) -> Result:
-    """Train a model a stream, localise the test videos, evaluate.
+    """Train the method's models, localise the test videos, evaluate.
 
     Parameters
     ----------
@@ -132,17 +134,21 @@ def run(
     """
     videos = dataset.subset("test")
     models, histories, scores = {}, {}, {}
-    for stream in dataset.streams:
+    for stream in method_of(experiment).streams(dataset):
         models[stream], histories[stream] = fit(
             dataset, stream, experiment, device, supervision, progress=progress)
-        scores[stream] = predict(
-            models[stream], dataset, stream, videos, device, experiment.training)
-    detections = detect(scores, dataset, experiment.localization, protocol)
+        scores[stream] = predict(models[stream], dataset, stream, videos, experiment, device)
+    detections = detect(scores, dataset, experiment, protocol)
     evaluation = evaluate_test(detections, dataset, protocol)
-    classes = len(dataset.classes)
-    probability = np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
-    classification = classification_mean_ap(probability, dataset.labels(videos))
+    classification = classification_mean_ap(
+        video_probability(scores, dataset), dataset.labels(videos))
     return Result(experiment, models, histories, scores, detections, evaluation, classification)
+
+
+def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:
+    """A video's probability of each class, [V, C], the mean over streams."""
+    classes = len(dataset.classes)
+    return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
 
 
 def run_seeds(
@@ -152,7 +158,7 @@ def run_seeds(
     return [run(dataset, replace(experiment, seed=seed), **options) for seed in seeds]
 
 
-def separation(scores: Scores, dataset: Dataset, config: LocalizationConfig) -> float:
+def separation(scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()) -> float:
     """How well what is thresholded in a stream tells a class's snippets from the rest of a video.
 
     For each video and each class that it shows, the probability that a snippet inside an instance
@@ -160,7 +166,7 @@ def separation(scores: Scores, dataset: Dataset, config: LocalizationConfig) -> 
     mean over all such pairs. Chance is .5. Below it the stream has *collapsed*: it takes
     background for action.
     """
-    sequence, _ = sequences(scores, replace(config, upsampling=1))
+    sequence = method_of(experiment).sequence(scores, experiment.localization)
     areas = []
     for video in scores.videos:
         rows = scores.rows(video)
@@ -193,22 +199,9 @@ def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
     return (ranks - n * (n + 1) / 2) / (n * (len(inside) - n))
 
 
-def other_rule(config: LocalizationConfig) -> LocalizationConfig:
-    """The same procedure by the other threshold rule: absolute against relative.
-
-    A relative rule takes thresholds .1, .2, ..., .9 of each sequence's range; an absolute one the
-    released multiples of the uniform probability.
-    """
-    if config.threshold_rule == "uniform":
-        return replace(config, threshold_rule="range",
-                       thresholds=tuple(round(0.1 * i, 1) for i in range(1, 10)))
-    return replace(config, sequence="probability", threshold_rule="uniform",
-                   thresholds=LocalizationConfig().thresholds)
-
-
 def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released") -> str:
     """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`."""
-    value = [RESULT_VERSION, fingerprint, "FAC-Net", protocol, to_dict(experiment)]
+    value = [RESULT_VERSION, fingerprint, protocol, to_dict(experiment)]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -227,9 +220,7 @@ def record(
         seconds = time.perf_counter() - started
     finally:
         torch.set_num_threads(threads)
-    config = other_rule(experiment.localization)
-    other = evaluate_test(detect(result.scores, dataset, config, protocol), dataset, protocol)
-    separations = {stream: separation(own, dataset, experiment.localization)
+    separations = {stream: separation(own, dataset, experiment)
                    for stream, own in result.scores.items()}
     fingerprint = dataset.fingerprint()
     evaluation = result.evaluation
@@ -241,7 +232,6 @@ def record(
             "classes": len(dataset.classes), "streams": list(dataset.streams),
             "train": len(dataset.subset("train")), "test": len(dataset.subset("test")),
         },
-        "method": "FAC-Net",
         "experiment": to_dict(experiment),
         "protocol": protocol,
         "tiou": list(evaluation.tiou),
@@ -250,8 +240,8 @@ def record(
         "ap": {label: row.tolist() for label, row in evaluation.ap.iterrows()},
         "detections": len(evaluation.detections),
         "classification": result.classification,
-        "other_rule": {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
-                       "mean_ap": other.mean_ap.tolist(), "average": other.average},
+        "other_rule": _by_other_rule(result, dataset, protocol),
+        "held_out": _held_out(result, dataset, device),
         "resampled": resampled_averages(evaluation, dataset).tolist(),
         "separation": separations,
         "collapsed": [stream for stream, area in separations.items() if area < 0.5],
@@ -266,6 +256,34 @@ def record(
         "device": device,
         "machine": f"{platform.system()} {platform.machine()}",
     })
+
+
+def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | None:
+    """The same scores localised by the method's other threshold rule, if it has one."""
+    experiment = result.experiment
+    rule = method_of(experiment).other_rule
+    if rule is None:
+        return None
+    config = rule(experiment.localization)
+    found = detect(result.scores, dataset, replace(experiment, localization=config), protocol)
+    other = evaluate_test(found, dataset, protocol)
+    return {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
+            "mean_ap": other.mean_ap.tolist(), "average": other.average}
+
+
+def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
+    """How well the held-out training videos are classified: mAP, and mean binary cross-entropy."""
+    _, videos = training_videos(dataset, result.experiment)
+    if not videos:
+        return None
+    scores = {stream: predict(model, dataset, stream, videos, result.experiment, device)
+              for stream, model in result.models.items()}
+    labels = dataset.labels(videos)
+    probability = video_probability(scores, dataset)
+    likelihood = np.where(labels > 0, probability, 1 - probability)
+    return {"videos": len(videos),
+            "classification": classification_mean_ap(probability, labels),
+            "loss": float(-np.log(likelihood.clip(1e-6)).mean())}
 
 
 def _plain(value: object) -> object:

@@ -19,9 +19,8 @@ from pandas.io.formats.style import Styler
 from facnet.config import LocalizationConfig
 from facnet.datasets import Dataset
 from facnet.evaluation import Evaluation, to_snippets
-from facnet.localization import localize, propose, sequences
+from facnet.localization import Scores, localize, propose, sequences
 from facnet.sweeps import BRANCHES, summary
-from facnet.training import Scores
 
 __all__ = [
     "COLOURS", "activations", "ceilings", "differences", "example_video",

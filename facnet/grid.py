@@ -10,10 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from facnet.config import LocalizationConfig, preset
+from facnet.config import Experiment, LocalizationConfig
 from facnet.datasets import Dataset
 from facnet.experiments import detect, evaluate_test
-from facnet.training import Scores, frame_labels
+from facnet.localization import Scores
+from facnet.methods import preset
+from facnet.training import frame_labels
 
 __all__ = ["VARIANTS", "grid_ceiling", "grid_marks", "perfect_scores", "shares_below"]
 
@@ -109,7 +111,8 @@ def grid_ceiling(
     scores = perfect_scores(dataset)
     rows = {}
     for name, config in variants.items():
-        detections = detect({"labels": scores}, dataset, config)
+        detections = detect(
+            {"labels": scores}, dataset, Experiment(localization=config))
         evaluation = evaluate_test(detections, dataset)
         by_tiou = {f"{tiou:.1f}": value for tiou, value in evaluation.mean_ap.items()}
         rows[name] = {"detections": len(detections), **by_tiou, "average": evaluation.average}

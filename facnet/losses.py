@@ -1,24 +1,12 @@
 """Normalised cross-entropy and the weighted sum of three branches (equations 6, 12 and 14)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from facnet.config import TrainingConfig
 from facnet.model import Output
 
-__all__ = ["Losses", "fac_net_losses", "normalised_cross_entropy"]
-
-
-@dataclass(frozen=True)
-class Losses:
-    """One value a video, [B]; `total` is equation 14."""
-
-    cw: Tensor
-    ca: Tensor
-    mil: Tensor
-    total: Tensor
+__all__ = ["fac_net_losses", "normalised_cross_entropy"]
 
 
 def normalised_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -40,7 +28,9 @@ def normalised_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     return -(normalised * torch.log_softmax(scores, dim=-1)).sum(-1)
 
 
-def fac_net_losses(output: Output, labels: Tensor, config: TrainingConfig) -> Losses:
+def fac_net_losses(
+    output: Output, labels: Tensor, config: TrainingConfig
+) -> dict[str, Tensor]:
     """The three branches' losses and their weighted sum (equation 14).
 
     Parameters
@@ -50,6 +40,11 @@ def fac_net_losses(output: Output, labels: Tensor, config: TrainingConfig) -> Lo
         Video-level labels without background.
     config : TrainingConfig
         For λ_cw, λ_ca and λ_mil.
+
+    Returns
+    -------
+    dict of str to Tensor [B]
+        cw, ca, mil, and total, which is equation 14.
 
     Notes
     -----
@@ -65,4 +60,4 @@ def fac_net_losses(output: Output, labels: Tensor, config: TrainingConfig) -> Lo
     ca = normalised_cross_entropy(output.R_f, without)
     mil = normalised_cross_entropy(output.R_m, with_background)
     total = config.lambda_cw * cw + config.lambda_ca * ca + config.lambda_mil * mil
-    return Losses(cw, ca, mil, total)
+    return {"cw": cw, "ca": ca, "mil": mil, "total": total}

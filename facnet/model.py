@@ -17,7 +17,9 @@ from torch.nn import functional
 
 from facnet.config import ModelConfig
 
-__all__ = ["FACNet", "Output"]
+__all__ = [
+    "Embedding", "FACNet", "Output", "Packing", "class_wise_foreground", "cosine", "neighbourhood",
+]
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,17 @@ class FACNet(nn.Module):
 
     def __init__(self, input_width: int, classes: int, config: ModelConfig = ModelConfig()):
         super().__init__()
-        self.config = config
-        (hidden, width), kernel = config.embedding_widths, config.embedding_kernel
-        # A layer that sees `kernel` snippets is a linear map of them laid side by side.
-        self.embedding = nn.ModuleList(
-            [nn.Linear(kernel * input_width, hidden), nn.Linear(kernel * hidden, width)]
-        )
+        self.config, self.input_width = config, input_width
+        self.embedding = Embedding(
+            input_width, config.embedding_widths, config.embedding_kernel, config.dropout)
+        width = config.embedding_widths[-1]
         self.W_a = nn.Parameter(torch.empty(classes + config.background_class, width))
         self.W_f = nn.Parameter(torch.empty(1, width))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Xavier-uniform weights and zero biases; W_f by `config.foreground_init`."""
-        for layer in self.embedding:
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.embedding.reset_parameters()
         nn.init.xavier_uniform_(self.W_a)
         nn.init.xavier_uniform_(self.W_f)
         if self.config.background_class and self.config.foreground_init == "minus_background":
@@ -82,23 +80,9 @@ class FACNet(nn.Module):
                 self.W_f.copy_(-self.W_a[-1:])
 
     @property
-    def input_width(self) -> int:
-        """Features a snippet."""
-        return self.embedding[0].in_features // self.config.embedding_kernel
-
-    @property
     def classes(self) -> int:
         """C, action classes without background."""
         return len(self.W_a) - self.config.background_class
-
-    def embed(self, x: Tensor, video: Tensor) -> Tensor:
-        """Task-oriented features X_e [N, D] of packed snippets x (section 3.1)."""
-        for layer in self.embedding:
-            x = layer(_neighbourhood(x, video, self.config.embedding_kernel))
-            if self.training and self.config.dropout > 0:
-                x = _dropout(x, self.config.dropout)
-            x = x.relu_()  # in place: a tensor this wide costs more to allocate than to compute
-        return x
 
     def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
         """Scores of packed videos.
@@ -114,12 +98,11 @@ class FACNet(nn.Module):
             keep the weights' precision: an error of 2^-9 would move the sharper softmaxes.
         """
         config = self.config
-        videos = _Packing(lengths, x.device)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
-            X_e = self.embed(x, videos.of_snippet).to(self.W_a.dtype)  # [N, D]
+        videos = Packing(lengths, x.device)
+        X_e = self.embedding(x, videos, bfloat16)  # [N, D]
         # (1) and (8) in one product, the foreground's score last: [N, K+1]
         W = torch.cat([self.W_a, self.W_f])
-        scores = config.scale * _cosine(X_e, W)
+        scores = config.scale * cosine(X_e, W)
         S_a, S_f = scores[:, :-1], scores[:, -1]
 
         attention = videos.softmax(scores, config.temperatures)  # (2), (9): [N, H, K+1]
@@ -127,15 +110,92 @@ class FACNet(nn.Module):
         F = videos.weighted_sums(attention, X_e)  # (3), (10), F_a and F_f: [B, H, K+1, D]
 
         delta = config.video_scale
-        cosines = _cosine(F, W).mean(1)  # of each of F_a, F_f with each of W_a, W_f: [B, K+1, K+1]
+        cosines = cosine(F, W).mean(1)  # of each of F_a, F_f with each of W_a, W_f: [B, K+1, K+1]
         R_a = delta * cosines[:, :-1, -1]  # (4): [B, K]
         R_f = delta * cosines[:, -1, :-1]  # inside (11): [B, K]
         R_m = videos.sums((A_a * S_a.unsqueeze(1)).mean(1))  # (13): [B, K]
         return Output(X_e, S_a, S_f, R_a, R_f, delta / config.scale * R_m)
 
 
-class _Packing:
+class Embedding(nn.ModuleList):
+    """Task-oriented features of snippets (section 3.1): layers of a linear map, dropout and a ReLU.
+
+    Parameters
+    ----------
+    input_width : int
+        Features a snippet.
+    widths : tuple of int
+        Channels of each layer; without any the features stay as they are.
+    kernel : int
+        Snippets that one output of a layer sees.
+    dropout : float
+        Rate, before or after the ReLU, which is the same.
+    """
+
+    def __init__(self, input_width: int, widths: tuple[int, ...], kernel: int, dropout: float):
+        # A layer that sees `kernel` snippets is a linear map of them laid side by side.
+        super().__init__(nn.Linear(kernel * before, width)
+                         for before, width in zip((input_width, *widths), widths))
+        self.kernel, self.dropout = kernel, dropout
+
+    def reset_parameters(self) -> None:
+        """Xavier-uniform weights and zero biases."""
+        for layer in self:
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor, videos: "Packing", bfloat16: bool = False) -> Tensor:
+        """Packed snippets [N, input_width] to X_e [N, D]."""
+        dtype = x.dtype
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
+            for layer in self:
+                x = layer(neighbourhood(x, videos.of_snippet, self.kernel))
+                if self.training and self.dropout > 0:
+                    x = _dropout(x, self.dropout)
+                x = x.relu_()  # in place: so wide a tensor costs more to allocate than to compute
+        return x.to(dtype)
+
+
+def class_wise_foreground(
+    x: Tensor, activation: Tensor, w_f: Tensor, videos: "Packing", temperatures: tuple[float, ...],
+    scale: float,
+) -> Tensor:
+    """The CW branch, equations 2 to 4, as a block that any method with these three can take.
+
+    `FACNet` computes the same together with its other branches.
+
+    Parameters
+    ----------
+    x : Tensor [N, D]
+        Snippets' features, of a layer that learns.
+    activation : Tensor [N, K]
+        S_a, what a method has as scores of classes.
+    w_f : Tensor [1, D]
+        W_f, the direction of the foreground.
+    videos : Packing
+    temperatures : tuple of float
+        τ, one attention each.
+    scale : float
+        δ of equation 4.
+
+    Returns
+    -------
+    Tensor [B, K]
+        R_a, whose softmax is P_a.
+    """
+    A_a = videos.softmax(activation, temperatures)  # (2): [N, H, K]
+    F_a = videos.weighted_sums(A_a, x)  # (3): [B, H, K, D]
+    return scale * cosine(F_a, w_f).squeeze(-1).mean(1)  # (4)
+
+
+class Packing:
     """Which packed snippet belongs to which video, and sums and softmaxes over a video's snippets.
+
+    Parameters
+    ----------
+    lengths : Tensor [B], integer, on the CPU
+    device : torch.device
+        Of the snippets.
 
     Only the wide sums are one product a video: packed in one batched product, they would have to
     be padded to a common length first, which takes longer.
@@ -149,6 +209,11 @@ class _Packing:
     def sums(self, x: Tensor) -> Tensor:
         """Sum over each video's snippets: [N, ...] to [B, ...]."""
         return x.new_zeros(self.videos, *x.shape[1:]).index_add(0, self.of_snippet, x)
+
+    def means(self, x: Tensor) -> Tensor:
+        """Mean over each video's snippets: [N, ...] to [B, ...]."""
+        counts = torch.tensor(self.lengths, dtype=x.dtype, device=x.device)
+        return self.sums(x) / counts.view(-1, *[1] * (x.ndim - 1))
 
     def softmax(self, scores: Tensor, temperatures: tuple[float, ...]) -> Tensor:
         """Softmax over each video's snippets of τ times the scores: [N, G] to [N, H, G]."""
@@ -182,7 +247,7 @@ def _dropout(x: Tensor, rate: float) -> Tensor:
     return x
 
 
-def _cosine(x: Tensor, w: Tensor) -> Tensor:
+def cosine(x: Tensor, w: Tensor) -> Tensor:
     """Cosines of rows: [..., D] and [K, D] to [..., K].
 
     A row of zeros has cosine 0 with everything, where the released code divides 0 by 0: one dead
@@ -192,7 +257,7 @@ def _cosine(x: Tensor, w: Tensor) -> Tensor:
     return x @ functional.normalize(w, dim=-1, eps=1e-8).T / length
 
 
-def _neighbourhood(x: Tensor, video: Tensor, kernel: int) -> Tensor:
+def neighbourhood(x: Tensor, video: Tensor, kernel: int) -> Tensor:
     """Each packed snippet beside its neighbours, zeros past its video's ends: [N, kernel * D]."""
     if kernel == 1:
         return x

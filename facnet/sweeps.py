@@ -21,11 +21,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet import published
-from facnet.config import Experiment, preset, profile
+from facnet.config import Experiment, profile
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import write_json
 from facnet.errors import FacnetError, suggest
 from facnet.experiments import experiment_key, read_record, record, write_record
+from facnet.methods import preset
 
 __all__ = ["SWEEPS", "Failure", "Variant", "paired", "summary", "sweep", "variants", "verdict"]
 
@@ -321,7 +322,7 @@ def _frame(
             rows.append({
                 "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
                 "tiou": tiou, "mean_ap": mean_ap, "average": one["average"],
-                "other_average": one["other_rule"]["average"],
+                "other_average": (one["other_rule"] or {}).get("average", np.nan),
                 "classification": one["classification"],
                 "collapsed": "+".join(one["collapsed"]), "seconds": one["seconds"], "key": key,
             })

@@ -1,57 +1,25 @@
-"""Fit one model a stream on video-level labels (section 3.6)."""
+"""Fit a method's models on video-level labels, one a stream or one on all (section 3.6)."""
 
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from facnet.checkpoints import load_training, origin, save_training
-from facnet.config import Experiment, TrainingConfig
+from facnet.config import CommonTraining, Experiment
 from facnet.datasets import Dataset
 from facnet.errors import FacnetError, suggest
-from facnet.losses import fac_net_losses
-from facnet.model import FACNet, Output
+from facnet.localization import Scores
+from facnet.methods import Method, method_of
 
 __all__ = [
-    "Scores", "adam", "fit", "frame_labels", "has_bfloat16", "pack", "predict", "train_step",
+    "adam", "fit", "frame_labels", "has_bfloat16", "pack", "predict", "sampled", "train_step",
+    "training_videos",
 ]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What a model says of some videos of one stream; snippets are packed.
-
-    Attributes
-    ----------
-    videos : tuple of str
-    offsets : ndarray [V + 1] of int
-        Video v's snippets are rows `offsets[v]` to `offsets[v + 1]`.
-    probability : ndarray [V, K]
-        P_f of equation 11, a video's class probabilities.
-    activation : ndarray [N, K]
-        S_a of equation 1, the class activation sequence.
-    foreground : ndarray [N]
-        S_f of equation 8.
-    embedding : ndarray [N, D]
-        X_e.
-    """
-
-    videos: tuple[str, ...]
-    offsets: np.ndarray
-    probability: np.ndarray
-    activation: np.ndarray
-    foreground: np.ndarray
-    embedding: np.ndarray
-
-    def rows(self, video: str) -> slice:
-        """The rows of a video's snippets."""
-        v = self.videos.index(video)
-        return slice(self.offsets[v], self.offsets[v + 1])
 
 
 def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
@@ -61,7 +29,7 @@ def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[
     return packed.to(device, non_blocking=True), lengths
 
 
-def adam(model: FACNet, config: TrainingConfig) -> torch.optim.Adam:
+def adam(model: nn.Module, config: CommonTraining) -> torch.optim.Adam:
     """The released optimiser; the L2 penalty is added to the gradient."""
     return torch.optim.Adam(
         model.parameters(), config.learning_rate, config.betas, weight_decay=config.weight_decay,
@@ -75,58 +43,92 @@ def has_bfloat16() -> bool:
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
+def training_videos(
+    dataset: Dataset, experiment: Experiment
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The videos to train on, and those of the training videos that are held out."""
+    videos = dataset.subset("train")
+    count = round(experiment.training.held_out * len(videos))
+    chosen = np.random.default_rng(experiment.seed).permutation(len(videos))[:count]
+    held_out = {videos[v] for v in chosen}
+    left = tuple(video for video in videos if video not in held_out)
+    if not left or (experiment.training.held_out > 0 and not held_out):
+        raise FacnetError(
+            f"{dataset.name}: held_out = {experiment.training.held_out} leaves {len(left)} of"
+            f" {len(videos)} training videos to train on and {count} to judge by.")
+    return left, tuple(video for video in videos if video in held_out)
+
+
+def sampled(length: int, config: CommonTraining) -> np.ndarray | slice:
+    """Which of a video's snippets an optimiser step sees; see `CommonTraining.sampling`."""
+    wanted = config.snippets
+    if wanted is None or (config.sampling == "crop" and length <= wanted):
+        return slice(None)
+    if config.sampling == "crop":
+        first = int(torch.randint(length - wanted + 1, ()))
+        return slice(first, first + wanted)
+    # Part i of STPN's and UM's code is [i T / n, (i + 1) T / n], both ends included.
+    edges = np.arange(wanted + 1) * length // wanted
+    size = np.minimum(edges[1:] + 1, length) - edges[:-1]
+    return edges[:-1] + (torch.rand(wanted).numpy() * size).astype(int)
+
+
 def train_step(
-    model: FACNet, optimizer: torch.optim.Optimizer, x: Tensor, lengths: Tensor, labels: Tensor,
-    config: TrainingConfig, frames: Tensor | None = None,
-) -> Tensor:
+    method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor,
+    lengths: Tensor, labels: Tensor, config: CommonTraining, frames: Tensor | None = None,
+) -> dict[str, Tensor]:
     """One optimiser step on a packed mini-batch.
 
     Parameters
     ----------
-    model, optimizer, config
+    method, model, optimizer, config
     x : Tensor [N, D], lengths : Tensor [B]
         As in `FACNet.forward`.
     labels : Tensor [B, C]
         Video-level labels.
-    frames : Tensor [N, K], optional
-        Target distribution of each snippet; its cross-entropy, averaged over a video's snippets,
+    frames : Tensor [N, C], optional
+        Which classes each snippet shows; their cross-entropy, averaged over a video's snippets,
         is added to the loss.
 
     Returns
     -------
-    Tensor [4]
-        The mini-batch's summed losses: cw, ca, mil, total.
+    dict of str to Tensor
+        The mini-batch's summed losses by name.
     """
     output = model(x, lengths, config.bfloat16)
-    losses = fac_net_losses(output, labels, config)
-    total = losses.total
+    losses = method.losses(output, labels, config)
     if frames is not None:
-        total = total + _frame_loss(model, output, lengths, frames)
+        own = _frame_loss(method.frame_logits(model, output), lengths, frames)
+        losses = losses | {"total": losses["total"] + own}
+    total = losses["total"]
     objective = total.sum() if config.reduction == "sum" else total.mean()
     optimizer.zero_grad(set_to_none=True)
     objective.backward()
     optimizer.step()
-    return torch.stack([v.detach().sum() for v in (losses.cw, losses.ca, losses.mil, total)])
+    return {name: value.detach().sum() for name, value in losses.items()}
 
 
 def fit(
     dataset: Dataset, stream: str, experiment: Experiment = Experiment(), device: str = "cpu",
     supervision: str = "video", state_file: Path | None = None, progress: bool = True,
-) -> tuple[FACNet, pd.DataFrame]:
+) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
     Parameters
     ----------
     dataset : Dataset
     stream : str
+        Or streams side by side, "rgb+flow"; `Method.streams` has what the method is trained on.
     experiment : Experiment
-        Its `model`, `training` and `seed` are used. Initial weights, the order of videos and
-        dropout follow from the seed alone, so a run repeats exactly on a machine.
+        Its `method`, `model`, `training` and `seed` are used. Initial weights, the order of
+        videos, their sampling and dropout follow from the seed alone, so a run repeats exactly on a
+        machine.
     device : str
         Such as "cpu" or "cuda".
     supervision : {"video", "frame"}
         "frame" adds the cross-entropy of every snippet's class to the loss: not FAC-Net, but a
-        ceiling for what the same network could learn from these features.
+        ceiling for what the same network could learn from these features. Of the methods, FAC-Net
+        alone has it.
     state_file : Path, optional
         Where the state of training is kept: written after every epoch, and gone on from if it
         exists. A training that was cut short then ends as if it had not been.
@@ -135,9 +137,10 @@ def fit(
 
     Returns
     -------
-    model : FACNet, in evaluation mode
-    history : DataFrame [epoch, cw, ca, mil, total]
-        Mean losses of a video by epoch, epochs counted from 1.
+    model : Module, in evaluation mode
+        The method's network; :class:`facnet.model.FACNet` for FAC-Net.
+    history : DataFrame [epoch, total, ...]
+        Mean losses of a video by epoch, epochs counted from 1; FAC-Net's are cw, ca, mil, total.
 
     Raises
     ------
@@ -155,7 +158,10 @@ def fit(
         raise FacnetError(
             f"supervision = {supervision!r} is unknown.{suggest(supervision, ['video', 'frame'])}"
         )
-    config, videos = experiment.training, dataset.subset("train")
+    method, config = method_of(experiment), experiment.training
+    if supervision == "frame" and method.frame_logits is None:
+        raise FacnetError(f"supervision = 'frame': {method.name} has no training by frames.")
+    videos, _ = training_videos(dataset, experiment)
     if config.bfloat16 and torch.device(device).type == "cpu" and not has_bfloat16():
         warnings.warn(
             "bfloat16: this processor has no instructions for it; results are those of any other"
@@ -166,7 +172,7 @@ def fit(
     with torch.random.fork_rng():
         torch.manual_seed(experiment.seed)
         width = dataset.features(stream, videos[0]).shape[1]
-        model = FACNet(width, len(dataset.classes), experiment.model).to(device).train()
+        model = method.network(width, len(dataset.classes), experiment.model).to(device).train()
         optimizer = adam(model, config)
         if known and state_file.exists():
             history = load_training(state_file, known, model, optimizer)
@@ -176,16 +182,24 @@ def fit(
             **({} if progress else {"disable": True}),  # unsaid, TQDM_DISABLE decides
         )
         for epoch in bar:
-            sums = torch.zeros(4, device=device)
-            for batch in torch.randperm(len(videos)).split(config.batch_size):
+            sums, seen = {}, 0
+            for batch in method.batches(labels, config):
                 names = [videos[v] for v in batch]
-                x, lengths = _packed(dataset, stream, names, width, device)
+                arrays = _features(dataset, stream, names, width)
+                rows = [sampled(len(array), config) for array in arrays]
+                x, lengths = pack([array[own] for array, own in zip(arrays, rows)], device)
                 frames = None
                 if supervision == "frame":
-                    frames = _frame_targets(dataset, names, lengths, model).to(device)
-                sums += train_step(model, optimizer, x, lengths, labels[batch], config, frames)
+                    frames = torch.from_numpy(np.concatenate([
+                        frame_labels(dataset, name, len(array))[own]
+                        for name, array, own in zip(names, arrays, rows)])).float().to(device)
+                del arrays
+                losses = train_step(
+                    method, model, optimizer, x, lengths, labels[batch], config, frames)
+                sums = {name: sums.get(name, 0) + value for name, value in losses.items()}
+                seen += len(batch)
                 del x  # before the next is packed: two at a time fragment memory
-            losses = dict(zip(("cw", "ca", "mil", "total"), (sums / len(videos)).tolist()))
+            losses = {name: (value / seen).item() for name, value in sums.items()}
             if not np.isfinite(losses["total"]):
                 raise FacnetError(
                     f"{dataset.name}, {stream}: the loss is {losses['total']} in epoch {epoch};"
@@ -195,33 +209,31 @@ def fit(
             if known:
                 save_training(state_file, known, model, optimizer, history)
             bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
-    columns = ["epoch", "cw", "ca", "mil", "total"]
-    return model.eval(), pd.DataFrame(history, columns=columns)
+    return model.eval(), pd.DataFrame(history, columns=None if history else ["epoch", "total"])
 
 
 def predict(
-    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], device: str = "cpu",
-    training: TrainingConfig = TrainingConfig(),
+    model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, ...],
+    experiment: Experiment = Experiment(), device: str = "cpu",
 ) -> Scores:
     """Scores of whole videos, dropout off; `videos` in the order given.
 
-    A video's class probabilities are P_f (equation 11), as in text and released code. Where
-    `training` has the CA branch off, nothing taught P_f; then they are the mean of the
-    predictions of the branches that are on, P_a (equation 5) and P_m.
+    All of a video's snippets are used, whatever training saw of them at a time.
 
     Raises
     ------
     FacnetError
         If a video's features are not numbers, or not as many a snippet as the model takes.
     """
+    method = method_of(experiment)
     parts = []
     with torch.inference_mode():
         for names in _groups(dataset, stream, videos):
-            x, lengths = _packed(dataset, stream, names, model.input_width, device)
-            output = model(x, lengths)
-            values = (_video_probability(output, training), output.S_a, output.S_f, output.X_e)
-            parts.append([lengths.numpy(), *(v.cpu().numpy() for v in values)])
-    lengths, *arrays = (np.concatenate(column) for column in zip(*parts))
+            x, lengths = pack(_features(dataset, stream, names, model.input_width), device)
+            values = method.predictions(model(x, lengths), experiment.training)
+            parts.append([lengths.numpy(), *(v if v is None else v.cpu().numpy() for v in values)])
+    lengths, *arrays = (None if column[0] is None else np.concatenate(column)
+                        for column in zip(*parts))
     useless = ~np.isfinite(arrays[0]).all(1)
     if useless.any():
         raise FacnetError(
@@ -242,46 +254,32 @@ def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
     return shown
 
 
-def _packed(
-    dataset: Dataset, stream: str, names: list[str], width: int, device: str
-) -> tuple[Tensor, Tensor]:
-    """`pack` of some videos' features, which must be `width` wide."""
+def _features(
+    dataset: Dataset, stream: str, names: list[str], width: int
+) -> list[np.ndarray]:
+    """Some videos' features, which must be `width` wide."""
     arrays = [dataset.features(stream, name) for name in names]
     for name, array in zip(names, arrays):
         if array.shape[1] != width:
             raise FacnetError(
                 f"{dataset.name}, {stream}, {name}: {array.shape[1]} features a snippet, but the"
                 f" model takes {width}.")
-    return pack(arrays, device)
+    return arrays
 
 
-def _video_probability(output: Output, training: TrainingConfig) -> Tensor:
-    if training.lambda_ca > 0 or training.lambda_cw == training.lambda_mil == 0:
-        return output.R_f.softmax(-1)
-    on = [scores.softmax(-1) for scores, weight in
-          ((output.R_a, training.lambda_cw), (output.R_m, training.lambda_mil)) if weight > 0]
-    return torch.stack(on).mean(0)
+def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
+    """Cross-entropy of snippets averaged over each video, [B].
 
-
-def _frame_targets(
-    dataset: Dataset, names: list[str], lengths: Tensor, model: FACNet
-) -> Tensor:
-    """Distribution over classes a snippet, [N, K]; background where no class is shown."""
-    shown = [frame_labels(dataset, name, int(n)) for name, n in zip(names, lengths)]
-    targets = torch.from_numpy(np.concatenate(shown)).float()
-    if model.config.background_class:
-        background = (targets.sum(1, keepdim=True) == 0).float()
-        targets = torch.cat([targets, background], dim=1)
-    return targets / targets.sum(1, keepdim=True).clamp_min(1)
-
-
-def _frame_loss(model: FACNet, output: Output, lengths: Tensor, frames: Tensor) -> Tensor:
-    """Cross-entropy of snippets averaged over each video, [B]."""
-    sharpness = model.config.video_scale / model.config.scale
-    of_snippet = -(frames * torch.log_softmax(sharpness * output.S_a, dim=-1)).sum(-1)
-    video = torch.repeat_interleave(torch.arange(len(lengths)), lengths).to(frames.device)
+    A snippet's target is even over the classes that it shows; where it shows none, the background
+    if there is a column for it.
+    """
+    if logits.shape[1] > shown.shape[1]:
+        shown = torch.cat([shown, (shown.sum(1, keepdim=True) == 0).float()], dim=1)
+    targets = shown / shown.sum(1, keepdim=True).clamp_min(1)
+    of_snippet = -(targets * torch.log_softmax(logits, dim=-1)).sum(-1)
+    video = torch.repeat_interleave(torch.arange(len(lengths)), lengths).to(shown.device)
     sums = of_snippet.new_zeros(len(lengths)).index_add(0, video, of_snippet)
-    return sums / lengths.to(frames.device)
+    return sums / lengths.to(shown.device)
 
 
 def _groups(dataset: Dataset, stream: str, videos: tuple[str, ...]) -> list[list[str]]:

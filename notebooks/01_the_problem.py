@@ -16,7 +16,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are sa
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from facnet import config, figures, published
+from facnet import config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import provenance, run
 from facnet.training import frame_labels
@@ -26,7 +26,7 @@ data = load(dataset, profile)
 Markdown(f"> {provenance(data, profile, seeds=1)}")
 
 # %% tags=["hide-input"]
-recipe = config.profile(profile).apply(config.preset("released"))
+recipe = config.profile(profile).apply(methods.preset("released"))
 result = run(data, recipe)
 
 # %% [markdown]

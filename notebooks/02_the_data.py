@@ -145,8 +145,8 @@ Markdown("\n".join(
 #
 # - Instances are short against the grid. A method pays for that before it pays for its errors.
 # - A ceiling belongs to data, grid, procedure and protocol together. Compare a score with its own.
-# - Try `grid_ceiling(data, {"paper": config.preset("paper").localization})` with
-#   `from facnet import config`: the text's procedure has no shortest run and interpolates.
+# - Try `grid_ceiling(data, {"paper": methods.preset("paper").localization})` with
+#   `from facnet import methods`: the text's procedure has no shortest run and interpolates.
 # - Try features on a finer grid: `snippet_seconds` of 4/30 in annotations.json, with snippets to
 #   match, lifts the ceiling.
 # - [The data page](../book/data.md) tells where THUMOS14's files come from and what is odd about

@@ -17,7 +17,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are sa
 # %% tags=["hide-input"]
 import torch
 
-from facnet import config
+from facnet import methods
 from facnet.config import ModelConfig
 from facnet.losses import fac_net_losses
 from facnet.model import FACNet
@@ -31,7 +31,7 @@ _ = torch.manual_seed(0)
 
 # %% tags=["nbval-check-output"]
 T, C = 300, 20
-recipe = config.preset("released")
+recipe = methods.preset("released")
 model = FACNet(input_width=1024, classes=C, config=recipe.model).double().eval()
 _ = model.requires_grad_(False)
 x = torch.rand(T, 1024, dtype=torch.float64)
@@ -216,7 +216,7 @@ check("X_e", packed.X_e[77:], out.X_e)
 # ([next chapter](04_from_features_to_detections.ipynb)):
 
 # %% tags=["nbval-check-output"]
-released, paper = config.preset("released").model, config.preset("paper").model
+released, paper = methods.preset("released").model, methods.preset("paper").model
 for name in ModelConfig.__dataclass_fields__:
     if getattr(released, name) != getattr(paper, name):
         print(f"{name:18s} released {getattr(released, name)!s:18s} paper {getattr(paper, name)}")

@@ -20,7 +20,7 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from facnet import config, figures, published
+from facnet import config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import mean_and_interval, provenance, run_seeds
 from facnet.localization import localize, propose
@@ -38,7 +38,7 @@ Markdown(f"> {source}")
 # learning rate. FAC-Net without a background class (*w/o BG*) is the same with one switch.
 
 # %%
-recipe = config.profile(profile).apply(config.preset("released"))
+recipe = config.profile(profile).apply(methods.preset("released"))
 without = replace(recipe, model=replace(recipe.model, background_class=False))
 results = {
     "FAC-Net": run_seeds(data, recipe, range(seeds)),
@@ -174,7 +174,7 @@ print(len(printed), "printed rows,", len(table) - len(printed), "computed here")
 # - Much of the way from features to a number is not the network: thresholds, minimum length, NMS,
 #   fusion and the protocol all move it.
 # - Spread between seeds is part of the result. A single number without it says little.
-# - Try `config.preset("paper")` for the recipe of the text: sequences scaled to their own range
+# - Try `methods.preset("paper")` for the recipe of the text: sequences scaled to their own range
 #   have other failures than absolute thresholds.
 # - Try `replace(recipe.localization, minimum_length=1)` and `detect(first.scores, data, ...)`:
 #   short instances become reachable, and so do false alarms.

@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, config, figures, published
+from facnet import claims, config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import provenance, stream_scores
 from facnet.sweeps import sweep
@@ -128,7 +128,7 @@ Markdown(
 # scores more accurate and reduces false positives.
 
 # %% tags=["hide-input"]
-recipe = config.profile(profile).apply(config.preset("released"))
+recipe = config.profile(profile).apply(methods.preset("released"))
 single = replace(recipe, model=replace(recipe.model, temperatures=(1.0,)))
 models = {"without, τ = 1": single, f"hybrid, τ = {chosen}": recipe}
 stream = data.streams[-1]
@@ -150,7 +150,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-areas = claims.separations(data, scores, recipe.localization)
+areas = claims.separations(data, scores, recipe)
 table = claims.gains(areas, {"hybrid attention": tuple(models)})
 figures.save_table(table, "fig6", output, areas)
 figures.on_page(table)

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from IPython.display import Markdown
 
-from facnet import claims, config, figures
+from facnet import claims, config, figures, methods
 from facnet.datasets import load
 from facnet.experiments import provenance, stream_scores
 from facnet.sweeps import variants
@@ -38,7 +38,7 @@ Markdown(f"> {provenance(data, profile, seeds)}")
 # direction in a space that was learned for the classes.
 
 # %% tags=["hide-input"]
-recipe = config.profile(profile).apply(config.preset("released"))
+recipe = config.profile(profile).apply(methods.preset("released"))
 table3 = {one.name: one.experiment for one in variants("table3", recipe)}
 pairs = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
          for name in ("CA", "MIL", "CA+MIL")}
@@ -63,7 +63,7 @@ figures.save_figure(figure, "fig5", output)
 # instances.
 
 # %% tags=["hide-input"]
-areas = claims.separations(data, scores, recipe.localization)
+areas = claims.separations(data, scores, recipe)
 table = claims.gains(areas, pairs)
 figures.save_table(table, "fig5", output, areas)
 figures.on_page(table)

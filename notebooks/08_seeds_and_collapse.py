@@ -21,7 +21,7 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from facnet import claims, collapse, config, figures, published
+from facnet import claims, collapse, config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import provenance
 from facnet.sweeps import sweep, verdict
@@ -76,7 +76,7 @@ Markdown(
     " correlation of AVG with the area is "
     + " and ".join(f"{value:.2f} for {stream}" for stream, value in correlation.items())
     + ". The released fusion multiplies rgb scores by"
-    f" {config.preset('released').localization.rgb_weight:g}, so that rgb detections rank below"
+    f" {methods.preset('released').localization.rgb_weight:g}, so that rgb detections rank below"
     " those of the other stream, and a collapse of rgb alone need not show in AVG."
 )
 
@@ -90,7 +90,7 @@ Markdown(
 # the lowest area of the last stream.
 
 # %% tags=["hide-input"]
-recipe = config.profile(profile).apply(config.preset("released"))
+recipe = config.profile(profile).apply(methods.preset("released"))
 stream = data.streams[-1]
 area = first.set_index("seed")[f"area {stream}"]
 tables = {
@@ -193,5 +193,5 @@ print(len(released), "seeds of the released preset,", changed.seed.nunique(), "o
 # - A mean hides collapse, and to leave collapsed seeds out hides it too. Count them.
 # - Everybody has the training loss. Whether it tells a failed seed can be measured, once, on seeds
 #   that are then not used again. The test set must not be asked.
-# - Try `config.preset("paper")`, or another λ: name it in a variant and sweep it
+# - Try `methods.preset("paper")`, or another λ: name it in a variant and sweep it
 #   (`facnet.sweeps.SWEEPS`).

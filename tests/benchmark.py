@@ -25,10 +25,11 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from facnet.config import Experiment, ModelConfig, TrainingConfig, preset
+from facnet.config import Experiment, ModelConfig, TrainingConfig
 from facnet.datasets import Dataset, load
 from facnet.evaluation import evaluate
 from facnet.experiments import mean_and_interval, run
+from facnet.methods import METHODS, preset
 from facnet.model import FACNet
 from facnet.training import adam, fit, has_bfloat16, pack, train_step
 
@@ -128,11 +129,13 @@ def check_agreement(data: Dataset, loop: PlainLoop, model: FACNet, config: Train
     names, stream = data.subset("train"), data.streams[0]
     loop = PlainLoop(model, loop.videos, loop.labels)
     model = copy.deepcopy(model)
-    model.config = replace(model.config, dropout=0.0)
+    model.embedding.dropout = 0.0
     optimizer = adam(model, config)
     for batch in torch.arange(len(names)).split(config.batch_size)[:2]:
         x, lengths = pack([data.features(stream, names[v]) for v in batch])
-        ours = train_step(model, optimizer, x, lengths, loop.labels[batch], config)
+        ours = train_step(
+            METHODS["FAC-Net"], model, optimizer, x, lengths, loop.labels[batch], config)
+        ours = torch.stack(list(ours.values()))
         torch.testing.assert_close(ours, loop.step(batch, dropout=0.0), rtol=1e-4, atol=1e-4)
 
 

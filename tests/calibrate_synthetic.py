@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facnet.config import preset, profile
+from facnet.config import profile
 from facnet.datasets import load
 from facnet.datasets.synthetic import STRENGTH, VERSION
 from facnet.experiments import run
+from facnet.methods import preset
 
 FILE = Path(__file__).with_name("calibration.json")
 PAGE = Path(__file__).parents[1] / "book" / "synthetic_difficulty.md"

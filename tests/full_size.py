@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from facnet.cli import _changed
-from facnet.config import preset, profile
+from facnet.config import changed, profile
 from facnet.experiments import _revision
+from facnet.methods import preset
 from facnet.sweeps import SWEEPS, sweep
 
 RESULTS = Path(__file__).resolve().parent.parent / "data" / "results"
-CHANGES = ("model.embedding_widths=[128,128]", "training.learning_rate=1e-3", "training.epochs=40")
+CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
+           "training.epochs": 40}
 
 
 def main(jobs: int) -> None:
@@ -25,13 +26,13 @@ def main(jobs: int) -> None:
     of_table4 = SWEEPS["table4"]
     SWEEPS["table4"] = lambda base, fine: [
         one for one in of_table4(base, fine) if one.place["column"] == "full"]
-    base = _changed(profile("full").apply(preset("released")), CHANGES)
-    made = []
+    base = changed(profile("full").apply(preset("released")), CHANGES)
+    made, revision = [], _revision()  # before what is written here changes the checkout
     for name in ("table3", "table4"):
         frame = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
         frame.to_csv(RESULTS / f"{name}_full.csv", index=False, float_format="%.6g")
         made.append({"file": f"{name}_full.csv", "command": "python tests/full_size.py",
-                     "revision": _revision()})
+                     "revision": revision})
         pd.DataFrame(made).to_csv(RESULTS / "provenance.csv", index=False)
 
 

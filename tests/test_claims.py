@@ -10,10 +10,11 @@ import pytest
 
 from facnet import claims, figures, published
 from facnet.claims import Comparison
-from facnet.config import preset, profile
+from facnet.config import profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.experiments import foreground_separation, write_record
+from facnet.methods import preset
 from facnet.grid import perfect_scores
 from facnet.sweeps import variants
 
@@ -189,7 +190,7 @@ def test_perfect_labels_separate_the_foreground():
     areas = claims.separations(
         data, {"good": [replace(scores, foreground=inside)] * 2,
                "bad": [replace(scores, foreground=-inside, activation=-scores.activation)] * 2},
-        BASE.localization)
+        BASE)
     assert areas.groupby("model").foreground.mean().to_dict() == {"bad": 0, "good": 100}
     table = claims.gains(areas, {"goodness": ("bad", "good")})
     assert table["of"].tolist() == ["foreground", "sequence"]

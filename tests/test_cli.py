@@ -94,7 +94,7 @@ def test_checkpoints_that_do_not_belong_together_are_refused(trained, tmp_path, 
     localization = replace(flow.experiment.localization, minimum_length=1)
     save_checkpoint(tmp_path / "flow.safetensors", replace(
         flow, experiment=replace(flow.experiment, localization=localization)))
-    assert "rgb.safetensors: its settings of localization differ from those of stream flow" in (
+    assert "rgb.safetensors: its method or its settings of localization differ from those of stream flow" in (
         fails(capsys, *whole))
     (tmp_path / "flow.safetensors").unlink()
     assert f"{tmp_path}: no checkpoint of stream flow" in fails(capsys, *whole)
@@ -110,8 +110,9 @@ def test_switches_may_be_written_as_in_python_or_json(tmp_path):
 
 
 def test_a_checkpoint_gives_the_same_scores_after_a_round_trip(trained):
-    from facnet.config import preset, profile
+    from facnet.config import profile
     from facnet.datasets import load
+    from facnet.methods import preset
     from facnet.training import fit, predict
 
     data = load("synthetic", "smoke")

@@ -11,9 +11,10 @@ import pytest
 
 from facnet import claims, collapse, figures
 from facnet.claims import Comparison
-from facnet.config import preset, profile
+from facnet.config import profile
 from facnet.datasets import load
 from facnet.experiments import write_record
+from facnet.methods import preset
 from facnet.sweeps import variants
 
 matplotlib.use("Agg")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from facnet import figures
-from facnet.config import Experiment, preset, profile
+from facnet.config import Experiment, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
@@ -17,6 +17,7 @@ from facnet.experiments import (
     detect, evaluate_test, mean_and_interval, provenance, run, run_seeds,
 )
 from facnet.localization import fuse, localize
+from facnet.methods import preset
 
 matplotlib.use("Agg")
 
@@ -49,7 +50,7 @@ def test_ambiguous_detections_are_dropped_before_the_streams_are_fused(data, res
     video = data.subset("test")[0]
     ignored = pd.DataFrame([(video, 0.0, 1e4)], columns=["video", "start", "end"])
     data = replace(data, ignored=ignored)
-    got = detect(result.scores, data, result.experiment.localization)
+    got = detect(result.scores, data, result.experiment)
     assert video not in set(got.video)
     seconds = data.snippet_seconds
     streams = {s: localize(own, data.classes, seconds) for s, own in result.scores.items()}
@@ -62,9 +63,8 @@ def test_only_the_released_protocol_drops_detections(data, result):
     video = data.subset("test")[0]
     data = replace(data, ignored=pd.DataFrame([(video, 0.0, 1e4)],
                                               columns=["video", "start", "end"]))
-    config = result.experiment.localization
     for protocol in ("thumos", "activitynet"):
-        detections = detect(result.scores, data, config, protocol)
+        detections = detect(result.scores, data, result.experiment, protocol)
         assert video in set(detections.video)
         outcomes = evaluate_test(detections, data, protocol).outcomes
         own = (evaluate_test(detections, data, protocol).detections.video == video).to_numpy()
@@ -79,7 +79,7 @@ def test_streams_of_different_length_are_refused(data, result):
     offsets[1] += 1
     with pytest.raises(FacnetError, match=rf"{flow.videos[0]}: \d+ snippets in stream rgb, but"):
         detect({"rgb": result.scores["rgb"], "flow": replace(flow, offsets=offsets)}, data,
-               result.experiment.localization)
+               result.experiment)
 
 
 @pytest.mark.parametrize("fields", [

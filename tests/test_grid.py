@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from facnet import figures, published
+from facnet.config import Experiment
 from facnet.datasets import Dataset, load
 from facnet.datasets.portrait import portrait
 from facnet.errors import FacnetError
@@ -61,7 +62,8 @@ def test_perfect_scores_name_the_classes_of_every_snippet(data):
 
 
 def test_runs_are_the_instances_where_the_grid_lets_them(data):
-    found = detect({"labels": perfect_scores(data)}, data, VARIANTS["all runs"])
+    found = detect({"labels": perfect_scores(data)}, data,
+                   Experiment(localization=VARIANTS["all runs"]))
     times = {(v, round(s / SECONDS), round(e / SECONDS)) for v, s, e in
              zip(found.video, found.start, found.end)}
     # The two that touch have no snippet between them, so they are one run.

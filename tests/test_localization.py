@@ -9,10 +9,12 @@ from conftest import FIXTURES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facnet.config import LocalizationConfig, preset
+from facnet.config import LocalizationConfig
 from facnet.evaluation import drop_ignored
-from facnet.localization import fuse, kept_classes, localize, nms, propose, sequences
-from facnet.training import Scores
+from facnet.localization import (
+    Scores, fuse, kept_classes, localize, nms, propose, sequences,
+)
+from facnet.methods import preset
 
 SNIPPET = 0.64
 MINI = [f"mini_{i:02d}" for i in range(7)]

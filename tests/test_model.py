@@ -7,8 +7,9 @@ import pytest
 import torch
 from conftest import FIXTURES
 
-from facnet.config import ModelConfig, TrainingConfig, preset
+from facnet.config import ModelConfig, TrainingConfig
 from facnet.losses import fac_net_losses, normalised_cross_entropy
+from facnet.methods import preset
 from facnet.model import FACNet, _dropout
 
 PARAMETERS = {
@@ -36,13 +37,13 @@ def test_forward_losses_and_gradients_are_those_of_the_released_code(name):
     x, y = torch.from_numpy(case["x"][0]), torch.from_numpy(case["y"])
     output = model(x, torch.tensor([len(x)]))
     losses = fac_net_losses(output, y, TrainingConfig())
-    losses.total.sum().backward()
+    losses["total"].sum().backward()
     got = {
         "x_emb": output.X_e, "frm_scrs": output.S_a, "frm_fg_scrs": output.S_f,
         "frm_pred": output.S_a.softmax(-1), "cw_pred": output.R_a.softmax(-1),
         "ca_pred": output.R_f.softmax(-1), "mil_pred": output.R_m.softmax(-1),
-        "loss_cw": losses.cw, "loss_ca": losses.ca, "loss_mil": losses.mil,
-        "loss_total": losses.total,
+        "loss_cw": losses["cw"], "loss_ca": losses["ca"], "loss_mil": losses["mil"],
+        "loss_total": losses["total"],
     }
     got |= {f"grad_{theirs}": model.get_parameter(ours).grad
             for theirs, ours in PARAMETERS.items()}
@@ -102,7 +103,7 @@ def test_a_dead_snippet_does_not_turn_the_model_to_nan():
     x[2] = 0  # its embedding is relu(-0.1) = 0
     output = model(x, torch.tensor([3, 3]))
     assert (output.X_e[2] == 0).all()
-    fac_net_losses(output, torch.eye(2), TrainingConfig()).total.sum().backward()
+    fac_net_losses(output, torch.eye(2), TrainingConfig())["total"].sum().backward()
     for name, parameter in model.named_parameters():
         assert torch.isfinite(parameter.grad).all(), name
 

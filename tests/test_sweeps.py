@@ -18,13 +18,14 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from test_cli import facnet, fails
 
 from facnet import experiments, published, sweeps
-from facnet.config import preset, profile
+from facnet.config import profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.evaluation import evaluate
 from facnet.experiments import (
     experiment_key, record, remembered, resampled_averages, separation,
 )
+from facnet.methods import preset
 from facnet.grid import perfect_scores
 from facnet.sweeps import interval, paired, summary, sweep, variants, verdict
 
@@ -157,11 +158,11 @@ def test_a_truncated_or_foreign_record_is_set_aside(data, tmp_path, content):
 
 
 def test_perfect_labels_separate_and_inverted_ones_collapse(data):
-    scores, config = perfect_scores(data), BASE.localization
-    assert separation(scores, data, config) == 1
-    assert separation(replace(scores, activation=-scores.activation), data, config) == 0
+    scores = perfect_scores(data)
+    assert separation(scores, data, BASE) == 1
+    assert separation(replace(scores, activation=-scores.activation), data, BASE) == 0
     untold = replace(scores, activation=np.zeros_like(scores.activation))
-    assert separation(untold, data, config) == 0.5
+    assert separation(untold, data, BASE) == 0.5
 
 
 def test_resampled_test_videos_average_to_the_plain_result(data):

@@ -57,7 +57,15 @@ class Dataset:
     simulated: bool = False
 
     def features(self, stream: str, video: str) -> np.ndarray:
-        """Features of a video, [T, D] with T at least 1."""
+        """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side."""
+        if "+" in stream:
+            parts = [self.features(one, video) for one in stream.split("+")]
+            if len({len(part) for part in parts}) > 1:
+                raise FacnetError(
+                    f"{self.name}, {video}: streams {stream} have"
+                    f" {', '.join(str(len(part)) for part in parts)} snippets; a method that takes"
+                    " them side by side needs them on one grid.")
+            return np.concatenate(parts, axis=1)
         if stream not in self.streams:
             raise FacnetError(f"{self.name}: no stream {stream!r}.{suggest(stream, self.streams)}")
         return self.read(stream, video)
@@ -149,7 +157,7 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
         "name": (lambda v: texts([v]), "a name"),
         "classes": (lambda v: texts(v) and len(set(v)) == len(v), "a list of different names"),
         "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values()))
-                    and all(map(_is_name, v)),
+                    and all(_is_name(name) and "+" not in name for name in v),
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
         "snippet_seconds": (number, "a positive number"),
         "train": (lambda v: texts([v]), "the name of a subset"),

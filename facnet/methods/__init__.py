@@ -1,0 +1,73 @@
+"""The methods of this book under one roof: one table, a module a method.
+
+What trains, localises, evaluates and sweeps asks this table and knows no method by name.
+"""
+
+from dataclasses import replace
+
+from facnet.config import Experiment, from_dict
+from facnet.errors import FacnetError, suggest
+from facnet.methods import bm, fac_net, stpn, um, w_talc
+from facnet.methods.method import Method
+
+__all__ = ["METHODS", "Method", "experiment_of", "method_of", "preset", "recipes"]
+
+METHODS: dict[str, Method] = {
+    one.METHOD.name: one.METHOD for one in (fac_net, stpn, bm, w_talc, um)}
+
+
+def method_of(experiment: Experiment) -> Method:
+    """The row of `METHODS` that an experiment names.
+
+    Raises
+    ------
+    FacnetError
+        If there is none.
+    """
+    if experiment.method not in METHODS:
+        raise FacnetError(f"No method {experiment.method!r}.{suggest(experiment.method, METHODS)}")
+    return METHODS[experiment.method]
+
+
+def recipes() -> dict[str, Experiment]:
+    """All recipes of all methods, by name."""
+    return {name: replace(recipe, method=method.name) for method in METHODS.values()
+            for name, recipe in method.recipes.items()}
+
+
+def preset(name: str = "released") -> Experiment:
+    """The recipe called `name`.
+
+    Parameters
+    ----------
+    name : str
+        "released" (FAC-Net as the authors' code has it), "paper" (as the text has it), or another
+        method's.
+
+    Raises
+    ------
+    FacnetError
+        If there is no such recipe.
+
+    Examples
+    --------
+    >>> preset("released").model.video_scale, preset("paper").model.video_scale
+    (10.0, 5.0)
+    """
+    known = recipes()
+    if name not in known:
+        raise FacnetError(f"No preset {name!r}.{suggest(name, known)}")
+    return known[name]
+
+
+def experiment_of(values: dict) -> Experiment:
+    """The experiment that `facnet.config.to_dict` wrote, of whatever method.
+
+    Raises
+    ------
+    FacnetError
+        If the method or a field is unknown, or a value is not allowed.
+    """
+    method = method_of(Experiment(method=str(values.get("method", "FAC-Net"))))
+    first = next(iter(method.recipes.values()))
+    return from_dict(replace(first, method=method.name), values)

@@ -1,0 +1,95 @@
+"""FAC-Net as a row of the table of methods; what it computes stands in model, losses, localization.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from facnet.config import Experiment, LocalizationConfig, ModelConfig, TrainingConfig
+from facnet.localization import Scores, fuse, localize, sequences
+from facnet.losses import fac_net_losses
+from facnet.methods.method import Method
+from facnet.model import FACNet, Output
+
+__all__ = ["METHOD"]
+
+RECIPES = {
+    "released": Experiment(),
+    "paper": Experiment(
+        model=ModelConfig(
+            embedding_kernel=3,
+            video_scale=5.0,
+            foreground_init="xavier",
+        ),
+        localization=LocalizationConfig(
+            sequence="activation",
+            threshold_rule="range",
+            thresholds=tuple(i * 0.025 for i in range(10)),
+            upsampling=16,
+            minimum_length=0.0,
+            extra_end_snippet=False,
+            outer_inner_weight=1.0,
+            nms_criterion="tiou",
+            nms_threshold=0.7,
+            fusion_nms_threshold=0.7,
+            rgb_weight=1.0,
+        ),
+    ),
+}
+
+
+def predictions(
+    output: Output, training: TrainingConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A video's class probabilities are P_f (equation 11), as in text and released code.
+
+    Where the CA branch is off, nothing taught P_f; then they are the mean of the predictions of
+    the branches that are on, P_a (equation 5) and P_m.
+    """
+    probability = output.R_f.softmax(-1)
+    on = [scores.softmax(-1) for scores, weight in
+          ((output.R_a, training.lambda_cw), (output.R_m, training.lambda_mil)) if weight > 0]
+    if training.lambda_ca == 0 and on:
+        probability = torch.stack(on).mean(0)
+    return probability, output.S_a, output.S_f, output.X_e
+
+
+def sequence(scores: Scores, config: LocalizationConfig) -> np.ndarray:
+    """What is thresholded, a sample a snippet."""
+    return sequences(scores, replace(config, upsampling=1))[0]
+
+
+def localize_stream(
+    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
+    config: LocalizationConfig,
+) -> pd.DataFrame:
+    """Each stream on its own."""
+    return localize(scores[stream], classes, snippet_seconds, config)
+
+
+def frame_logits(model: FACNet, output: Output) -> Tensor:
+    """S_a at the scale of a video's scores."""
+    return model.config.video_scale / model.config.scale * output.S_a
+
+
+def other_rule(config: LocalizationConfig) -> LocalizationConfig:
+    """The same procedure by the other threshold rule: absolute against relative.
+
+    A relative rule takes thresholds .1, .2, ..., .9 of each sequence's range; an absolute one the
+    released multiples of the uniform probability.
+    """
+    if config.threshold_rule == "uniform":
+        return replace(config, threshold_rule="range",
+                       thresholds=tuple(round(0.1 * i, 1) for i in range(1, 10)))
+    return replace(config, sequence="probability", threshold_rule="uniform",
+                   thresholds=LocalizationConfig().thresholds)
+
+
+METHOD = Method(
+    name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
+    predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
+    frame_logits=frame_logits, other_rule=other_rule,
+)

@@ -1,0 +1,77 @@
+"""What a method is: a network, its losses, its recipes and its way from scores to detections."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from facnet.config import CommonTraining, Experiment
+from facnet.datasets import Dataset
+from facnet.localization import Scores
+
+__all__ = ["Method", "shuffled"]
+
+
+def shuffled(labels: Tensor, config: CommonTraining) -> Iterable[Tensor]:
+    """Mini-batches of an epoch: every video once, in random order."""
+    return torch.randperm(len(labels)).split(config.batch_size)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of :data:`facnet.methods.METHODS`.
+
+    `Output` stands for whatever the network's forward gives; only this method's functions read it.
+
+    Attributes
+    ----------
+    name : str
+    recipes : dict of str to Experiment
+        By name, the default first; their classes of configuration are the method's own. A model's
+        `embedding_widths` and a training's fields of `CommonTraining` are what profiles change.
+    joint : bool
+        One model on all streams, their features side by side, or one model a stream.
+    network : callable
+        (input_width, classes, model config) to a module, with an attribute input_width. Its
+        forward takes packed snippets [N, input_width], lengths [B] and whether to use bfloat16.
+    losses : callable
+        (Output, labels [B, C], training config) to a dict of losses by name, [B] each, of which
+        "total" is trained on.
+    predictions : callable
+        (Output, training config) to what `Scores` holds: probability [B, K], activation [N, K],
+        foreground [N] or None, embedding [N, D].
+    sequence : callable
+        (Scores, localization config) to [N, K]: what is thresholded, at a sample a snippet.
+    localize : callable
+        (Scores by stream, stream, classes, snippet_seconds, localization config) to the detections
+        of that stream's model.
+    fuse : callable
+        (detections by stream, snippet_seconds, localization config) to one list of detections.
+    batches : callable
+        (labels [V, C], training config) to the mini-batches of an epoch, as indices of videos.
+    frame_logits : callable, optional
+        (network, Output) to [N, K], for training on labels of snippets.
+    other_rule : callable, optional
+        From a localization config to that of another threshold rule, to compare with.
+    """
+
+    name: str
+    recipes: dict[str, Experiment]
+    joint: bool
+    network: Callable[[int, int, Any], nn.Module]
+    losses: Callable[[Any, Tensor, Any], dict[str, Tensor]]
+    predictions: Callable[[Any, Any], tuple[Tensor, Tensor, Tensor | None, Tensor]]
+    sequence: Callable[[Scores, Any], np.ndarray]
+    localize: Callable[[dict[str, Scores], str, tuple[str, ...], float, Any], pd.DataFrame]
+    fuse: Callable[[dict[str, pd.DataFrame], float, Any], pd.DataFrame]
+    batches: Callable[[Tensor, Any], Iterable[Tensor]] = shuffled
+    frame_logits: Callable[[nn.Module, Any], Tensor] | None = None
+    other_rule: Callable[[Any], Any] | None = None
+
+    def streams(self, dataset: Dataset) -> tuple[str, ...]:
+        """What one model each is trained on: every stream, or "rgb+flow", all side by side."""
+        return ("+".join(dataset.streams),) if self.joint else dataset.streams

@@ -1,0 +1,233 @@
+"""STPN (Nguyen et al., CVPR 2018), and the FAC-Net paper's STPN + Embedding with and without CW.
+
+An attention λ_t in (0, 1) for each snippet; the video is the attention-weighted mean of its
+snippets, one sigmoid a class says what it shows, and few snippets shall get attention. Followed is
+the code that reproduces the paper's numbers (bellos1203/STPN). No code or description exists of
+STPN + Embedding but that it is "STPN plus a feature embedding module" [F]: it is FAC-Net's two
+layers in front [P]. Tested are all snippets of a video, not the code's 400: its sampling is for
+batches of one length, and would drop snippets of long videos.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from facnet.config import CommonTraining, Experiment, check_types, require, require_choice
+from facnet.localization import (
+    Kept, Scores, detections_of, mean_between, running_sums, suppress, upsample,
+)
+from facnet.methods.blocks import (
+    HostModel, attention_weighted, cw_loss, foreground_vector, others, sigmoid,
+)
+from facnet.methods.method import Method
+from facnet.model import Embedding, Packing
+
+__all__ = ["METHOD", "Localization", "Model", "Network", "Training"]
+
+
+@dataclass(frozen=True)
+class Model(HostModel):
+    """STPN's network.
+
+    Attributes
+    ----------
+    embedding_widths
+        None in STPN [C]; FAC-Net's two layers in STPN + Embedding [P].
+    attention : {"two layers", "one layer"}
+        STPN's 256 hidden channels with a ReLU [C][R], or a vector alone [P]: with an embedding,
+        whose layers are hidden ones already, the attention's weight then is the foreground's
+        direction, W_f of the CW branch. With two layers CW gets a W_f of its own.
+    attention_width : int
+        Hidden channels of two layers, 256 [C].
+    """
+
+    embedding_widths: tuple[int, ...] = ()
+    attention: str = "two layers"
+    attention_width: int = 256
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_choice(self, "attention", ("two layers", "one layer"))
+        require(self.attention_width >= 1, self, "attention_width", "positive")
+
+
+@dataclass(frozen=True)
+class Training(CommonTraining):
+    """STPN's training.
+
+    Attributes
+    ----------
+    epochs
+        24,000 steps of 6 of 200 videos [C] are 720; with an embedding 120 [P], which has two
+        million weights for 200 videos.
+    weight_decay
+        None [C]; 5e-4 with an embedding [P].
+    batch_size
+        6 [C].
+    snippets
+        400, stratified [C][R].
+    sparsity : float
+        β, weight of Σ_t |λ_t| [C][R].
+    lambda_cw
+        .05 to start from [P]: the classification loss is a mean over classes.
+    """
+
+    epochs: int = 720
+    batch_size: int = 6
+    snippets: int | None = 400
+    sparsity: float = 1e-4
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self.sparsity >= 0, self, "sparsity", "zero or more")
+
+
+@dataclass(frozen=True)
+class Localization:
+    """STPN's test procedure.
+
+    Attributes
+    ----------
+    class_threshold : float
+        A class is localised where its probability is above this, .1 [C].
+    upsampling : int
+        Samples a snippet after linear interpolation, 24 [C].
+    threshold : float
+        A proposal is a run of λ_t σ(a_t) of at least this, .05 [C][R].
+    own_share : float
+        α: the score of a run is the mean of λ_t (α a_t + (1 - α) a_t of the other stream), both
+        logits, .5 [C].
+    nms_threshold : float
+        Largest tIoU kept when the streams are pooled, .5 [C]. The code's exception, proposals of a
+        class that only one stream keeps go without NMS, is not taken over [P].
+    """
+
+    class_threshold: float = 0.1
+    upsampling: int = 24
+    threshold: float = 0.05
+    own_share: float = 0.5
+    nms_threshold: float = 0.5
+
+    def __post_init__(self):
+        check_types(self)
+        require(self.upsampling >= 1, self, "upsampling", "at least 1")
+        for name in ("class_threshold", "threshold", "own_share", "nms_threshold"):
+            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Of a packed mini-batch; symbols are STPN's, W_f and the losses' inputs FAC-Net's."""
+
+    x: Tensor  # [N, D]
+    attention: Tensor  # λ [N]
+    activation: Tensor  # a, the T-CAM, without the classifier's bias [N, C]
+    logits: Tensor  # of a video [B, C]
+    videos: Packing
+    network: "Network"
+
+
+class Network(nn.Module):
+    """STPN for one stream. Parameters as in :class:`facnet.model.FACNet`."""
+
+    def __init__(self, input_width: int, classes: int, config: Model = Model()):
+        super().__init__()
+        self.config, self.input_width = config, input_width
+        self.embedding = Embedding(input_width, config.embedding_widths, 1, config.dropout)
+        width = (input_width, *config.embedding_widths)[-1]
+        hidden = config.attention_width
+        self.attention = nn.Linear(width, 1) if config.attention == "one layer" else (
+            nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1)))
+        self.classifier = nn.Linear(width, classes)
+        for layer in self.modules():  # Xavier, zero biases [C]
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        if config.embedding_widths and config.attention == "two layers":
+            self.own_W_f = foreground_vector(width)
+
+    @property
+    def W_f(self) -> Tensor:
+        """The foreground's direction, [1, D]."""
+        return self.attention.weight if self.config.attention == "one layer" else self.own_W_f
+
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
+        """Packed snippets [N, input_width] of videos [B] to `Output`."""
+        videos = Packing(lengths, x.device)
+        x = self.embedding(x, videos, bfloat16)
+        attention = torch.sigmoid(self.attention(x)).squeeze(1)
+        activation = x @ self.classifier.weight.T
+        # The mean [C], not the sum of the text [R]: logits would begin 400 times as large.
+        counts = lengths.to(x).unsqueeze(1)
+        pooled = attention_weighted(x, attention, videos) / counts
+        return Output(x, attention, activation, self.classifier(pooled), videos, self)
+
+
+def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
+    """Classification, mean over classes of binary cross-entropies, and β Σ_t |λ_t|; [B] each."""
+    classification = nn.functional.binary_cross_entropy_with_logits(
+        output.logits, labels, reduction="none").mean(1)
+    sparsity = output.videos.sums(output.attention)
+    found = {"classification": classification, "sparsity": sparsity}
+    total = classification + config.sparsity * sparsity
+    if config.lambda_cw > 0:
+        network = output.network
+        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
+                              output.videos, labels, network.config)
+        total = total + config.lambda_cw * found["cw"]
+    return found | {"total": total}
+
+
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """σ(s), the T-CAM a, λ and the features."""
+    return torch.sigmoid(output.logits), output.activation, output.attention, output.x
+
+
+def sequence(scores: Scores, config: Localization) -> np.ndarray:
+    """The weighted T-CAM ψ = λ σ(a)."""
+    return scores.foreground[:, None] * sigmoid(scores.activation)
+
+
+def localize(
+    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
+    config: Localization,
+) -> pd.DataFrame:
+    """Proposals of one stream, scored by all streams; [video, label, start, end, score]."""
+    own, share = scores[stream], config.own_share
+    blend = share * own.activation + (1 - share) * others(scores, stream)
+    weighted = own.foreground[:, None] * blend
+
+    kept = Kept(own.probability > config.class_threshold, own.offsets * config.upsampling)
+    values, ranking = (kept.values(upsample(one, own.offsets, config.upsampling))
+                       for one in (sequence(own, config), weighted))
+    runs = kept.runs(values, [np.nextafter(config.threshold, 0)])
+    score = mean_between(running_sums(ranking), runs.start, runs.end)
+    return detections_of(
+        own.videos, classes, kept, runs, score, snippet_seconds / config.upsampling)
+
+
+def fuse(
+    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
+) -> pd.DataFrame:
+    """NMS over the proposals of all streams."""
+    pooled = pd.concat(detections.values(), ignore_index=True)
+    return suppress(pooled, snippet_seconds, config.nms_threshold)
+
+
+EMBEDDING = Experiment(
+    Model(embedding_widths=(1024, 1024), attention="one layer"),
+    Training(epochs=120, weight_decay=5e-4), Localization())
+METHOD = Method(
+    name="STPN",
+    recipes={
+        "STPN": Experiment(Model(), Training(), Localization()),
+        "STPN + Embedding": EMBEDDING,
+        "STPN + Embedding + CW": replace(
+            EMBEDDING, training=replace(EMBEDDING.training, lambda_cw=0.05)),
+    },
+    joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
+    localize=localize, fuse=fuse,
+)

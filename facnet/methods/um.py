@@ -1,0 +1,306 @@
+"""UM, uncertainty modelling (Lee, Wang, Lu and Byun, AAAI 2021), with and without CW.
+
+One model on both streams side by side. A snippet's feature is long if it is action and short if it
+is background: lengths choose pseudo-action and pseudo-background snippets, are pushed apart, and
+weigh the class scores at test. Followed is the authors' code [C] where it differs from the text
+[R]. All snippets of a video are tested, of longer ones too, where the code takes 750.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from facnet.config import (
+    CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
+)
+from facnet.localization import (
+    Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, suppress, upsample,
+)
+from facnet.losses import normalised_cross_entropy
+from facnet.methods.blocks import (
+    HostModel, binary_cross_entropy, cw_loss, foreground_vector, softmax, top_k_means, top_k_rows,
+)
+from facnet.methods.method import Method
+from facnet.model import Embedding, Packing
+
+__all__ = ["METHOD", "Localization", "Model", "Network", "Training"]
+
+
+@dataclass(frozen=True)
+class Model(HostModel):
+    """UM's network.
+
+    Attributes
+    ----------
+    embedding_widths
+        One layer as wide as both streams [C].
+    embedding_kernel : int
+        Snippets that it sees, 3 [C]; odd.
+    dropout
+        .7 in front of the classifier, and on the lengths by which snippets are chosen in
+        training [C]; not known to be in the text.
+    action_divisor, background_divisor : int
+        A video's pseudo-action snippets are its number of snippets over 9, the pseudo-background
+        over 4, rounded down [C]; at least 1.
+    """
+
+    embedding_widths: tuple[int, ...] = (2048,)
+    embedding_kernel: int = 3
+    dropout: float = 0.7
+    action_divisor: int = 9
+    background_divisor: int = 4
+
+    def __post_init__(self):
+        super().__post_init__()
+        odd = self.embedding_kernel >= 1 and self.embedding_kernel % 2 == 1
+        require(odd, self, "embedding_kernel", "odd and positive")
+        for name in ("action_divisor", "background_divisor"):
+            require(getattr(self, name) >= 1, self, name, "at least 1")
+
+
+@dataclass(frozen=True)
+class Training(CommonTraining):
+    """UM's training.
+
+    Attributes
+    ----------
+    epochs
+        10,000 steps of 16 of 200 videos [C] are 770.
+    weight_decay, batch_size
+        5e-4 and 16 [C].
+    snippets
+        750, stratified [C].
+    classification : {"binary", "normalised"}
+        L_cls and L_be: binary cross-entropies of a softmax, mean over classes, in the code, which
+        is followed; cross-entropies in the text [R].
+    magnitude : float
+        α, weight of L_um, 5e-4 [C].
+    margin : float
+        m, the length that pseudo-action shall have, 100 [C].
+    background : float
+        β, weight of L_be, 1 [C].
+    lambda_cw
+        .05 to start from [P]: L_cls is a mean over classes.
+    """
+
+    epochs: int = 770
+    weight_decay: float = 5e-4
+    batch_size: int = 16
+    snippets: int | None = 750
+    classification: str = "binary"
+    magnitude: float = 5e-4
+    margin: float = 100.0
+    background: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_choice(self, "classification", ("binary", "normalised"))
+        require_not_negative(self, "magnitude", "margin", "background")
+
+
+@dataclass(frozen=True)
+class Localization:
+    """UM's test procedure [C].
+
+    Attributes
+    ----------
+    class_threshold : float
+        A class is localised where its probability reaches this, .2; else the most probable is.
+    upsampling : int
+        Samples a snippet after linear interpolation, 24.
+    foreground : {"video", "margin"}
+        u, a snippet's probability of being action: its length between the mean lengths of the
+        video's own pseudo-background and pseudo-action in the code, which is followed, or
+        min(m, length) / m in the text [R].
+    margin : float
+        m of the text's u, 100.
+    thresholds, foreground_thresholds : tuple of float
+        Proposals are runs of a class's sequence of at least 0, .025, ..., .225, zeros excluded,
+        and runs of u of at least .4, .425, ..., .6.
+    class_weight : float
+        Of the class's probability in the score, beside mean inside minus mean outside, .2.
+    nms_threshold, nms_added : float
+        Largest tIoU kept, .6; the code adds a second to each length and intersection, a quirk
+        that makes short segments overlap more.
+    action_divisor, background_divisor : int
+        As in the model.
+    """
+
+    class_threshold: float = 0.2
+    upsampling: int = 24
+    foreground: str = "video"
+    margin: float = 100.0
+    thresholds: tuple[float, ...] = tuple(round(0.025 * i, 3) for i in range(10))
+    foreground_thresholds: tuple[float, ...] = tuple(round(0.4 + 0.025 * i, 3) for i in range(9))
+    class_weight: float = 0.2
+    nms_threshold: float = 0.6
+    nms_added: float = 1.0
+    action_divisor: int = 9
+    background_divisor: int = 4
+
+    def __post_init__(self):
+        check_types(self)
+        require_choice(self, "foreground", ("video", "margin"))
+        require(self.margin > 0, self, "margin", "positive")
+        for name in ("upsampling", "action_divisor", "background_divisor"):
+            require(getattr(self, name) >= 1, self, name, "at least 1")
+        for name in ("thresholds", "foreground_thresholds"):
+            object.__setattr__(self, name, tuple(float(t) for t in getattr(self, name)))
+            require(all(t >= 0 for t in getattr(self, name)), self, name, "not negative")
+        require(bool(self.thresholds), self, "thresholds", "one or more")
+        require_not_negative(self, "class_weight", "nms_added")
+        for name in ("class_threshold", "nms_threshold"):
+            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Of a packed mini-batch."""
+
+    x: Tensor  # f, before dropout [N, D]
+    length: Tensor  # ‖f‖ [N]
+    activation: Tensor  # a [N, C]
+    scores: Tensor  # of a video, before the softmax [B, C]
+    background: Tensor  # of a video's pseudo-background, likewise [B, C]
+    x_action: Tensor  # mean of f over the pseudo-action [B, D]
+    x_background: Tensor  # and the pseudo-background [B, D]
+    videos: Packing
+    network: "Network"
+
+
+class Network(nn.Module):
+    """UM on all streams side by side. Parameters as in :class:`facnet.model.FACNet`."""
+
+    def __init__(self, input_width: int, classes: int, config: Model = Model()):
+        super().__init__()
+        self.config, self.input_width = config, input_width
+        # Initialised as torch does a convolution [C].
+        self.embedding = Embedding(input_width, config.embedding_widths, config.embedding_kernel, 0)
+        width = (input_width, *config.embedding_widths)[-1]
+        self.classifier = nn.Linear(width, classes, bias=False)
+        self.W_f = foreground_vector(width)
+
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
+        """Packed snippets [N, input_width] of videos [B] to `Output`."""
+        config, videos = self.config, Packing(lengths, x.device)
+        x = self.embedding(x, videos, bfloat16)
+        activation = self.classifier(self._dropped(x))
+        k_action, k_background = (
+            [max(1, n // divisor) for n in videos.lengths]
+            for divisor in (config.action_divisor, config.background_divisor))
+        length = torch.linalg.vector_norm(x, dim=1)
+        with torch.no_grad():
+            mask = self._dropped(torch.ones_like(length))
+            longest = torch.stack([own.max() for own in length.split(videos.lengths)])
+            shortness = longest[videos.of_snippet] - length
+            action = top_k_rows(length * mask, videos, k_action)
+            quiet = top_k_rows(shortness * mask, videos, k_background)
+
+        def means(values: Tensor, rows: list[Tensor]) -> Tensor:
+            return torch.stack([values[own].mean(0) for own in rows])
+
+        return Output(
+            x, length, activation, top_k_means(activation, videos, k_action),
+            means(activation, quiet), means(x, action), means(x, quiet), videos, self)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, self.config.dropout, self.training)
+
+
+def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
+    """L_cls + α L_um + β L_be, [B] each.
+
+    L_um = (max(0, m - ‖mean f of pseudo-action‖) + ‖mean f of pseudo-background‖)²; L_be is the
+    distance of the pseudo-background's class probabilities from uniform.
+    """
+    classes = labels.shape[1]
+    target = labels / (labels.sum(1, keepdim=True) + 1e-8)
+    uniform = torch.full_like(labels, 1 / classes)
+    if config.classification == "binary":
+        classification = binary_cross_entropy(output.scores.softmax(-1), target)
+        background = binary_cross_entropy(output.background.softmax(-1), uniform)
+    else:
+        classification = normalised_cross_entropy(output.scores, labels)
+        background = normalised_cross_entropy(output.background, uniform)
+    action, quiet = (torch.linalg.vector_norm(x, dim=1)
+                     for x in (output.x_action, output.x_background))
+    magnitude = ((config.margin - action).relu() + quiet) ** 2
+    found = {"classification": classification, "magnitude": magnitude, "background": background}
+    total = classification + config.magnitude * magnitude + config.background * background
+    if config.lambda_cw > 0:
+        network = output.network
+        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
+                              output.videos, labels, network.config)
+        total = total + config.lambda_cw * found["cw"]
+    return found | {"total": total}
+
+
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Softmax of the video's scores, a, the features' lengths, and the features."""
+    return output.scores.softmax(-1), output.activation, output.length, output.x
+
+
+def action_probability(scores: Scores, config: Localization) -> np.ndarray:
+    """u of each snippet, [N]."""
+    length = np.asarray(scores.foreground, np.float64)
+    if config.foreground == "margin":
+        return np.minimum(length, config.margin) / config.margin
+    parts = []
+    for own in np.split(length, scores.offsets[1:-1]):
+        ordered = np.sort(own)
+        high = ordered[-max(1, len(own) // config.action_divisor):].mean()
+        low = ordered[: max(1, len(own) // config.background_divisor)].mean()
+        parts.append(np.clip((own - low) / max(high - low, 1e-12), 0, 1))
+    return np.concatenate(parts)
+
+
+def sequence(scores: Scores, config: Localization) -> np.ndarray:
+    """c: softmax over classes of a, times u, each class scaled to its video's own range."""
+    c = softmax(scores.activation) * action_probability(scores, config)[:, None]
+    repeats, begin = np.diff(scores.offsets), scores.offsets[:-1]
+    low, high = (np.repeat(extreme.reduceat(c, begin), repeats, axis=0)
+                 for extreme in (np.minimum, np.maximum))
+    return np.clip((c - low) / np.where(high > low, high - low, 1.0), 0, 1)
+
+
+def localize(
+    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
+    config: Localization,
+) -> pd.DataFrame:
+    """Runs of the class's sequence and of u together, ranked by the former; then NMS."""
+    own, factor = scores[stream], config.upsampling
+    kept = Kept(keep(own.probability, config.class_threshold, True), own.offsets * factor)
+    values, action = (kept.values(upsample(one, own.offsets, factor))
+                      for one in (sequence(own, config), action_probability(own, config)))
+    # Strictly above 0, at least any other threshold.
+    thresholds, above = (np.array([np.nextafter(t, 0) if t > 0 else 0.0 for t in values_])
+                         for values_ in (config.thresholds, config.foreground_thresholds))
+    found = kept.runs(values, thresholds, minimum=2)
+    if len(above):
+        also = kept.runs(action, above, minimum=2)
+        found = Runs(*(np.concatenate([getattr(one, name) for one in (found, also)])
+                       for name in ("pair", "start", "end")))
+    probability = own.probability[kept.video, kept.column][found.pair]
+    score = outer_inner(running_sums(values), found, kept, 1.0) + config.class_weight * probability
+    proposals = detections_of(
+        own.videos, classes, kept, found, score, snippet_seconds / factor)
+    return suppress(proposals, 1.0, config.nms_threshold, added=config.nms_added)
+
+
+def fuse(
+    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
+) -> pd.DataFrame:
+    """The one model's detections as they are."""
+    return pd.concat(detections.values(), ignore_index=True)
+
+
+HOST = Experiment(Model(), Training(), Localization())
+METHOD = Method(
+    name="UM",
+    recipes={"UM": HOST, "UM + CW": replace(HOST, training=replace(HOST.training, lambda_cw=0.05))},
+    joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
+    localize=localize, fuse=fuse,
+)

@@ -1,0 +1,263 @@
+"""W-TALC (Paul, Roy and Roy-Chowdhury, ECCV 2018), with and without CW.
+
+One model on both streams side by side. A class's score of a video is the mean of its k largest
+snippet scores (MIL); videos that share a class shall be alike where that class's scores are high,
+and unlike its snippets elsewhere (CASL, the co-activity similarity loss). Followed is the authors'
+PyTorch code [C]. A short video is not padded here, since videos are packed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from facnet.config import (
+    CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
+)
+from facnet.localization import Kept, Scores, detections_of
+from facnet.losses import normalised_cross_entropy
+from facnet.methods.blocks import HostModel, cw_loss, foreground_vector, top_k_means
+from facnet.methods.method import Method
+from facnet.model import Embedding, Packing
+
+__all__ = ["METHOD", "Localization", "Model", "Network", "Training", "batches", "co_activity"]
+
+
+@dataclass(frozen=True)
+class Model(HostModel):
+    """W-TALC's network.
+
+    Attributes
+    ----------
+    embedding_widths
+        One layer as wide as both streams [C].
+    dropout
+        .7, which rounds to 179/256 [C].
+    top_k_divisor : int
+        k is a video's snippets over this, 8 [C][R] ...
+    top_k_rounding : {"ceil", "floor"}
+        ... rounded up in the code, which is followed, down in the text [R]; at least 1.
+    """
+
+    embedding_widths: tuple[int, ...] = (2048,)
+    dropout: float = 0.7
+    top_k_divisor: int = 8
+    top_k_rounding: str = "ceil"
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self.top_k_divisor >= 1, self, "top_k_divisor", "at least 1")
+        require_choice(self, "top_k_rounding", ("ceil", "floor"))
+
+
+@dataclass(frozen=True)
+class Training(CommonTraining):
+    """W-TALC's training.
+
+    Attributes
+    ----------
+    epochs
+        The code may run 100,000 steps of 10 videos and is tested every 500 [C]; the text's number
+        is not known. 300 epochs are 6,000 steps on 200 videos [P].
+    weight_decay
+        5e-4 [C].
+    snippets, sampling
+        A longer video is cropped to 750 in a row, a shorter one taken whole [C].
+    pairs : int
+        How many pairs of videos that share a class a mini-batch begins with, 3 [C]. Only between
+        the two of a pair is CASL taken [C], not between all that share a class as in the text [R].
+    mil_share : float
+        λ: L = λ L_MIL + (1 - λ) L_CASL, .5 [C][R].
+    margin : float
+        Of CASL, .5 [C][R].
+    lambda_cw
+        .1 to start from [P].
+    """
+
+    epochs: int = 300
+    weight_decay: float = 5e-4
+    snippets: int | None = 750
+    sampling: str = "crop"
+    pairs: int = 3
+    mil_share: float = 0.5
+    margin: float = 0.5
+
+    def __post_init__(self):
+        super().__post_init__()
+        fits = 0 <= 2 * self.pairs <= self.batch_size
+        require(fits, self, "pairs", "0 to half of batch_size")
+        require(0 <= self.mil_share <= 1, self, "mil_share", "in [0, 1]")
+        require_not_negative(self, "margin")
+
+
+@dataclass(frozen=True)
+class Localization:
+    """W-TALC's test procedure [C].
+
+    Attributes
+    ----------
+    threshold_factor : float
+        A run is above this share of the way from a sequence's least to its largest score, .5. The
+        authors say that without CASL about .6 to .65 is needed.
+    minimum_length : int
+        Snippets that a run must last, 2.
+    class_weight : float
+        A run is ranked by its largest score plus this times the class's score of the video, .7.
+    top_k_divisor : int
+        The class's score is the mean of the video's largest snippets over this, rounded down; a
+        class is localised if it is above 0.
+    """
+
+    threshold_factor: float = 0.5
+    minimum_length: int = 2
+    class_weight: float = 0.7
+    top_k_divisor: int = 8
+
+    def __post_init__(self):
+        check_types(self)
+        require(0 <= self.threshold_factor <= 1, self, "threshold_factor", "in [0, 1]")
+        require_not_negative(self, "minimum_length", "class_weight")
+        require(self.top_k_divisor >= 1, self, "top_k_divisor", "at least 1")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Of a packed mini-batch."""
+
+    x: Tensor  # after ReLU and dropout [N, D]
+    activation: Tensor  # A [N, C]
+    scores: Tensor  # of a video, before the softmax [B, C]
+    videos: Packing
+    network: "Network"
+
+
+class Network(nn.Module):
+    """W-TALC on all streams side by side. Parameters as in :class:`facnet.model.FACNet`."""
+
+    def __init__(self, input_width: int, classes: int, config: Model = Model()):
+        super().__init__()
+        self.config, self.input_width = config, input_width
+        self.embedding = Embedding(input_width, config.embedding_widths, 1, config.dropout)
+        self.embedding.reset_parameters()
+        width = (input_width, *config.embedding_widths)[-1]
+        self.classifier = nn.Linear(width, classes)
+        nn.init.xavier_uniform_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
+        # Without a background class, one vector for the foreground has nothing to be mistaken for.
+        self.W_f = foreground_vector(width)
+
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
+        """Packed snippets [N, input_width] of videos [B] to `Output`."""
+        videos = Packing(lengths, x.device)
+        x = self.embedding(x, videos, bfloat16)
+        activation = self.classifier(x)
+        divisor, up = self.config.top_k_divisor, self.config.top_k_rounding == "ceil"
+        k = [max(1, -(-length // divisor) if up else length // divisor)
+             for length in videos.lengths]
+        return Output(x, activation, top_k_means(activation, videos, k), videos, self)
+
+
+def batches(labels: Tensor, config: Training) -> Iterable[Tensor]:
+    """As many mini-batches as the videos would fill: pairs that share a class, then any videos.
+
+    A class is drawn at random, then two of its videos; each with replacement [C].
+    """
+    rest = config.batch_size - 2 * config.pairs
+    present = labels.any(0).nonzero().squeeze(1)
+    for _ in range(-(-len(labels) // config.batch_size)):
+        chosen = present[torch.randint(len(present), (config.pairs,))]
+        pairs = [of[torch.randint(len(of), (2,))]
+                 for of in (labels[:, c].nonzero().squeeze(1).cpu() for c in chosen)]
+        yield torch.cat([*pairs, torch.randint(len(labels), (rest,))])
+
+
+def co_activity(output: Output, labels: Tensor, config: Training) -> Tensor:
+    """CASL, a number: the mean over a batch's first pairs and the classes that a pair shares.
+
+    With a(t) the softmax over time of the class's scores, H = Σ a x is a video's feature where the
+    class is active, L = Σ (1 - a) x / max(T - 1, 1) elsewhere, d(u, v) = 1 - cos(u, v):
+
+    ½ [d(H_m, H_n) - d(H_m, L_n) + margin]₊ + ½ [d(H_m, H_n) - d(L_m, H_n) + margin]₊
+    """
+    videos, x = output.videos, output.x
+    a = videos.softmax(output.activation, (1.0,))  # [N, 1, C]
+    H = videos.weighted_sums(a, x).squeeze(1)  # [B, C, D]
+    count = torch.tensor(videos.lengths, device=x.device).view(-1, 1, 1)
+    L = (videos.sums(x).unsqueeze(1) - H) / (count - 1).clamp_min(1)
+    m, n = slice(0, 2 * config.pairs, 2), slice(1, 2 * config.pairs, 2)
+
+    def d(u: Tensor, v: Tensor) -> Tensor:
+        return 1 - torch.cosine_similarity(u, v, dim=-1)
+
+    alike = d(H[m], H[n])  # [pairs, C]
+    each = (0.5 * (alike - d(H[m], L[n]) + config.margin).relu()
+            + 0.5 * (alike - d(L[m], H[n]) + config.margin).relu())
+    shared = labels[m] * labels[n]
+    return (each * shared).sum() / shared.sum().clamp_min(1)
+
+
+def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
+    """λ L_MIL + (1 - λ) L_CASL; [B] each, CASL the batch's one number for all of them."""
+    mil = normalised_cross_entropy(output.scores, labels)
+    casl = co_activity(output, labels, config).expand_as(mil)
+    found = {"mil": mil, "casl": casl}
+    total = config.mil_share * mil + (1 - config.mil_share) * casl
+    if config.lambda_cw > 0:
+        network = output.network
+        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
+                              output.videos, labels, network.config)
+        total = total + config.lambda_cw * found["cw"]
+    return found | {"total": total}
+
+
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, None, Tensor]:
+    """Softmax of the video's scores, A, nothing for the foreground, and the features."""
+    return output.scores.softmax(-1), output.activation, None, output.x
+
+
+def sequence(scores: Scores, config: Localization) -> np.ndarray:
+    """A, the logits."""
+    return scores.activation
+
+
+def localize(
+    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
+    config: Localization,
+) -> pd.DataFrame:
+    """Runs above one threshold of each video's and class's own; no run overlaps another."""
+    own = scores[stream]
+    parts = np.split(np.asarray(own.activation, np.float64), own.offsets[1:-1])
+    of_video = np.stack([
+        np.sort(part, axis=0)[-max(1, len(part) // config.top_k_divisor):].mean(0)
+        for part in parts])  # [V, C]
+    low, high = (np.stack([extreme(part, axis=0) for part in parts])
+                 for extreme in (np.min, np.max))
+    threshold = low + config.threshold_factor * (high - low)
+
+    kept = Kept(of_video > 0, own.offsets)
+    values = kept.values(own.activation)
+    runs = kept.runs(
+        values, threshold[kept.video, kept.column][:, None], config.minimum_length)
+    largest = np.array([values[a:b].max() for a, b in zip(runs.start, runs.end)])
+    score = largest + config.class_weight * of_video[kept.video, kept.column][runs.pair]
+    return detections_of(own.videos, classes, kept, runs, score, snippet_seconds)
+
+
+def fuse(
+    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
+) -> pd.DataFrame:
+    """The one model's detections as they are."""
+    return pd.concat(detections.values(), ignore_index=True)
+
+
+HOST = Experiment(Model(), Training(), Localization())
+METHOD = Method(
+    name="W-TALC",
+    recipes={"W-TALC": HOST,
+             "W-TALC + CW": replace(HOST, training=replace(HOST.training, lambda_cw=0.1))},
+    joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
+    localize=localize, fuse=fuse, batches=batches,
+)
