@@ -19,13 +19,14 @@ from facnet import published
 from facnet.config import Experiment
 from facnet.datasets import Dataset
 from facnet.experiments import foreground_separation, read_record, separation
-from facnet.sweeps import BRANCHES, interval, summary, verdict
+from facnet.sweeps import BRANCHES, HOSTS, interval, summary, verdict
 from facnet.localization import Scores
 
 __all__ = [
-    "Comparison", "best_by_other_seeds", "caution", "cell", "claims", "compare", "fig4_claims",
+    "Comparison", "best_by_other_seeds", "caution", "cell", "claims", "compare", "consistencies",
+    "fig4_claims",
     "gains", "outcome", "readable_claims", "readable_rows", "resampled", "rows", "separations",
-    "table3_claims", "table4_claims",
+    "table3_claims", "table4_claims", "table5_claims",
 ]
 
 
@@ -191,7 +192,7 @@ def rows(
     return table.join(behind[kept])
 
 
-def cell(mean: float, low: float, high: float, sign: bool = False) -> str:
+def cell(mean: float, low: float, high: float, sign: bool = False, digits: int = 1) -> str:
     """A mean with its interval in words: "17.9 [17.0, 19.1]"; without one if there is none.
 
     Examples
@@ -199,7 +200,7 @@ def cell(mean: float, low: float, high: float, sign: bool = False) -> str:
     >>> cell(17.94, 17.01, 19.12), cell(1.2, float("nan"), float("nan"), sign=True)
     ('17.9 [17.0, 19.1]', '+1.2')
     """
-    form = "{:+.1f}" if sign else "{:.1f}"
+    form = f"{{:{'+' if sign else ''}.{digits}f}}"
     if np.isnan(mean):
         return ""
     if np.isnan(low):
@@ -316,6 +317,34 @@ def separations(
         for name, own in scores.items() for seed, one in enumerate(own)])
 
 
+def consistencies(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """How far each variant's foreground lies where its class scores do, in words.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    folder : str or Path
+        Where its records are.
+
+    Returns
+    -------
+    DataFrame [method, stream, rank correlation, tIoU of supports]
+        Means over test videos and their classes (:func:`facnet.consistency.consistency`), with
+        the 95 % interval over seeds.
+    """
+    found = []
+    for name, own in frame.drop_duplicates(["variant", "seed"]).groupby("variant", sort=False):
+        records = [read_record(Path(folder), key)["consistency"] for key in own.key]
+        for stream in records[0]:
+            rank, tiou = (interval(one[stream][what] for one in records)
+                          for what in ("rank_correlation", "support_tiou"))
+            found.append({"method": name, "stream": stream,
+                          "rank correlation": cell(*rank, digits=2),
+                          "tIoU of supports": cell(*tiou, digits=2)})
+    return pd.DataFrame(found)
+
+
 def gains(areas: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> pd.DataFrame:
     """Whether models separate better with something than without it.
 
@@ -395,6 +424,12 @@ def table4_claims() -> list[Comparison]:
             found.append(Comparison(claim, f"{column}: ({better}) over ({worse})",
                                     (f"{column} ({better})",), (f"{column} ({worse})",)))
     return found
+
+
+def table5_claims() -> list[Comparison]:
+    """What section 4.4 says of Table 5: the CW branch helps every host."""
+    return [Comparison("CW helps every host", f"{host} + CW over {host}", (f"{host} + CW",),
+                       (host,), each=True) for host in HOSTS]
 
 
 def best_by_other_seeds(frame: pd.DataFrame, names: list[str], label: str) -> pd.DataFrame:

@@ -197,7 +197,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.command()
-@click.argument("name", metavar="table3|table4|fig4|seeds|collapse")
+@click.argument("name", metavar="table3|table4|fig4|table5|lambda_cw|seeds|collapse")
 @DATASET
 @PROFILE
 @DEVICE
@@ -225,13 +225,11 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
     """
-    from facnet import config
-    from facnet.methods import preset as recipe
-    from facnet.sweeps import summary, sweep
+    from facnet.sweeps import base_of, summary, sweep
 
     if out and not out.parent.is_dir():
         raise FacnetError(f"--out {out}: its folder does not exist.")
-    base = config.changed(config.profile(profile).apply(recipe(preset)), _changes(changes))
+    base = base_of(name, profile, preset, _changes(changes))
     frame = sweep(name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
         frame.to_csv(out, index=False)

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from facnet.config import Experiment, to_dict
+from facnet.consistency import consistency
 from facnet.datasets import Dataset
 from facnet.datasets.files import read_json, write_json
 from facnet.errors import FacnetError
@@ -244,6 +245,9 @@ def record(
         "held_out": _held_out(result, dataset, device),
         "resampled": resampled_averages(evaluation, dataset).tolist(),
         "separation": separations,
+        "consistency": {
+            stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
+            for stream, own in result.scores.items()},
         "collapsed": [stream for stream, area in separations.items() if area < 0.5],
         "losses": {stream: history.drop(columns="epoch").to_dict("list")
                    for stream, history in result.histories.items()},

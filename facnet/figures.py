@@ -16,17 +16,18 @@ from matplotlib.lines import Line2D
 from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
-from facnet.config import LocalizationConfig
+from facnet.config import Experiment, LocalizationConfig
+from facnet.consistency import selection_and_class
 from facnet.datasets import Dataset
 from facnet.evaluation import Evaluation, to_snippets
 from facnet.localization import Scores, localize, propose, sequences
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "COLOURS", "activations", "ceilings", "differences", "example_video",
+    "COLOURS", "activations", "ceilings", "cw_weights", "differences", "example_video",
     "foreground_through_training", "instance_lengths", "lambda_maps", "on_page",
-    "precision_recall", "save_figure", "save_table", "seeds", "snippet_grid", "stages", "strip",
-    "timeline", "training_curves", "use_style",
+    "precision_recall", "save_figure", "save_table", "seeds", "selection", "snippet_grid",
+    "stages", "strip", "timeline", "training_curves", "use_style",
 ]
 
 COLOURS = {
@@ -227,6 +228,72 @@ def lambda_maps(frame: pd.DataFrame) -> Figure:
         if not roomy:
             axes.tick_params(labelsize=7)
     figure.colorbar(image, ax=panels, label="AVG (%)", shrink=0.8)
+    return figure
+
+
+def cw_weights(frame: pd.DataFrame, chosen: dict[str, float]) -> Figure:
+    """What the weight of the CW branch does in each host: held-out loss above, AVG below.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The sweep lambda_cw.
+    chosen : dict of str to float
+        By host, the weight that `facnet.sweeps.chosen_weights` takes: a line.
+    """
+    hosts = list(frame.host.unique())
+    figure, panels = plt.subplots(2, len(hosts), figsize=(7.2, 3.6), sharex=True, sharey="row",
+                                  squeeze=False)
+    own = frame.drop_duplicates(["variant", "seed"])
+    for host, column in zip(hosts, panels.T):
+        for axes, value in zip(column, ("held_out_loss", "average")):
+            colour = COLOURS["train" if value == "held_out_loss" else "test"]
+            points = own[own.host == host]
+            axes.axvline(chosen[host], color=COLOURS["cw"], lw=6, alpha=0.15)
+            axes.plot(points.lambda_cw, points[value], "o", color=colour, ms=3, alpha=0.6)
+            mean = points.groupby("lambda_cw")[value].mean()
+            axes.plot(mean.index, mean, color=colour, lw=1.2)
+            axes.set(xscale="log")
+        column[0].set_title(host)
+        column[1].set(xlabel=r"$\lambda_{CW}$", ylim=(0, None))
+        ticks = sorted(own.lambda_cw.unique())[::2]
+        column[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        column[1].minorticks_off()
+    panels[0, 0].set_ylabel("loss, held-out\ntraining videos")
+    panels[1, 0].set_ylabel("AVG (%), test videos")
+    return figure
+
+
+def selection(
+    dataset: Dataset, models: dict[str, tuple[Experiment, Scores]], video: str, label: str
+) -> Figure:
+    """Fig. 1 of the paper: what selects foreground, and the class's probability; a row a method.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    models : dict of str to (Experiment, Scores)
+        By name, scores of one stream or of all side by side.
+    video, label : str
+    """
+    figure, panels = plt.subplots(len(models), 1, figsize=(7.2, 1.15 * len(models) + 0.8),
+                                  sharex=True, squeeze=False)
+    column, truth = dataset.classes.index(label), _of(dataset.instances, video, label)
+    for axes, (name, (experiment, scores)) in zip(panels[:, 0], models.items()):
+        rows = scores.rows(video)
+        time = _seconds(dataset, rows)
+        for values, what in zip(selection_and_class(scores, column, experiment),
+                                ("foreground", "class")):
+            own = values[rows] - values[rows].min()
+            axes.plot(time, own / max(own.max(), 1e-12), color=COLOURS[what], lw=1.1)
+        _bars(axes, truth, 0, 1, COLOURS["ground truth"], alpha=0.2)
+        axes.set(yticks=[], ylim=(-0.03, 1.03))
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+    axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+    _key(figure, {
+        "selection of foreground": {"ls": "-", "color": COLOURS["foreground"]},
+        f"probability of {label}": {"ls": "-", "color": COLOURS["class"]},
+        "ground truth": {"marker": "s", "color": COLOURS["ground truth"], "alpha": 0.3}})
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Which experiments make Tables 3 and 4 and Fig. 4, and what they say together.
+"""Which experiments make Tables 3 to 5 and Fig. 4, and what they say together.
 
 The paper leaves open how a branch is weighed when others are off. Here the losses that are on keep
 the preset's ratios and the largest has weight 1, as the main branch has in the paper. All rows are
@@ -21,18 +21,25 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet import published
-from facnet.config import Experiment, profile
+from facnet.config import Experiment, changed, profile
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import write_json
 from facnet.errors import FacnetError, suggest
 from facnet.experiments import experiment_key, read_record, record, write_record
-from facnet.methods import preset
+from facnet.methods import preset, recipes
 
-__all__ = ["SWEEPS", "Failure", "Variant", "paired", "summary", "sweep", "variants", "verdict"]
+__all__ = [
+    "HOSTS", "SWEEPS", "Failure", "Variant", "base_of", "chosen_weights", "summary", "sweep",
+    "variants", "verdict",
+]
 
 BRANCHES = ("cw", "ca", "mil")
 LIVES = 3  # how often workers here may be lost before what is left has failed
 # λ of Fig. 4: the paper prints no grid.
+# Table 5: the methods that take the CW branch in, and the weights to choose from for each.
+HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
+WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
+HELD_OUT = 0.2  # of the training videos, for the choice
 COARSE, FINE = (0.001, 0.03, 1.0), (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -61,14 +68,40 @@ class Failure(FacnetError):
     """Some experiments of a sweep failed; the others are kept."""
 
 
-def variants(name: str, base: Experiment, fine: bool = False) -> list[Variant]:
+def base_of(
+    name: str, profile_name: str = "quick", preset_name: str = "released",
+    changes: dict[str, object] | None = None,
+) -> Experiment | dict[str, Experiment]:
+    """What a sweep varies: the full model, or for Table 5 every recipe of it by name.
+
+    Parameters
+    ----------
+    name : str
+        The sweep.
+    profile_name : str
+        Gives sizes.
+    preset_name : str
+        The full model's recipe.
+    changes : dict, optional
+        Of fields by dotted name, {"training.epochs": 5}; in Table 5 of every recipe.
+    """
+    size, changes = profile(profile_name), changes or {}
+    if name not in ("table5", "lambda_cw"):
+        return changed(size.apply(preset(preset_name)), changes)
+    named = ["STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)]
+    return {one: changed(size.apply(recipes()[one]), changes) for one in named}
+
+
+def variants(
+    name: str, base: Experiment | dict[str, Experiment], fine: bool = False
+) -> list[Variant]:
     """The variants of a sweep.
 
     Parameters
     ----------
-    name : {"table3", "table4", "fig4", "seeds", "collapse"}
-    base : Experiment
-        The full model: a preset at a profile's sizes.
+    name : {"table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
+    base : Experiment or dict of str to Experiment
+        As `base_of` gives it: the full model at a profile's sizes, or the recipes of Table 5.
     fine : bool
         A fine grid of λ in Fig. 4, 7 values each instead of 3.
 
@@ -139,6 +172,39 @@ def _fig4(base: Experiment, fine: bool) -> list[Variant]:
     return points
 
 
+def _table5(base: dict[str, Experiment], fine: bool) -> list[Variant]:
+    printed = published.table(5).set_index("method").average.rename(
+        lambda method: method.removesuffix(" (reproduced)"))
+    found = []
+    for name, paper in printed.items():
+        host, _, _ = name.partition(" + CW")
+        weight = base[name].training.lambda_cw
+        found.append(Variant(name, base[name], paper, {"host": host, "lambda_cw": weight}))
+    return found
+
+
+def _lambda_cw(base: dict[str, Experiment], fine: bool) -> list[Variant]:
+    """Weights of the CW branch in each host, without a fifth of the training videos."""
+    found = []
+    for host, weight in product(HOSTS, WEIGHTS):
+        experiment = changed(base[f"{host} + CW"], {
+            "training.lambda_cw": weight, "training.held_out": HELD_OUT})
+        found.append(Variant(f"{host}, λ_CW {weight:g}", experiment, np.nan,
+                             {"host": host, "lambda_cw": weight}))
+    return found
+
+
+def chosen_weights(frame: pd.DataFrame) -> dict[str, float]:
+    """The weight of the CW branch in each host, from a sweep of "lambda_cw".
+
+    That of least binary cross-entropy on the held-out training videos, the mean over seeds: each
+    video's probability of each class against its labels. Neither segments nor test videos count.
+    """
+    loss = frame.drop_duplicates(["variant", "seed"]).groupby(
+        ["host", "lambda_cw"]).held_out_loss.mean()
+    return {host: float(own.droplevel("host").idxmin()) for host, own in loss.groupby("host")}
+
+
 def _seeds(base: Experiment, fine: bool) -> list[Variant]:
     return [Variant("released", base, np.nan, {})]
 
@@ -151,21 +217,26 @@ def _collapse(base: Experiment, fine: bool) -> list[Variant]:
             Variant("λ_CA 1", attention, np.nan, {})]
 
 
-SWEEPS: dict[str, Callable[[Experiment, bool], list[Variant]]] = {
-    "table3": _table3, "table4": _table4, "fig4": _fig4, "seeds": _seeds, "collapse": _collapse,
+SWEEPS: dict[str, Callable[..., list[Variant]]] = {
+    "table3": _table3, "table4": _table4, "fig4": _fig4, "table5": _table5,
+    "lambda_cw": _lambda_cw, "seeds": _seeds, "collapse": _collapse,
 }
 
 
 def sweep(
     name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
-    folder: str | Path = "results/experiments", base: Experiment | None = None, jobs: int = 1,
+    folder: str | Path = "results/experiments",
+    base: Experiment | dict[str, Experiment] | None = None, jobs: int = 1,
     scheduler: str | None = None, protocol: str = "released", device: str = "cpu",
 ) -> pd.DataFrame:
     """Run what is missing of a sweep and give all of it.
 
+    Table 5 runs the sweep "lambda_cw" first, and takes for each host the weight of the CW branch
+    that `chosen_weights` finds in it.
+
     Parameters
     ----------
-    name : {"table3", "table4", "fig4", "seeds", "collapse"}
+    name : {"table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
     dataset : str
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.
@@ -176,8 +247,8 @@ def sweep(
     folder : str or Path
         Where records are. Only the calling process writes there, each record whole or not at all;
         several may do so at once.
-    base : Experiment, optional
-        The full model; by default the preset `released` at the profile's sizes.
+    base : Experiment or dict of str to Experiment, optional
+        What is varied; by default what `base_of` gives.
     jobs : int
         Processes on this machine.
     scheduler : str, optional
@@ -190,7 +261,8 @@ def sweep(
     DataFrame
         A row a variant, seed and tIoU: variant, the columns of its `place`, paper, seed, tiou,
         mean_ap, average (AVG), other_average (AVG by the other threshold rule), classification,
-        collapsed (streams, joined by "+"), seconds, key.
+        collapsed (streams, joined by "+"), seconds, key; and, where training videos were held out,
+        held_out_classification and held_out_loss.
 
     Raises
     ------
@@ -200,7 +272,14 @@ def sweep(
         If there is no such sweep, data set or profile.
     """
     folder, data = Path(folder), _load(dataset, profile_name)
-    base = base or profile(profile_name).apply(preset("released"))
+    base = base or base_of(name, profile_name)
+    if name == "table5":
+        weights = chosen_weights(sweep(
+            "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
+            device))
+        base = base | {f"{host} + CW": changed(
+            base[f"{host} + CW"], {"training.lambda_cw": weight})
+            for host, weight in weights.items()}
     cells = variants(name, base, fine=profile_name == "full")
     fingerprint = data.fingerprint()
     wanted = {}  # variants that coincide run once
@@ -318,6 +397,8 @@ def _frame(
     for cell, seed in product(cells, range(seeds)):
         key = experiment_key(fingerprint, replace(cell.experiment, seed=seed), protocol)
         one = found[key]
+        judged = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
+                  if name != "videos"}
         for tiou, mean_ap in zip(one["tiou"], one["mean_ap"]):
             rows.append({
                 "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
@@ -325,6 +406,7 @@ def _frame(
                 "other_average": (one["other_rule"] or {}).get("average", np.nan),
                 "classification": one["classification"],
                 "collapsed": "+".join(one["collapsed"]), "seconds": one["seconds"], "key": key,
+                **judged,
             })
     return pd.DataFrame(rows)
 
@@ -358,15 +440,6 @@ def summary(frame: pd.DataFrame, value: str = "average") -> pd.DataFrame:
             "collapsed": int((own.collapsed != "").sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
-
-
-def paired(
-    frame: pd.DataFrame, better: str, worse: str, value: str = "average"
-) -> tuple[float, float, float]:
-    """Mean difference of two variants over the seeds that both have, with its 95 % interval."""
-    by_seed = frame.drop_duplicates(["variant", "seed"]).pivot(
-        index="seed", columns="variant", values=value)
-    return interval((by_seed[better] - by_seed[worse]).dropna())
 
 
 def verdict(low: float, high: float, n: int) -> str:

@@ -94,8 +94,8 @@ def test_checkpoints_that_do_not_belong_together_are_refused(trained, tmp_path, 
     localization = replace(flow.experiment.localization, minimum_length=1)
     save_checkpoint(tmp_path / "flow.safetensors", replace(
         flow, experiment=replace(flow.experiment, localization=localization)))
-    assert "rgb.safetensors: its method or its settings of localization differ from those of stream flow" in (
-        fails(capsys, *whole))
+    assert ("rgb.safetensors: its method or its settings of localization differ from those of"
+            " stream flow") in fails(capsys, *whole)
     (tmp_path / "flow.safetensors").unlink()
     assert f"{tmp_path}: no checkpoint of stream flow" in fails(capsys, *whole)
     assert not (tmp_path / "d.json").exists()

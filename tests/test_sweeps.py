@@ -27,7 +27,7 @@ from facnet.experiments import (
 )
 from facnet.methods import preset
 from facnet.grid import perfect_scores
-from facnet.sweeps import interval, paired, summary, sweep, variants, verdict
+from facnet.sweeps import interval, summary, sweep, variants, verdict
 
 BASE = profile("smoke").apply(preset("released"))
 TINY = replace(BASE, training=replace(BASE.training, epochs=1))
@@ -257,8 +257,6 @@ def test_the_interval_is_of_the_mean_and_pairs_take_out_what_seeds_share():
     mean, low, high = interval(seeds)
     assert low < mean < high
     assert high - low == pytest.approx(2 * 1.96 * seeds.std() / np.sqrt(30), rel=0.1)
-    difference, low, high = paired(frame, "a", "b")
-    assert 0.5 < low < difference < high < 1.5
     table = summary(frame)
     assert list(table.index) == ["a", "b"] and table.collapsed.tolist() == [1, 0]
     assert table.n.tolist() == [30, 30] and len(table["values"]["a"]) == 30

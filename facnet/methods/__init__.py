@@ -4,16 +4,25 @@ What trains, localises, evaluates and sweeps asks this table and knows no method
 """
 
 from dataclasses import replace
+from importlib import import_module
 
 from facnet.config import Experiment, from_dict
 from facnet.errors import FacnetError, suggest
-from facnet.methods import bm, fac_net, stpn, um, w_talc
 from facnet.methods.method import Method
 
 __all__ = ["METHODS", "Method", "experiment_of", "method_of", "preset", "recipes"]
 
+# The modules of this folder that hold a METHOD.
+MODULES = (
+    "fac_net",
+    "stpn",
+    "bm",
+    "w_talc",
+    "um",
+)
 METHODS: dict[str, Method] = {
-    one.METHOD.name: one.METHOD for one in (fac_net, stpn, bm, w_talc, um)}
+    method.name: method
+    for method in (import_module(f"facnet.methods.{name}").METHOD for name in MODULES)}
 
 
 def method_of(experiment: Experiment) -> Method:

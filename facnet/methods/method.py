@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from facnet.config import CommonTraining, Experiment
 from facnet.datasets import Dataset
 from facnet.localization import Scores
+from facnet.methods.blocks import softmax
 
 __all__ = ["Method", "shuffled"]
 
@@ -55,6 +56,8 @@ class Method:
         (labels [V, C], training config) to the mini-batches of an epoch, as indices of videos.
     frame_logits : callable, optional
         (network, Output) to [N, K], for training on labels of snippets.
+    snippet_probability : callable
+        (activation [N, K]) to the probability of each class in each snippet, [N, K].
     other_rule : callable, optional
         From a localization config to that of another threshold rule, to compare with.
     """
@@ -69,6 +72,7 @@ class Method:
     localize: Callable[[dict[str, Scores], str, tuple[str, ...], float, Any], pd.DataFrame]
     fuse: Callable[[dict[str, pd.DataFrame], float, Any], pd.DataFrame]
     batches: Callable[[Tensor, Any], Iterable[Tensor]] = shuffled
+    snippet_probability: Callable[[np.ndarray], np.ndarray] = softmax
     frame_logits: Callable[[nn.Module, Any], Tensor] | None = None
     other_rule: Callable[[Any], Any] | None = None
 

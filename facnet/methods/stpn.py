@@ -229,5 +229,5 @@ METHOD = Method(
             EMBEDDING, training=replace(EMBEDDING.training, lambda_cw=0.05)),
     },
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse,
+    localize=localize, fuse=fuse, snippet_probability=sigmoid,
 )

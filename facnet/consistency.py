@@ -1,0 +1,60 @@
+"""Foreground-action consistency, measured: is a method's foreground where its class scores are?
+
+The paper shows it in Fig. 1 for one video. Here it is two numbers over all test videos: the rank
+correlation of what selects foreground with the scores of the video's class, snippet by snippet, and
+the overlap of the snippets that each of them marks.
+"""
+
+import numpy as np
+import pandas as pd
+
+from facnet.config import Experiment
+from facnet.datasets import Dataset
+from facnet.localization import Scores
+from facnet.methods import method_of
+
+__all__ = ["consistency", "selection_and_class"]
+
+
+def selection_and_class(
+    scores: Scores, column: int, experiment: Experiment = Experiment()
+) -> tuple[np.ndarray, np.ndarray]:
+    """What selects foreground, and the probability of a class, for each snippet: [N] each.
+
+    The first is FAC-Net's S_f, STPN's and BM's attention, UM's length of features. W-TALC selects
+    the snippets of largest score, so there it is the class's score A itself.
+    """
+    foreground = scores.foreground
+    if foreground is None:
+        foreground = scores.activation[:, column]
+    return foreground, method_of(experiment).snippet_probability(scores.activation)[:, column]
+
+
+def consistency(
+    scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()
+) -> pd.DataFrame:
+    """How well the two agree, in each video and for each class that it shows.
+
+    Returns
+    -------
+    DataFrame [video, label, rank_correlation, support_tiou]
+        Spearman's rank correlation of the two sequences, 0 where one is flat; and intersection over
+        union of the snippets above the middle of each sequence's own range.
+    """
+    from scipy.stats import rankdata
+
+    rows = []
+    labels = dataset.labels(scores.videos)
+    for column, label in enumerate(dataset.classes):
+        selection, of_class = selection_and_class(scores, column, experiment)
+        for v in np.flatnonzero(labels[:, column]):
+            own = slice(scores.offsets[v], scores.offsets[v + 1])
+            pair = np.stack([selection[own], of_class[own]]).astype(np.float64)
+            ranks = np.stack([rankdata(one) for one in pair])
+            ranks -= ranks.mean(1, keepdims=True)
+            norm = np.sqrt((ranks**2).sum(1).prod())
+            middle = (pair.min(1, keepdims=True) + pair.max(1, keepdims=True)) / 2
+            a, b = pair > middle
+            rows.append((scores.videos[v], label, ranks.prod(0).sum() / norm if norm else 0.0,
+                         (a & b).sum() / max((a | b).sum(), 1)))
+    return pd.DataFrame(rows, columns=["video", "label", "rank_correlation", "support_tiou"])
