@@ -33,7 +33,7 @@ from facnet.training import fit, frame_labels, predict, training_videos
 
 __all__ = [
     "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
-    "foreground_separation", "mean_and_interval", "provenance", "read_record",
+    "foreground_separation", "provenance", "read_record",
     "record", "remembered", "run", "run_seeds", "separation", "stream_scores",
     "video_probability", "write_record",
 ]
@@ -381,20 +381,6 @@ def _revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return said.stdout.strip()
-
-
-def mean_and_interval(values: Iterable[float]) -> tuple[float, float]:
-    """Mean over seeds and half the width of its 95 % interval (Student's t).
-
-    With a single value the half-width is NaN.
-    """
-    from scipy.stats import t
-
-    values = np.asarray(list(values), float)
-    if len(values) < 2:
-        return float(values.mean()), float("nan")
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(t.ppf(0.975, len(values) - 1) * error)
 
 
 def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str = "released") -> str:

@@ -28,9 +28,10 @@ from torch.nn import functional
 from facnet.config import Experiment, ModelConfig, TrainingConfig
 from facnet.datasets import Dataset, load
 from facnet.evaluation import evaluate
-from facnet.experiments import mean_and_interval, run
+from facnet.experiments import run
 from facnet.methods import METHODS, preset
 from facnet.model import FACNet
+from facnet.sweeps import interval
 from facnet.training import adam, fit, has_bfloat16, pack, train_step
 
 FILE = Path(__file__).with_name("benchmark.json")
@@ -380,11 +381,11 @@ def _differences(measured: dict) -> str:
         if size in measured:
             one = measured[size]
             plain, rounded = np.array(one["float32"]), np.array(one["bfloat16"])
-            mean, half = mean_and_interval(rounded - plain)
+            mean, low, high = interval(rounded - plain)
             lines.append(
                 f"| synthetic, `{size}` | {one['epochs']}, {one['embedding_widths'][-1]} wide"
                 f" | {plain.mean():.1f} | {rounded.mean():.1f}"
-                f" | {mean:+.2f} ± {half:.2f}, {len(plain)} seeds |")
+                f" | {mean:+.2f} [{low:+.2f}, {high:+.2f}], {len(plain)} seeds |")
     return "\n".join(lines)
 
 

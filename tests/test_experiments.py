@@ -14,7 +14,7 @@ from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
 from facnet.experiments import (
-    detect, evaluate_test, mean_and_interval, provenance, run, run_seeds,
+    detect, evaluate_test, provenance, run, run_seeds,
 )
 from facnet.localization import fuse, localize
 from facnet.methods import preset
@@ -103,13 +103,6 @@ def test_seeds_differ_and_carry_their_number(data):
     first, second = run_seeds(data, experiment, range(2))
     assert (first.experiment.seed, second.experiment.seed) == (0, 1)
     assert not np.array_equal(first.scores["rgb"].activation, second.scores["rgb"].activation)
-
-
-def test_mean_and_interval_are_students():
-    mean, half = mean_and_interval([1.0, 2.0, 3.0])
-    assert mean == 2.0
-    assert half == pytest.approx(4.302653 / np.sqrt(3), rel=1e-5)
-    assert np.isnan(mean_and_interval([1.0])[1])
 
 
 def test_provenance_never_passes_synthetic_data_off_as_thumos14(data):
