@@ -7,15 +7,19 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import comb
+from scipy.stats import binomtest
 
-from facnet.claims import cell
+from facnet.claims import cell, ends, percent
 from facnet.config import Experiment
 from facnet.datasets import Dataset
 from facnet.experiments import foreground_separation, read_record
 from facnet.sweeps import interval
 from facnet.training import fit, predict
 
-__all__ = ["best_of", "restarts", "runs", "summary_of", "through_training", "warnings_of"]
+__all__ = [
+    "best_of", "rates", "restarts", "runs", "share", "summary_of", "through_training",
+    "warnings_of",
+]
 
 
 def runs(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
@@ -70,7 +74,53 @@ def warnings_of(table: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
         for name, own in fell.items()}).T
 
 
-def summary_of(table: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
+def share(count: int, of: int) -> tuple[float, float, float]:
+    """A share with its 95 % interval, Wilson's.
+
+    Examples
+    --------
+    >>> print(*(f"{value:.2f}" for value in share(5, 20)))
+    0.25 0.11 0.47
+    """
+    ends_of_it = binomtest(int(count), int(of)).proportion_ci(method="wilson")
+    return count / of, float(ends_of_it.low), float(ends_of_it.high)
+
+
+def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """How often any stream collapses, by variant, and against one of them on the same seeds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `runs` gives it.
+    reference : str
+        The variant to compare with.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by variant: n (seeds), any (those with a collapsed stream), share, low and high
+        (`share`); paired, the seeds that both variants have; only_reference and only_here, those
+        of them that collapse with one alone; p, of the exact test whether these two differ
+        (McNemar's, a binomial test).
+    """
+    fell = (table.collapsed != "").groupby([table.variant, table.seed]).first().unstack("variant")
+    rows = {}
+    for name in table.variant.unique():
+        own = fell[name].dropna().astype(bool)
+        row = dict(zip(("n", "any"), (len(own), int(own.sum()))))
+        row |= dict(zip(("share", "low", "high"), share(own.sum(), len(own))))
+        if name != reference:
+            both = fell[[reference, name]].dropna().astype(bool)
+            there, here = both[reference], both[name]
+            only = int((there & ~here).sum()), int((here & ~there).sum())
+            row |= {"paired": len(both), "only_reference": only[0], "only_here": only[1],
+                    "p": binomtest(only[1], sum(only)).pvalue if sum(only) else 1.0}
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+
+def summary_of(table: pd.DataFrame, compared: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Variants beside each other, in words.
 
     Parameters
@@ -78,22 +128,30 @@ def summary_of(table: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
     table : DataFrame
         As `runs` gives it.
     compared : DataFrame
-        As `facnet.claims.compare` gives it, of variants by name against one that is left out.
+        As `facnet.claims.compare` gives it, of variants by name against the reference.
+    reference : str
+        The variant that the others are compared with.
     """
-    gains = compared.set_index("name")
+    gains, collapses = compared.set_index("name"), rates(table, reference)
     rows = []
     for name, own in table.groupby("variant", sort=False):
+        rate = collapses.loc[name]
         row = {"variant": name, "n": len(own), "AVG": cell(*interval(own.average)),
-               "median": f"{own.average.median():.1f}"}
+               "median": f"{own.average.median():.1f}",
+               "any collapsed": f"{rate['any']:.0f}: {percent(rate['share'])}"
+                                f" [{percent(rate.low)}, {percent(rate.high)}]"}
         for column in own:
             if column.startswith("area "):
-                row[f"{column.removeprefix('area ')} collapsed"] = int((own[column] < 0.5).sum())
-        row["difference"], row["over test videos"] = "", ""
+                row[column.removeprefix("area ")] = int((own[column] < 0.5).sum())
+        row |= {f"only {reference} | only here": "", "p": "", "difference of AVG": "",
+                "over test videos": ""}
         if name in gains.index:
             one = gains.loc[name]
-            row["difference"] = cell(one["mean"], one.low, one.high, sign=True)
-            if not np.isnan(one.video_low):
-                row["over test videos"] = f"[{one.video_low:+.1f}, {one.video_high:+.1f}]"
+            row |= {f"only {reference} | only here": f"{rate.only_reference:.0f} |"
+                                                     f" {rate.only_here:.0f}",
+                    "p": f"{rate.p:.2f}",
+                    "difference of AVG": cell(one["mean"], one.low, one.high, sign=True),
+                    "over test videos": ends(one.video_low, one.video_high)}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -109,13 +167,18 @@ def best_of(loss: np.ndarray, value: np.ndarray, tries: int) -> float:
     30.0
     """
     ordered = np.asarray(value, float)[np.argsort(loss, kind="stable")]
-    behind = np.arange(len(ordered))[::-1]  # seeds of a higher loss, among which the others are
-    return float((ordered * comb(behind, tries - 1)).sum() / comb(len(ordered), tries))
+    return float((ordered * _choices(len(ordered), tries)).sum() / comb(len(ordered), tries))
+
+
+def _choices(count: int, tries: int) -> np.ndarray:
+    """In how many choices of `tries` seeds each one, in the order of their loss, is the first."""
+    behind = np.arange(count)[::-1]  # seeds of a higher loss, among which the others are
+    return comb(behind, tries - 1)
 
 
 def restarts(
     table: pd.DataFrame, stream: str, tries: tuple[int, ...] = (1, 2, 3, 4, 5),
-    draws: int = 2000,
+    draws: int = 10_000,
 ) -> pd.DataFrame:
     """What it is worth to train several times and keep the model of lowest training loss.
 
@@ -127,7 +190,8 @@ def restarts(
         The stream whose loss decides.
     tries : tuple of int
     draws : int
-        Of seeds with replacement, for the intervals.
+        Of seeds with replacement, for the intervals: those of `facnet.sweeps.interval`, so that
+        a single try has the same interval here as there.
 
     Returns
     -------
@@ -138,11 +202,12 @@ def restarts(
     loss, average = table[f"loss {stream}"].to_numpy(), table.average.to_numpy()
     fell = (table[f"area {stream}"] < 0.5).to_numpy()
     chosen = np.random.default_rng(0).integers(len(table), size=(draws, len(table)))
-    once = average[chosen].mean(1)
+    by_loss = np.take_along_axis(chosen, loss[chosen].argsort(axis=1, kind="stable"), axis=1)
+    ordered, once = average[by_loss], average[chosen].mean(1)  # [draws, seeds]; [draws]
     rows = {}
     for k in tries:
         mean = best_of(loss, average, k)
-        again = np.array([best_of(loss[seeds], average[seeds], k) for seeds in chosen])
+        again = (ordered * _choices(len(table), k)).sum(1) / comb(len(table), k)
         low, high = np.percentile(again, [2.5, 97.5])
         gain_low, gain_high = np.percentile(again - once, [2.5, 97.5])
         rows[k] = {"mean": mean, "low": low, "high": high, "gain": mean - average.mean(),

@@ -149,7 +149,7 @@ def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant")
     key = {
         "a seed": {"marker": "o", "color": "#444444"},
         "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
-        "mean and 95 %": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2},
+        "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2},
     }
     if frame.paper.notna().any():
         key["paper, THUMOS14"] = {"marker": "D", "color": "black"}
@@ -176,7 +176,8 @@ def differences(compared: pd.DataFrame) -> Figure:
             axes.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.35,
                       solid_capstyle="butt")
             axes.plot(one.mean, row, "o", color=colour, ms=4.5)
-            axes.plot(one.paper, row, "D", color="black", ms=3.5)
+            # An arrow where the paper only says that its difference is larger.
+            axes.plot(one.paper, row, ">" if one.at_least else "D", color="black", ms=3.5)
         axes.axvline(0, color="0.3", lw=0.8)
         axes.set(ylim=(len(own) - 0.4, -0.6), yticks=range(len(own)), yticklabels=own.name)
         axes.set_title(claim, loc="left", fontsize=9.5)
@@ -188,8 +189,8 @@ def differences(compared: pd.DataFrame) -> Figure:
         "holds": {"marker": "o", "color": COLOURS["holds"]},
         "does not hold": {"marker": "o", "color": COLOURS["does not hold"]},
         "not resolved": {"marker": "o", "color": "0.5"},
-        "95 % over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
-        "95 % over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
+        "interval over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
+        "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
         "paper": {"marker": "D", "color": "black"},
     })
     return figure
@@ -227,7 +228,9 @@ def lambda_maps(frame: pd.DataFrame) -> Figure:
         axes.spines[:].set_visible(False)
         if not roomy:
             axes.tick_params(labelsize=7)
-    figure.colorbar(image, ax=panels, label="AVG (%)", shrink=0.8)
+    seeds = int(points.n.max())
+    figure.colorbar(image, ax=panels, shrink=0.8,
+                    label=f"AVG (%), {'mean of ' * (seeds > 1)}{seeds} seed{'s' * (seeds > 1)}")
     return figure
 
 
@@ -307,13 +310,16 @@ def seeds(table: pd.DataFrame) -> Figure:
     """
     streams = [column.removeprefix("area ") for column in table if column.startswith("area ")]
     palette = dict(zip(streams, ("#E69F00", "#0072B2", "#CC79A7", "#009E73")))
-    last = table.collapsed.str.rpartition("+")[2]  # of several, the one that ranks first
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
     left.axhline(table.average.median(), color="0.6", lw=0.8, ls="--", label="median")
     for kind in ("", *streams):
-        own = table[last == kind]
+        own = table[table.collapsed == kind]
         left.plot(own.seed, own.average, "o", color=palette.get(kind, "#444444"), ms=5,
                   label=f"{kind or 'nothing'} collapsed")
+    several = table[table.collapsed.str.contains("+", regex=False)]
+    if len(several):
+        left.plot(several.seed, several.average, "s", color="#D55E00", ms=5,
+                  label="several collapsed")
     for stream in streams:
         right.plot(table[f"area {stream}"], table.average, "o", color=palette[stream], ms=4,
                    label=stream)
@@ -356,7 +362,8 @@ def activations(
     ----------
     dataset : Dataset
     scores : dict of str to Scores
-        Of one stream, by the model's name.
+        Of one stream, by the model's name; its lines and its parts after ", " are set below each
+        other.
     video, label : str
     config : LocalizationConfig
         Says which sequence is localised.

@@ -15,7 +15,7 @@ from facnet.config import profile
 from facnet.datasets import load
 from facnet.experiments import write_record
 from facnet.methods import preset
-from facnet.sweeps import variants
+from facnet.sweeps import interval, variants
 
 matplotlib.use("Agg")
 BASE = profile("smoke").apply(preset("released"))
@@ -74,6 +74,9 @@ def test_restarts_gain_where_the_loss_tells_and_not_where_it_does_not(table):
     assert found.loc[1, "gain"] == 0 == found.loc[1, "gain_low"]
     assert found.loc[1, "collapsed"] == 2 / 8 and found.loc[4, "collapsed"] == 0
     assert found.loc[4, "gain_low"] > 0 and (np.diff(found["mean"]) > 0).all()
+    mean, low, high = interval(table.average)  # a single try is the plain mean
+    assert collapse.restarts(table, "flow").loc[1, ["mean", "low", "high"]].tolist() == (
+        pytest.approx([mean, low, high]))
     untold = table.assign(**{"loss flow": [5, 2, 7, 1, 6, 3, 4, 0]})
     blind = collapse.restarts(untold, "flow", draws=200).loc[4]
     assert blind.gain_low < 0 < blind.gain_high
@@ -84,10 +87,18 @@ def test_variants_beside_each_other_count_each_stream(table):
                           **{"area flow": 0.9})
     both = pd.concat([table, better], ignore_index=True).assign(paper=np.nan)
     compared = claims.compare(both, [Comparison("", "better", ("better",), ("released",), np.nan)])
-    shown = collapse.summary_of(both, compared).set_index("variant")
-    assert shown["flow collapsed"].to_dict() == {"released": 2, "better": 0}
-    assert shown.loc["better", "difference"] == "+1.0 [+1.0, +1.0]"
-    assert shown.loc["released", "difference"] == "" == shown.loc["better", "over test videos"]
+    shown = collapse.summary_of(both, compared, "released").set_index("variant")
+    assert shown["flow"].to_dict() == {"released": 2, "better": 0}
+    assert shown.loc["better", "difference of AVG"] == "+1.0 [+1.0, +1.0]"
+    assert shown.loc["released", "difference of AVG"] == "" == shown.loc[
+        "better", "over test videos"]
+    assert shown["any collapsed"].tolist()[0].startswith("3: 38 % [")
+    assert shown["only released | only here"].tolist() == ["", "3 | 0"]
+    rates = collapse.rates(both, "released")
+    assert rates["any"].to_dict() == {"released": 3, "better": 0}
+    assert rates.loc["better", ["paired", "only_reference", "only_here", "p"]].tolist() == [
+        8, 3, 0, 0.25]  # all three on one side: 2 times one eighth
+    assert (rates.low <= rates["share"]).all() and (rates["share"] <= rates.high).all()
 
 
 def test_w_f_starts_as_minus_the_background_and_at_chance():
@@ -104,6 +115,9 @@ def test_figures_of_seeds(table):
     dots = {line.get_label(): len(line.get_xdata()) for line in left.lines
             if line.get_marker() == "o"}
     assert dots == {"nothing collapsed": 5, "flow collapsed": 2, "rgb collapsed": 1}
+    several = table.assign(collapsed=table.collapsed.where(table.seed > 3, "rgb+flow"))
+    squares = [line for line in figures.seeds(several).axes[0].lines if line.get_marker() == "s"]
+    assert [len(line.get_xdata()) for line in squares] == [4]
     assert [line.get_label() for line in right.lines[:2]] == ["rgb", "flow"]
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
     drawn = figures.foreground_through_training({"well": history, "badly": history})
