@@ -555,8 +555,9 @@ def of_many_seeds(table: pd.DataFrame, reference: str, many: pd.DataFrame) -> st
     others = table.drop(reference)["mean"]
     above = [int((others > mean).sum()) for mean in (few["mean"], own["mean"])]
     return (
-        f"Over {own.n:.0f} seeds {reference} has an AVG of {cell(own['mean'], own.low, own.high)},"
-        f" with a collapsed stream in {own.collapsed:.0f} of them. Its {few.n:.0f}"
+        f"Over {own.n:.0f} seeds the full model has an AVG of"
+        f" {cell(own['mean'], own.low, own.high)}, with a collapsed stream in"
+        f" {own.collapsed:.0f} of them. Its {few.n:.0f}"
         f" seed{plural} here {'have' if plural else 'has'} {number(few['mean'])}, with"
         f" {few.collapsed:.0f}."
         f" Measured from the mean over {own.n:.0f} seeds, every number in the column *behind* would"

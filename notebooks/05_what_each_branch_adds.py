@@ -1,18 +1,23 @@
 # %% [markdown]
 # # What each branch adds
 #
+# CW is class-wise foreground classification, CA class-agnostic attention and MIL multiple instance
+# learning, the three branches of [the model](03_the_model.ipynb); $P_f$ is a video's class
+# probability from the CA branch. AVG is the mean of mAP over tIoU (temporal intersection over
+# union) 0.1 to 0.7 ([From features to detections](04_from_features_to_detections.ipynb)).
+#
 # The paper's argument is its Table 3: three branches that complete each other, a background class
 # that helps, hybrid attention on top. It prints one number a row. This page reruns every row with
 # several seeds, and asks of each sentence that the paper draws from the table whether it holds
-# here. It does the same with Fig. 4, the weights of the branches.
+# here. It does the same with the paper's Fig. 4, the weights of the branches.
 
 # %% tags=["parameters"]
 import os
 
-dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # "synthetic", or a folder
-profile: str = os.environ.get("FACNET_PROFILE", "quick")  # smoke, quick or full
-seeds: int = 3  # how many, 0, 1, ...
-output: str = os.environ.get("FACNET_OUTPUT", "results")  # where tables and figures are saved
+dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
+profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
+seeds: int = 3  # how many: 0, 1, ...
+output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
 from pathlib import Path
@@ -23,7 +28,7 @@ from IPython.display import Markdown
 from facnet import claims, figures, published
 from facnet.datasets import load
 from facnet.experiments import provenance
-from facnet.sweeps import sweep
+from facnet.sweeps import base_of, sweep
 
 figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
@@ -49,16 +54,17 @@ frame = sweep("table3", dataset, profile, seeds, folder)
 draws = claims.resampled(frame, folder)
 full = frame.variant.iloc[-1]
 table = claims.rows(frame, full, draws)
+many = sweep("seeds", dataset, profile, 40, folder)  # the full model, with chapter 08's seeds
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a bar for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Table 3, every run: AVG on the test videos of the data named above, by combination of branches (BG: with a background class). Diamonds: what the paper prints for THUMOS14."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, red and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
 figure = figures.strip(frame)
 figures.save_figure(figure, "table3", output)
 
 # %% [markdown]
 # ## Table 3
 #
-# *Collapsed* counts seeds of which a stream takes background for action: within the test videos,
-# the class's sequence is on average higher outside its instances than inside
+# *Collapsed* counts seeds of which a stream takes background for action, and says which stream:
+# within the test videos, the class's sequence is on average higher outside its instances than inside
 # ([Seeds and collapse](08_seeds_and_collapse.ipynb)). Nothing is left out for it. *Behind full* is
 # how much AVG a row lacks of the last one, the full model, which the paper has as best: the mean
 # of the differences seed by seed.
@@ -66,17 +72,28 @@ figures.save_figure(figure, "table3", output)
 # %% tags=["hide-input", "full-width"]
 at_full_size = published.full_size("table3")
 large = at_full_size and at_full_size[0]
+shown = claims.readable_rows(table, "full", large)
+shown.insert(0, "row", shown.index)
 place = frame.drop_duplicates("variant").set_index("variant")
-ticks = place[["cw", "ca", "mil", "hybrid", "background"]].replace({1: "✓", 0: ""})
-ticks.columns = ["CW", "CA", "MIL", "hybrid", "BG"]
-shown = ticks.join(claims.readable_rows(table, "full", large))
 numbers = place[["cw", "ca", "mil", "hybrid", "background"]].join(table).reset_index()
 figures.save_table(shown, "table3", output, numbers)
 figures.on_page(shown)
 
+# %% [markdown]
+# A few seeds can be lucky ones, and the full model is in every difference of the column *behind
+# full*. [Seeds and collapse](08_seeds_and_collapse.ipynb) trains it with many more:
+
 # %% tags=["hide-input"]
+runs = frame.drop_duplicates(["variant", "seed"])
+whole = runs[runs.collapsed == ""]
+lowest = whole.loc[whole.average.idxmin()] if len(whole) else None
 Markdown(
-    f"AVG in percent. *Paper*: as printed, on THUMOS14. *Here*: {source} Means with their 95 %"
+    f"**More seeds of the full model.** {claims.of_many_seeds(table, full, many)}\n\n"
+    + ("" if lowest is None else
+       "**Low without collapse.** Collapse is not the only way to fail: among the runs without a"
+       f" collapsed stream AVG goes down to {lowest.average:.1f} ({lowest.variant}, seed"
+       f" {lowest.seed}).\n\n")
+    + f"AVG in percent. *Paper*: as printed, on THUMOS14. *Here*: {source} Means with their 95 %"
     " bootstrap intervals over seeds; *over test videos*: the interval of the same difference when"
     " the test videos are drawn again. The verdict asks whether the full model is better than the"
     " row: *holds* if both intervals lie above zero, *does not hold* if both lie below.\n\n"
@@ -88,11 +105,14 @@ Markdown(
 # %% [markdown]
 # ## What the paper concludes
 #
-# Section 4.4 draws five conclusions from the table. Each becomes one difference or several; where
+# The text draws five conclusions from the table. Each becomes one difference or several; where
 # it says *consistently*, every pair of rows that it can mean.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of AVG in five groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims3", "caption": "The paper's conclusions as differences of AVG that should be positive, on the data named above. Thick: 95 % over seeds; thin: over test videos. Diamonds: the paper's differences, THUMOS14."}}
+# %% tags=["hide-input", "full-width"]
 wanted = claims.table3_claims()
+figures.on_page(claims.said_by_the_paper(wanted))
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of AVG in five groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims3", "caption": "The paper's conclusions as differences of AVG that should be positive, on the data named above. Thick: 95 % bootstrap interval over seeds, with three seeds or fewer from the smallest to the largest; thin: over test videos. Diamonds: the paper's differences, THUMOS14."}}
 compared = claims.compare(frame, wanted, draws)
 figure = figures.differences(compared)
 figures.save_figure(figure, "table3_claims", output)
@@ -108,10 +128,10 @@ figures.on_page(shown)
 ranks = table[["paper", "mean", "other"]].corr("spearman")
 best = {"mean": table["mean"].idxmax(), "other": table.other.idxmax()}
 Markdown(
-    "Differences in points of AVG, the mean over a claim's comparisons. *Each*: how many of them"
-    " hold, do not, or are open. The first four claims are made of each, and hold only if all of"
-    " them do; of many, one can fail by chance. The last one is judged by its mean.\n\n"
-    f"{claims.outcome(table_claims)}\n\n"
+    "Differences in points of AVG, the mean over a claim's comparisons, by which every claim is"
+    " judged. *Each*: how many of them hold, do not, or are open. The paper makes the first four"
+    " claims of each; where their mean holds and some comparisons do not, the verdict says so."
+    f" {claims.by_chance(table_claims)}\n\n{claims.outcome(table_claims)}\n\n"
     f"**The threshold rule.** By the preset's rule the best row is {best['mean']}, by the other"
     f" one {best['other']}. The rank correlation of the two columns is"
     f" {ranks.loc['mean', 'other']:.2f}; with the paper's column they have"
@@ -119,7 +139,7 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Fig. 4: the weights of the branches
+# ## FAC-Net's Fig. 4: the weights of the branches
 #
 # One λ is fixed to 1 in each panel, the main branch's, and the other two vary, with a background
 # class. The figure prints no values and the text names no grid; here each λ runs from 0.001 to 1.
@@ -129,21 +149,30 @@ points = sweep("fig4", dataset, profile, seeds, folder)
 both, weights = claims.fig4_claims(points, frame[frame.variant == full])
 draws4 = claims.resampled(both, folder)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above, mean over seeds, where one λ is 1 and the others vary. On a coarse grid, below the number: how many of the seeds have a collapsed stream."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is 1 and the others vary, the mean over as many seeds as the colour bar says. Where a cell has two lines, the second counts the seeds with a collapsed stream, of all seeds."}}
 figure = figures.lambda_maps(points)
 figures.save_figure(figure, "fig4", output)
 figures.save_table(points.drop_duplicates(["variant", "seed"]), "fig4", output)
 
 # %% tags=["hide-input"]
-small, enough = (published.statement(f"{size} lambda_ca and lambda_mil")
-                 for size in ("small", "large"))
+grid = sorted(points.lambda_cw.unique())
+models = points[points.seed == 0].key.nunique()
+preset = base_of("fig4", profile).training
+of_preset = {name: getattr(preset, f"lambda_{name.lower()}") for name in ("CW", "CA", "MIL")}
+off_grid = sorted(set(of_preset.values()) - set(grid))
 Markdown(
-    f"The text reads off its figure: where λ_CA and λ_MIL are both small, AVG falls to"
-    f" about {small:g}; where both are large it stays above {enough:g}, whatever λ_CW; the"
-    " best result has CW as the main branch; and CW improves the result as an auxiliary branch"
-    " too. *Best* is taken over points of a panel, each seed's chosen by the mean over the other"
-    " seeds, so that the largest of several noisy numbers is not taken for better."
+    "Each λ takes the values " + ", ".join(f"{value:g}" for value in grid)
+    + f". These are {points.variant.nunique()} cells and {models} different models, since a point"
+    " with two weights of 1 lies in two panels. The preset's own weights are "
+    + ", ".join(f"{name} {value:g}" for name, value in of_preset.items())
+    + (f"; {', '.join(f'{value:g}' for value in off_grid)} is not on this grid." if off_grid
+       else ".")
+    + " *Best* is taken over points of a panel, each seed's chosen by the mean over the other seeds,"
+    " so that the largest of several noisy numbers is not taken for better."
 )
+
+# %% tags=["hide-input", "full-width"]
+figures.on_page(claims.said_by_the_paper(weights))
 
 # %% tags=["hide-input", "full-width"]
 compared4 = claims.compare(both, weights, draws4)
@@ -154,14 +183,31 @@ figures.on_page(shown)
 
 # %% tags=["hide-input"]
 means = pd.Series({name: own.average.mean() for name, own in points.groupby("variant")})
-lowest, highest = weights[0].worse[0], weights[0].better[0]
+smallest, largest = weights[0].worse[0], weights[0].better[0]
+name_of = points.drop_duplicates("key").set_index("key").variant
+best = sorted(set(name_of[both[both.variant == "best point, CW main"].key]))
+small, enough = (published.statement(f"{size} lambda_ca and lambda_mil")
+                 for size in ("small", "large"))
+
+
+def said(claim: str) -> str:
+    """A claim's comparisons, one after the other."""
+    return "; ".join(
+        f"{one.name}: {claims.cell(one.mean, one.low, one.high, sign=True)}"
+        + (f", the same model in {one.same} of {one.n} seeds" if one.same else "")
+        for one in compared4[compared4.claim == claim].itertuples())
+
+
 Markdown(
-    f"{claims.outcome(table4)} The last claim is judged by its mean, the others are made of each"
-    " comparison. A point with two weights of 1 lies in two panels: where it is the best of both,"
-    " their difference is 0.\n\n"
-    f"With both small ({lowest}) AVG is {means[lowest]:.1f} here, with both large ({highest})"
-    f" {means[highest]:.1f}; the lowest point of all is {means.idxmin()}, {means.min():.1f}, and the"
-    f" highest {means.idxmax()}, {means.max():.1f}."
+    f"{claims.outcome(table4)} {claims.by_chance(table4)}\n\n"
+    f"**Small and large.** The paper's >{enough - small:g} is *above {enough:g}* less *about"
+    f" {small:g}*. With both small ({smallest}) AVG is {means[smallest]:.1f} here, with both large"
+    f" ({largest}) {means[largest]:.1f}; the lowest point of all is {means.idxmin()},"
+    f" {means.min():.1f}, and the highest {means.idxmax()}, {means.max():.1f}.\n\n"
+    f"**CW as the main branch.** {said('CW is the best main branch')}. The best point with CW"
+    f" as the main branch: {' or '.join(best)}. Where both panels have the same model as their best, there"
+    " is nothing to compare, and it does not count.\n\n"
+    f"**CW as an auxiliary branch.** {said('CW helps as an auxiliary branch')}."
 )
 
 # %% tags=["nbval-check-output"]
@@ -175,6 +221,6 @@ print(len(table), "rows of Table 3,", frame.seed.nunique(), "seeds;",
 #   often wider than the gaps that papers print.
 # - Which row is best depends on the rule that turns scores into detections, too.
 # - Try `seeds = 10`: only what is missing runs. Or `facnet sweep table3 --seeds 10 --jobs 2`, with
-#   `--results` naming the folder that this page reads.
+#   `--results` naming the folder that this page reads ([How to scale](../book/how_to_scale.md)).
 # - Try `--preset paper` there, or `base` in `sweep`: the recipe of the text in place of the released
 #   code's.

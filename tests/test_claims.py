@@ -185,7 +185,7 @@ def test_more_seeds_of_the_reference_move_what_is_behind_it():
     many = frame_of({"released": [20.0, 30.0] * 4})
     many.loc[many.seed < 3, "collapsed"] = "rgb"
     said = claims.of_many_seeds(table, "full", many)
-    assert "Over 8 seeds full has an AVG of 25.0 [" in said and "in 3 of them" in said
+    assert "Over 8 seeds the full model has an AVG of 25.0 [" in said and "in 3 of them" in said
     assert "move by −15.0, and 1 of the 2 other rows would be above it instead of 0." in said
 
 
@@ -276,11 +276,11 @@ def test_a_run_at_full_size_comes_with_its_command(tmp_path, monkeypatch):
     (tmp_path / "provenance.csv").write_text("file,command,revision\n")
     with pytest.raises(FacnetError, match="table4_full.csv: nothing says how it was made"):
         published.full_size("table4")
-    pd.DataFrame([{"file": "table4_full.csv", "command": "facnet sweep", "revision": "0012"}]
-                 ).to_csv(tmp_path / "provenance.csv", index=False)
+    pd.DataFrame([{"file": "table4_full.csv", "what": "synthetic data", "command": "facnet sweep",
+                   "revision": "0012"}]).to_csv(tmp_path / "provenance.csv", index=False)
     read, said = published.full_size("table4")
     pd.testing.assert_frame_equal(read, frame, check_dtype=False)
-    assert said == "`facnet sweep` at revision `0012`"
+    assert said == "synthetic data; `facnet sweep` at revision `0012`"
 
 
 def test_figures_of_sweeps_show_every_run():
