@@ -131,7 +131,7 @@ def full_size(name: str) -> tuple[pd.DataFrame, str] | None:
     frame : DataFrame
         As `facnet.sweeps.sweep` gave it.
     provenance : str
-        The command and the revision of the code that made it.
+        On what data and at what size, the command and the revision of the code that made it.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def full_size(name: str) -> tuple[pd.DataFrame, str] | None:
     # "" is a value there, no stream collapsed, and not a missing one.
     frame = pd.read_csv(path, dtype={"collapsed": str, "temperatures": str},
                         keep_default_na=False, na_values={"paper": [""]})
-    return frame, f"`{made.command}` at revision `{made.revision}`"
+    return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`"
 
 
 def _read(name: str, **options) -> pd.DataFrame:
