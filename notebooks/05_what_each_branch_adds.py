@@ -64,10 +64,10 @@ figures.save_figure(figure, "table3", output)
 # ## Table 3
 #
 # *Collapsed* counts seeds of which a stream takes background for action, and says which stream:
-# within the test videos, the class's sequence is on average higher outside its instances than inside
-# ([Seeds and collapse](08_seeds_and_collapse.ipynb)). Nothing is left out for it. *Behind full* is
-# how much AVG a row lacks of the last one, the full model, which the paper has as best: the mean
-# of the differences seed by seed.
+# within the test videos, the class's sequence is on average higher outside its instances than
+# inside ([Seeds and collapse](08_seeds_and_collapse.ipynb)). Nothing is left out for it. *Behind
+# full* is how much AVG a row lacks of the last one, the full model, which the paper has as best:
+# the mean of the differences seed by seed.
 
 # %% tags=["hide-input", "full-width"]
 at_full_size = published.full_size("table3")
@@ -167,8 +167,8 @@ Markdown(
     + ", ".join(f"{name} {value:g}" for name, value in of_preset.items())
     + (f"; {', '.join(f'{value:g}' for value in off_grid)} is not on this grid." if off_grid
        else ".")
-    + " *Best* is taken over points of a panel, each seed's chosen by the mean over the other seeds,"
-    " so that the largest of several noisy numbers is not taken for better."
+    + " *Best* is taken over points of a panel, each seed's chosen by the mean over the other"
+    " seeds, so that the largest of several noisy numbers is not taken for better."
 )
 
 # %% tags=["hide-input", "full-width"]
@@ -205,8 +205,8 @@ Markdown(
     f" ({largest}) {means[largest]:.1f}; the lowest point of all is {means.idxmin()},"
     f" {means.min():.1f}, and the highest {means.idxmax()}, {means.max():.1f}.\n\n"
     f"**CW as the main branch.** {said('CW is the best main branch')}. The best point with CW"
-    f" as the main branch: {' or '.join(best)}. Where both panels have the same model as their best, there"
-    " is nothing to compare, and it does not count.\n\n"
+    f" as the main branch: {' or '.join(best)}. Where both panels have the same model as"
+    " their best, there is nothing to compare, and it does not count.\n\n"
     f"**CW as an auxiliary branch.** {said('CW helps as an auxiliary branch')}."
 )
 

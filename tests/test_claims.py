@@ -186,7 +186,7 @@ def test_more_seeds_of_the_reference_move_what_is_behind_it():
     many.loc[many.seed < 3, "collapsed"] = "rgb"
     said = claims.of_many_seeds(table, "full", many)
     assert "Over 8 seeds the full model has an AVG of 25.0 [" in said and "in 3 of them" in said
-    assert "move by −15.0, and 1 of the 2 other rows would be above it instead of 0." in said
+    assert "move by −15.0, and 1 of these 2 rows would be above it instead of 0." in said
 
 
 def test_the_best_variant_is_chosen_on_other_seeds():
