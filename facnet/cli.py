@@ -200,7 +200,8 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 @click.argument("name", metavar="table3|table4|fig4|table5|lambda_cw|seeds|collapse")
 @DATASET
 @PROFILE
-@DEVICE
+@click.option(
+    "--device", default="cpu", show_default=True, help="Of every worker, such as cpu or cuda.")
 @PRESET
 @CHANGES
 @click.option(
@@ -227,6 +228,8 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     """
     from facnet.sweeps import base_of, summary, sweep
 
+    if scheduler is None:
+        _usable(None, None, device)
     if out and not out.parent.is_dir():
         raise FacnetError(f"--out {out}: its folder does not exist.")
     base = base_of(name, profile, preset, _changes(changes))

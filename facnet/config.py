@@ -41,6 +41,7 @@ def check_types(config: object) -> None:
             value = getattr(config, one.name)
             fits = isinstance(value, allowed) and (one.type is bool or not isinstance(value, bool))
             require(fits, config, one.name, rule)
+            object.__setattr__(config, one.name, one.type(value))  # 1 and 1.0 are one recipe
 
 
 def require_not_negative(config: object, *names: str) -> None:

@@ -210,7 +210,8 @@ def evaluate(
 
 
 def average_precision(
-    outcomes: np.ndarray, n_instances: int, interpolated: bool = True
+    outcomes: np.ndarray, n_instances: int | np.ndarray, interpolated: bool = True,
+    weights: np.ndarray | int = 1,
 ) -> np.ndarray:
     """Sum of the precisions at the true positives over the number of instances, in percent.
 
@@ -218,18 +219,19 @@ def average_precision(
     ----------
     outcomes : ndarray, [..., detections]
         By rank: 1 for a true positive, 0 for a false one, -1 for one that does not count.
-    n_instances : int
-        NaN comes back if there is none.
+    n_instances : int or ndarray
+        NaN comes back where there is none.
     interpolated : bool
         Take for each precision the largest at or after it (the envelope of VOC 2011).
+    weights : ndarray, [..., detections], of int
+        How often each detection counts.
     """
-    if n_instances == 0:
-        return np.full(outcomes.shape[:-1], np.nan)
-    true = outcomes == TRUE
-    precision = true.cumsum(-1) / np.maximum((outcomes != UNCOUNTED).cumsum(-1), 1)
+    true = weights * (outcomes == TRUE)
+    counted = (weights * (outcomes != UNCOUNTED)).cumsum(-1)
+    precision = true.cumsum(-1) / np.maximum(counted, 1)
     if interpolated:
         precision = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
-    return 100 * (precision * true).sum(-1) / n_instances
+    return 100 * (precision * true).sum(-1) / np.where(n_instances, n_instances, np.nan)
 
 
 def drop_ignored(

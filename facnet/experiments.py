@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+import threading
 import time
 import warnings
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ from facnet.datasets import Dataset
 from facnet.datasets.files import read_json, write_json
 from facnet.errors import FacnetError
 from facnet.evaluation import (
-    Evaluation, classification_mean_ap, drop_ignored, evaluate, rules_of,
+    Evaluation, average_precision, classification_mean_ap, drop_ignored, evaluate, rules_of,
 )
 from facnet.localization import Scores
 from facnet.methods import method_of
@@ -34,11 +35,11 @@ from facnet.training import fit, frame_labels, predict, training_videos
 __all__ = [
     "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
     "foreground_separation", "provenance", "read_record",
-    "record", "remembered", "run", "run_seeds", "separation", "stream_scores",
+    "record", "run", "run_seeds", "separation", "stream_scores",
     "video_probability", "write_record",
 ]
 
-RESULT_VERSION = 1  # raised when a change of code changes results: old records then count no more
+RESULT_VERSION = 2  # raised when a change of code changes results: old records then count no more
 
 
 @dataclass(frozen=True)
@@ -200,10 +201,19 @@ def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
     return (ranks - n * (n + 1) / 2) / (n * (len(inside) - n))
 
 
-def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released") -> str:
-    """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`."""
-    value = [RESULT_VERSION, fingerprint, protocol, to_dict(experiment)]
+def experiment_key(
+    fingerprint: str, experiment: Experiment, protocol: str = "released", device: str = "cpu"
+) -> str:
+    """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`.
+
+    And of the kind of device, whose random numbers are its own.
+    """
+    value = [RESULT_VERSION, fingerprint, protocol, torch.device(device).type,
+             to_dict(experiment)]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def record(
@@ -211,8 +221,14 @@ def record(
 ) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
 
-    On a CPU it runs on one thread, so that it comes out the same beside others and alone.
+    On a CPU it runs on one thread, so that it comes out the same beside others and alone; and one
+    at a time, since threads of a process share their random numbers.
     """
+    with _ONE_AT_A_TIME:
+        return _record(dataset, experiment, protocol, device)
+
+
+def _record(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -226,7 +242,7 @@ def record(
     fingerprint = dataset.fingerprint()
     evaluation = result.evaluation
     return _plain({
-        "key": experiment_key(fingerprint, experiment, protocol),
+        "key": experiment_key(fingerprint, experiment, protocol, device),
         "result_version": RESULT_VERSION,
         "dataset": {
             "name": dataset.name, "fingerprint": fingerprint, "simulated": dataset.simulated,
@@ -253,7 +269,7 @@ def record(
                    for stream, history in result.histories.items()},
         "seconds": seconds,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "revision": _revision(),
+        "revision": REVISION,
         "versions": {name: importlib.metadata.version(name)
                      for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
         | {"python": platform.python_version()},
@@ -299,8 +315,14 @@ def _plain(value: object) -> object:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def read_record(folder: Path, key: str) -> dict | None:
-    """The record of an experiment, or None. What is no record is set aside, with a warning."""
+def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
+    """The record of an experiment, or None. What is no record is set aside, with a warning.
+
+    Raises
+    ------
+    FacnetError
+        If there is a file that cannot be read, which says nothing against what is in it.
+    """
     path = folder / f"{key}.json"
     if not path.exists():
         return None
@@ -310,11 +332,17 @@ def read_record(folder: Path, key: str) -> dict | None:
             return found
         reason = f"its key is {found.get('key')!r}"
     except FacnetError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
         reason = str(error)
-    aside = path.with_suffix(".aside")
-    path.replace(aside)
-    warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as {aside.name}.",
-                  stacklevel=2)
+    if set_aside:
+        aside = path.with_suffix(".aside")
+        try:
+            path.replace(aside)
+        except FileNotFoundError:  # another sweep was faster
+            return None
+        warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as"
+                      f" {aside.name}.", stacklevel=2)
     return None
 
 
@@ -322,19 +350,6 @@ def write_record(folder: Path, found: dict) -> None:
     """Write a record, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / f"{found['key']}.json", found)
-
-
-def remembered(
-    dataset: Dataset, experiment: Experiment, folder: str | Path, protocol: str = "released",
-    device: str = "cpu",
-) -> dict:
-    """The record of an experiment: from `folder` if it is there, or else run and put there."""
-    folder = Path(folder)
-    found = read_record(folder, experiment_key(dataset.fingerprint(), experiment, protocol))
-    if found is None:
-        found = record(dataset, experiment, protocol, device)
-        write_record(folder, found)
-    return found
 
 
 def resampled_averages(
@@ -358,15 +373,10 @@ def resampled_averages(
         rows = (found.label == label).to_numpy()
         weight = drawn[:, found.video[rows].map(position)]  # [R, n]
         outcomes = evaluation.outcomes[:, rows]
-        by_tiou = []
-        for outcome in outcomes:
-            true = weight * (outcome == 1)
-            precision = true.cumsum(1) / np.maximum((weight * (outcome != -1)).cumsum(1), 1)
-            if rules_of(evaluation.protocol).interpolated:
-                precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-            by_tiou.append((precision * true).sum(1))
-        with np.errstate(invalid="ignore"):
-            averages.append(100 * np.mean(by_tiou, axis=0) / np.where(count, count, np.nan))
+        interpolated = rules_of(evaluation.protocol).interpolated
+        averages.append(np.mean([
+            average_precision(outcome, count, interpolated, weight) for outcome in outcomes],
+            axis=0))
     return np.nanmean(averages, axis=0)
 
 
@@ -381,6 +391,9 @@ def _revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return said.stdout.strip()
+
+
+REVISION = _revision()  # of the code that runs: a later commit does not change it
 
 
 def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str = "released") -> str:

@@ -258,10 +258,12 @@ def cw_weights(frame: pd.DataFrame, chosen: dict[str, float]) -> Figure:
             axes.plot(mean.index, mean, color=colour, lw=1.2)
             axes.set(xscale="log")
         column[0].set_title(host)
-        column[1].set(xlabel=r"$\lambda_{CW}$", ylim=(0, None))
+        column[1].set(xlabel=r"$\lambda_{CW}$")
         ticks = sorted(own.lambda_cw.unique())[::2]
         column[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         column[1].minorticks_off()
+    for axes in panels[:, 0]:  # after all is drawn: panels of a row share their limits
+        axes.set_ylim(0, None)
     panels[0, 0].set_ylabel("loss, held-out\ntraining videos")
     panels[1, 0].set_ylabel("AVG (%), test videos")
     return figure

@@ -7,10 +7,12 @@ of the branches that are on (:func:`facnet.training.predict`).
 """
 
 import os
+import random
 import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -34,12 +36,13 @@ __all__ = [
 ]
 
 BRANCHES = ("cw", "ca", "mil")
-LIVES = 3  # how often workers here may be lost before what is left has failed
-# λ of Fig. 4: the paper prints no grid.
+LIVES = 2  # how often an experiment is tried that may have killed its worker
+WAIT = 60  # seconds for the first worker of a scheduler
 # Table 5: the methods that take the CW branch in, and the weights to choose from for each.
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
 WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
 HELD_OUT = 0.2  # of the training videos, for the choice
+# λ of Fig. 4, for which the paper prints no grid.
 COARSE, FINE = (0.001, 0.03, 1.0), (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -271,7 +274,10 @@ def sweep(
     FacnetError
         If there is no such sweep, data set or profile.
     """
-    folder, data = Path(folder), _load(dataset, profile_name)
+    # Absolute, since workers start elsewhere.
+    folder = Path(folder).resolve()
+    dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
+    data = _load(dataset, profile_name)
     base = base or base_of(name, profile_name)
     if name == "table5":
         weights = chosen_weights(sweep(
@@ -285,11 +291,12 @@ def sweep(
     wanted = {}  # variants that coincide run once
     for cell, seed in product(cells, range(seeds)):
         experiment = replace(cell.experiment, seed=seed)
-        wanted.setdefault(experiment_key(fingerprint, experiment, protocol), experiment)
+        wanted.setdefault(experiment_key(fingerprint, experiment, protocol, device), experiment)
     found = {key: read_record(folder, key) for key in wanted}
     missing = {key: wanted[key] for key, one in found.items() if one is None}
     tasks = [(str(folder), key, dataset, profile_name, experiment, protocol, device)
              for key, experiment in missing.items()]
+    random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     _check_writable(folder)
     failed = []
     for done in tqdm(_map(_attempt, tasks, jobs, scheduler), total=len(tasks), desc=name,
@@ -298,7 +305,7 @@ def sweep(
             failed.append(done)
             write_json(folder / f"{done['key']}.failed.json", done)
             continue
-        if not (folder / f"{done['key']}.json").exists():
+        if read_record(folder, done["key"], set_aside=False) is None:
             write_record(folder, done)
         (folder / f"{done['key']}.failed.json").unlink(missing_ok=True)
         found[done["key"]] = done
@@ -307,7 +314,7 @@ def sweep(
         raise Failure(
             f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
             f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
-    return _frame(cells, found, fingerprint, seeds, protocol)
+    return _frame(cells, found, fingerprint, seeds, protocol, device)
 
 
 def _check_writable(folder: Path) -> None:
@@ -331,8 +338,15 @@ def _remove_leftovers(folder: Path) -> None:
             continue
 
 
-@lru_cache(maxsize=2)
 def _load(dataset: str, profile_name: str) -> Dataset:
+    """The data set, read again when its annotations have changed."""
+    annotations = Path(dataset) / "annotations.json"
+    stamp = annotations.stat().st_mtime_ns if annotations.is_file() else 0
+    return _load_once(dataset, profile_name, stamp)
+
+
+@lru_cache(maxsize=2)
+def _load_once(dataset: str, profile_name: str, stamp: int) -> Dataset:
     return load(dataset, profile_name)
 
 
@@ -341,8 +355,13 @@ def _attempt(task: tuple) -> dict:
     folder, key, dataset, profile_name, experiment, protocol, device = task
     try:
         # Somebody else may have finished it since.
-        return read_record(Path(folder), key) or record(
+        found = read_record(Path(folder), key, set_aside=False) or record(
             _load(dataset, profile_name), experiment, protocol, device)
+        if found["key"] != key:
+            raise FacnetError(
+                f"{dataset}: on {socket.gethostname()} it is not the data set that the sweep was"
+                " started on; the copies, or the versions of numpy or this package, differ.")
+        return found
     except Exception as error:
         return _failure(task, error)
 
@@ -365,37 +384,62 @@ def _map(function: Callable, tasks: list, jobs: int, scheduler: str | None) -> I
             ) from error
         try:
             client = Client(scheduler)
+            client.wait_for_workers(1, timeout=WAIT)
+        except TimeoutError as error:
+            raise FacnetError(
+                f"{scheduler}: no worker came within {WAIT} seconds; start one with"
+                f" `dask worker {scheduler}`.") from error
         except (OSError, ValueError) as error:
             raise FacnetError(f"{scheduler}: no scheduler answers ({error}).") from error
         with client:
             of_future = {future.key: (future, task) for future, task in zip(
                 client.map(function, tasks, pure=False), tasks)}
             for done in as_completed(future for future, _ in of_future.values()):
-                error = done.exception()  # such as a worker lost again and again
+                try:
+                    error = done.exception()  # such as a worker lost again and again
+                except CancelledError as gone:
+                    raise FacnetError(
+                        f"{scheduler}: the scheduler is gone; what was finished is kept.") from gone
                 yield done.result() if error is None else _failure(of_future[done.key][1], error)
         return
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     left = {task[1]: task for task in tasks}
-    for _ in range(LIVES):
+    while left:
         try:
             for done in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
                     delayed(function)(task) for task in list(left.values())):
                 del left[done["key"]]
                 yield done
-            return
-        except TerminatedWorkerError as error:  # killed, by the system for want of memory perhaps
+        except TerminatedWorkerError:  # killed, by the system for want of memory perhaps
+            # One of those at work did it. Alone, the culprit is known.
+            for task in list(left.values())[:jobs]:
+                del left[task[1]]
+                yield _alone(function, task)
+
+
+def _alone(function: Callable, task: tuple) -> dict:
+    """One experiment in a process of its own, which it may kill."""
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    for _ in range(LIVES):
+        try:
+            # Of two jobs, since with one it would be this process.
+            return Parallel(n_jobs=2)([delayed(function)(task)])[0]
+        except TerminatedWorkerError as error:
             lost = error
-    yield from (_failure(task, lost) for task in left.values())
+    return _failure(task, lost)
 
 
 def _frame(
-    cells: list[Variant], found: dict[str, dict], fingerprint: str, seeds: int, protocol: str
+    cells: list[Variant], found: dict[str, dict], fingerprint: str, seeds: int, protocol: str,
+    device: str,
 ) -> pd.DataFrame:
     rows = []
     for cell, seed in product(cells, range(seeds)):
-        key = experiment_key(fingerprint, replace(cell.experiment, seed=seed), protocol)
+        key = experiment_key(fingerprint, replace(cell.experiment, seed=seed), protocol, device)
         one = found[key]
         judged = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
                   if name != "videos"}

@@ -58,7 +58,7 @@ def test_every_measurement_runs_and_makes_a_page(source, folder, monkeypatch):
     assert measured["memory"]["peak_bytes"] > 0
     page = as_page(measured)
     assert "400 snippets of 8 features" in page and "300 detections" in page
-    assert "| +0.20 ± " in page
+    assert "| +0.20 [-0.10, +0.50], 2 seeds |" in page
     for processor, sentence in ((True, "This processor multiplies in bfloat16"),
                                 (False, "This processor has no bfloat16 instructions")):
         measured["machine"]["bfloat16"] = processor

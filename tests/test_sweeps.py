@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from test_cli import facnet, fails
 
 from facnet import experiments, published, sweeps
@@ -23,7 +23,7 @@ from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.evaluation import evaluate
 from facnet.experiments import (
-    experiment_key, record, remembered, resampled_averages, separation,
+    experiment_key, read_record, record, resampled_averages, separation, write_record,
 )
 from facnet.methods import preset
 from facnet.grid import perfect_scores
@@ -127,24 +127,23 @@ def test_the_key_changes_with_everything_that_changes_results(data, monkeypatch)
 
 
 def test_a_change_of_results_raises_the_version(data):
-    """If losses move, old records are of another program: raise RESULT_VERSION, then renew this."""
-    twice = replace(BASE, training=replace(BASE.training, epochs=2))
-    losses = record(data, twice)["losses"]
-    now = [losses["rgb"]["total"][-1], losses["flow"]["total"][-1], losses["flow"]["mil"][-1]]
-    assert experiments.RESULT_VERSION == 1
-    assert now == pytest.approx([2.21790, 2.34941, 1.66009], rel=1e-3)
+    """If these move, old records are of another program: raise RESULT_VERSION, then renew this."""
+    one = record(data, replace(BASE, training=replace(BASE.training, epochs=10)))
+    now = [one["losses"]["rgb"]["total"][-1], one["losses"]["flow"]["mil"][-1], one["average"],
+           one["other_rule"]["average"], one["separation"]["flow"], one["resampled"][0],
+           one["classification"], one["consistency"]["rgb"]["rank_correlation"]]
+    assert experiments.RESULT_VERSION == 2
+    assert now == pytest.approx(
+        [1.55226, 1.53694, 2.09687, 1.47769, 0.57474, 1.47706, 44.1359, 0.44796], rel=1e-3)
 
 
-def test_what_is_remembered_is_not_run_again(data, tmp_path, monkeypatch):
-    first = remembered(data, TINY, tmp_path)
-
-    def never(*arguments):
-        raise AssertionError("ran again")
-
-    monkeypatch.setattr(experiments, "record", never)
-    assert remembered(data, TINY, tmp_path) == first
-    with pytest.raises(AssertionError, match="ran again"):
-        remembered(data, replace(TINY, seed=1), tmp_path)
+def test_threads_of_one_process_do_not_mix_their_random_numbers(data):
+    """As the threads of a Dask worker would."""
+    experiments_ = [replace(TINY, seed=seed) for seed in (0, 1)]
+    alone = [record(data, one)["losses"] for one in experiments_]
+    with ThreadPoolExecutor(2) as pool:
+        together = [one["losses"] for one in pool.map(lambda e: record(data, e), experiments_)]
+    assert together == alone
 
 
 @pytest.mark.parametrize("content", ["", '{"key": "x', '{"key": "other"}', "[]", "\x00\xff"])
@@ -152,9 +151,22 @@ def test_a_truncated_or_foreign_record_is_set_aside(data, tmp_path, content):
     key = experiment_key(data.fingerprint(), TINY)
     (tmp_path / f"{key}.json").write_text(content)
     with pytest.warns(UserWarning, match=f"{key}.json is no record of this experiment"):
-        one = remembered(data, TINY, tmp_path)
+        assert read_record(tmp_path, key) is None
     assert (tmp_path / f"{key}.aside").read_text() == content
-    assert json.loads((tmp_path / f"{key}.json").read_text()) == one
+    assert not (tmp_path / f"{key}.json").exists()
+
+
+def test_a_record_that_cannot_be_read_now_is_left_where_it_is(tmp_path, monkeypatch):
+    (tmp_path / "k.json").write_text("{}")
+
+    def stale(*arguments, **options):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    monkeypatch.setattr(Path, "read_text", stale)
+    with pytest.raises(FacnetError, match="k.json: cannot be read"):
+        read_record(tmp_path, "k")
+    assert [path.name for path in tmp_path.iterdir()] == ["k.json"]
 
 
 def test_perfect_labels_separate_and_inverted_ones_collapse(data):
@@ -402,28 +414,40 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
     same(read_frame(out), expected)
 
 
-def test_what_keeps_killing_its_worker_has_failed(small, tmp_path, monkeypatch):
-    def lost(*arguments, **options):
-        raise TerminatedWorkerError("killed")
+def test_what_kills_its_worker_fails_alone(tmp_path):
+    """The first of the tasks kills every process that takes it; the others are done."""
+    tasks = [("folder", f"{i}", "data", "smoke", TINY) for i in range(7)]
+    found = {one["key"]: one for one in sweeps._map(_deadly, tasks, jobs=2, scheduler=None)}
+    assert sorted(found) == [task[1] for task in tasks]
+    assert "TerminatedWorkerError" in found["0"]["traceback"]
+    assert all(found[f"{i}"] == {"key": f"{i}"} for i in range(1, 7))
 
-    monkeypatch.setattr(joblib.Parallel, "__call__", lost)
-    with pytest.raises(sweeps.Failure, match="12 of 12 experiments failed, .*TerminatedWorker"):
-        run_small(tmp_path, jobs=2)
-    assert len(list(tmp_path.glob("*.failed.json"))) == 12
+
+def _deadly(task: tuple) -> dict:
+    if task[1] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"key": task[1]}
+
+
+def test_a_worker_with_other_data_is_told(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "record", lambda *arguments: {"key": "of other data"})
+    with pytest.raises(sweeps.Failure, match="it is not the data set that the sweep was started"):
+        run_small(tmp_path)
 
 
 def test_a_class_without_test_instances_is_no_number_and_no_error(data, tmp_path):
     absent = data.classes[0]
     fewer = replace(data, instances=data.instances[data.instances.label != absent])
-    one = remembered(fewer, TINY, tmp_path)
+    one = record(fewer, TINY)
+    write_record(tmp_path, one)
     assert one["ap"][absent] == [None] * 7
     assert np.isfinite(one["average"])
-    assert remembered(fewer, TINY, tmp_path) == one
+    assert read_record(tmp_path, one["key"]) == one
 
 
 def test_a_lost_worker_of_a_cluster_loses_nothing(small, tmp_path):
     """A scheduler and two workers on this machine; one worker is killed in the middle."""
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     expected = expected_frame(run_small(tmp_path / "serial"))
     address = tmp_path / "scheduler.json"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -439,18 +463,24 @@ def test_a_lost_worker_of_a_cluster_loses_nothing(small, tmp_path):
     try:
         start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
               "--no-dashboard", "--scheduler-file", str(address))
-        workers = [start("distributed.cli.dask_worker", "--scheduler-file", str(address),
-                         "--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--nthreads", "1")
-                   for _ in range(2)]
+        for _ in range(2):
+            start("distributed.cli.dask_worker", "--scheduler-file", str(address), "--host",
+                  "127.0.0.1", "--no-dashboard", "--no-nanny", "--nthreads", "1")
         until = time.monotonic() + 60
         while not address.exists() and time.monotonic() < until:
             time.sleep(0.1)
         scheduler = json.loads(address.read_text())["address"]
+        client = distributed.Client(scheduler)
+        client.wait_for_workers(2, timeout=60)
         folder, out = tmp_path / "cluster", tmp_path / "frame.json"
         sweeping = start_small(folder, out, scheduler=scheduler)
         wait_for(lambda: len(list(folder.glob("[!.]*.json"))) >= 3, sweeping)
         assert sweeping.poll() is None, "done before a worker could be killed"
-        os.killpg(workers[0].pid, signal.SIGKILL)
+        busy = {address for address, tasks in client.processing().items() if tasks}
+        pids = client.run(os.getpid)
+        client.close()
+        assert busy, "no worker is at work"
+        os.killpg(pids[busy.pop()], signal.SIGKILL)
         said, _ = sweeping.communicate(timeout=180)
         assert sweeping.returncode == 0, said
         same(read_frame(out), expected)

@@ -120,7 +120,10 @@ def write_json(path: str | Path, value: object) -> None:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(value, allow_nan=False) + "\n", encoding="utf-8")
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(json.dumps(value, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut may leave the new name on an empty file
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -42,14 +42,19 @@ class Model(HostModel):
         direction, W_f of the CW branch. With two layers CW gets a W_f of its own.
     attention_width : int
         Hidden channels of two layers, 256 [C].
+    pooling : {"mean", "sum"}
+        Of the attention-weighted features. The mean as in the code, which is followed: with the
+        sum of the text [R] logits begin as many times as large as a video has snippets.
     """
 
     embedding_widths: tuple[int, ...] = ()
     attention: str = "two layers"
     attention_width: int = 256
+    pooling: str = "mean"
 
     def __post_init__(self):
         super().__post_init__()
+        require_choice(self, "pooling", ("mean", "sum"))
         require_choice(self, "attention", ("two layers", "one layer"))
         require(self.attention_width >= 1, self, "attention_width", "positive")
 
@@ -160,9 +165,9 @@ class Network(nn.Module):
         x = self.embedding(x, videos, bfloat16)
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
         activation = x @ self.classifier.weight.T
-        # The mean [C], not the sum of the text [R]: logits would begin 400 times as large.
-        counts = lengths.to(x).unsqueeze(1)
-        pooled = attention_weighted(x, attention, videos) / counts
+        pooled = attention_weighted(x, attention, videos)
+        if self.config.pooling == "mean":
+            pooled = pooled / lengths.to(x).unsqueeze(1)
         return Output(x, attention, activation, self.classifier(pooled), videos, self)
 
 
