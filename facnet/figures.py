@@ -214,20 +214,17 @@ def lambda_maps(frame: pd.DataFrame) -> Figure:
         grid = points[points.main == main].pivot(
             index=f"lambda_{up}", columns=f"lambda_{across}", values=["mean", "collapsed", "n"])
         image = axes.imshow(grid["mean"], origin="lower", **limits)
-        roomy = len(grid) <= 4  # a fine grid has no room for counts
         for y, x in np.ndindex(grid["mean"].shape):
             mean, fell, n = (grid[name].iloc[y, x] for name in ("mean", "collapsed", "n"))
             dark = mean < (limits["vmin"] + limits["vmax"]) / 2
-            axes.text(x, y, f"{mean:.0f}\n{fell:g}/{n:g}" if roomy else f"{mean:.0f}",
+            axes.text(x, y, f"{mean:.0f}\n{fell:g}/{n:g}",
                       ha="center", va="center", color="white" if dark else "black",
-                      fontsize=9 if roomy else 6.5)
+                      fontsize=9)
         values = [f"{value:g}" for value in grid.index]
         axes.set(title=f"$λ_{{{main.upper()}}}$ = 1", xlabel=f"$λ_{{{across.upper()}}}$",
                  ylabel=f"$λ_{{{up.upper()}}}$", xticks=range(len(values)), xticklabels=values,
                  yticks=range(len(values)), yticklabels=values)
         axes.spines[:].set_visible(False)
-        if not roomy:
-            axes.tick_params(labelsize=7)
     seeds = int(points.n.max())
     figure.colorbar(image, ax=panels, shrink=0.8,
                     label=f"AVG (%), {'mean of ' * (seeds > 1)}{seeds} seed{'s' * (seeds > 1)}")

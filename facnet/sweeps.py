@@ -43,7 +43,7 @@ HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
 WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
 HELD_OUT = 0.2  # of the training videos, for the choice
 # λ of Fig. 4, for which the paper prints no grid.
-COARSE, FINE = (0.001, 0.03, 1.0), (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+LAMBDAS = (0.001, 0.03, 1.0)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,7 @@ def base_of(
     return {one: changed(size.apply(recipes()[one]), changes) for one in named}
 
 
-def variants(
-    name: str, base: Experiment | dict[str, Experiment], fine: bool = False
-) -> list[Variant]:
+def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Variant]:
     """The variants of a sweep.
 
     Parameters
@@ -105,8 +103,6 @@ def variants(
     name : {"table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
     base : Experiment or dict of str to Experiment
         As `base_of` gives it: the full model at a profile's sizes, or the recipes of Table 5.
-    fine : bool
-        A fine grid of λ in Fig. 4, 7 values each instead of 3.
 
     Raises
     ------
@@ -115,7 +111,7 @@ def variants(
     """
     if name not in SWEEPS:
         raise FacnetError(f"No sweep {name!r}.{suggest(name, SWEEPS)}")
-    return SWEEPS[name](base, fine)
+    return SWEEPS[name](base)
 
 
 def with_branches(
@@ -134,7 +130,7 @@ def with_branches(
     )
 
 
-def _table3(base: Experiment, fine: bool) -> list[Variant]:
+def _table3(base: Experiment) -> list[Variant]:
     rows = []
     for row in published.table(3).itertuples():
         on = [b for b in BRANCHES if getattr(row, b)]
@@ -148,7 +144,7 @@ def _table3(base: Experiment, fine: bool) -> list[Variant]:
     return rows
 
 
-def _table4(base: Experiment, fine: bool) -> list[Variant]:
+def _table4(base: Experiment) -> list[Variant]:
     cells = []
     for row in published.table(4).itertuples():
         taus = tuple(float(t) for t in row.temperatures.split())
@@ -161,11 +157,11 @@ def _table4(base: Experiment, fine: bool) -> list[Variant]:
     return cells
 
 
-def _fig4(base: Experiment, fine: bool) -> list[Variant]:
+def _fig4(base: Experiment) -> list[Variant]:
     points = []
     for main in BRANCHES:
         others = [b for b in BRANCHES if b != main]
-        for values in product(FINE if fine else COARSE, repeat=2):
+        for values in product(LAMBDAS, repeat=2):
             weights = {main: 1.0, **dict(zip(others, values))}
             training = replace(base.training, **{f"lambda_{b}": w for b, w in weights.items()})
             said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
@@ -175,7 +171,7 @@ def _fig4(base: Experiment, fine: bool) -> list[Variant]:
     return points
 
 
-def _table5(base: dict[str, Experiment], fine: bool) -> list[Variant]:
+def _table5(base: dict[str, Experiment]) -> list[Variant]:
     printed = published.table(5).set_index("method").average.rename(
         lambda method: method.removesuffix(" (reproduced)"))
     found = []
@@ -186,7 +182,7 @@ def _table5(base: dict[str, Experiment], fine: bool) -> list[Variant]:
     return found
 
 
-def _lambda_cw(base: dict[str, Experiment], fine: bool) -> list[Variant]:
+def _lambda_cw(base: dict[str, Experiment]) -> list[Variant]:
     """Weights of the CW branch in each host, without a fifth of the training videos."""
     found = []
     for host, weight in product(HOSTS, WEIGHTS):
@@ -208,11 +204,11 @@ def chosen_weights(frame: pd.DataFrame) -> dict[str, float]:
     return {host: float(own.droplevel("host").idxmin()) for host, own in loss.groupby("host")}
 
 
-def _seeds(base: Experiment, fine: bool) -> list[Variant]:
+def _seeds(base: Experiment) -> list[Variant]:
     return [Variant("released", base, np.nan, {})]
 
 
-def _collapse(base: Experiment, fine: bool) -> list[Variant]:
+def _collapse(base: Experiment) -> list[Variant]:
     """What might move the number of seeds that collapse."""
     at_random = replace(base, model=replace(base.model, foreground_init="xavier"))
     attention = replace(base, training=replace(base.training, lambda_ca=1.0))
@@ -244,7 +240,7 @@ def sweep(
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.
     profile_name : str
-        Sizes. The profile `full` takes the fine grid of Fig. 4.
+        Sizes.
     seeds : int
         Seeds 0, 1, ... of each variant.
     folder : str or Path
@@ -286,7 +282,7 @@ def sweep(
         base = base | {f"{host} + CW": changed(
             base[f"{host} + CW"], {"training.lambda_cw": weight})
             for host, weight in weights.items()}
-    cells = variants(name, base, fine=profile_name == "full")
+    cells = variants(name, base)
     fingerprint = data.fingerprint()
     wanted = {}  # variants that coincide run once
     for cell, seed in product(cells, range(seeds)):

@@ -24,8 +24,8 @@ CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
 def main(jobs: int) -> None:
     """Run what is missing, and write both frames and where they come from."""
     of_table4 = SWEEPS["table4"]
-    SWEEPS["table4"] = lambda base, fine: [
-        one for one in of_table4(base, fine) if one.place["column"] == "full"]
+    SWEEPS["table4"] = lambda base: [
+        one for one in of_table4(base) if one.place["column"] == "full"]
     base = changed(profile("full").apply(preset("released")), CHANGES)
     frames = {}
     for name in ("table3", "table4"):

@@ -32,12 +32,12 @@ def frame_of(averages: dict[str, list[float]], **columns) -> pd.DataFrame:
         for tiou in TIOUS])
 
 
-def sweep_frame(name: str, seeds: int = 3, fine: bool = False) -> pd.DataFrame:
+def sweep_frame(name: str, seeds: int = 3) -> pd.DataFrame:
     """The frame of a whole sweep, its AVG drawn at random."""
     rng = np.random.default_rng(0)
     return pd.concat([
         frame_of({one.name: list(rng.uniform(10, 40, seeds))}, **one.place).assign(paper=one.paper)
-        for one in variants(name, BASE, fine)], ignore_index=True)
+        for one in variants(name, BASE)], ignore_index=True)
 
 
 @pytest.mark.parametrize("table, wanted, count", [
@@ -200,18 +200,17 @@ def test_the_best_variant_is_chosen_on_other_seeds():
     assert alone.average.unique().tolist() == [50.0]
 
 
-@pytest.mark.parametrize("fine", [False, True])
-def test_fig4_is_asked_what_the_text_says_of_it(fine):
+def test_fig4_is_asked_what_the_text_says_of_it():
     full = sweep_frame("table3")
     full = full[full.variant == "CW+CA+MIL, hybrid, BG"]
-    frame, wanted = claims.fig4_claims(sweep_frame("fig4", fine=fine), full)
+    frame, wanted = claims.fig4_claims(sweep_frame("fig4"), full)
     compared = claims.compare(frame, wanted)
     assert compared.mean(numeric_only=True)["n"] == 3
     small = compared[compared.claim.str.startswith("Small")]
     assert small.paper.tolist() == [34.0] and small.at_least.all()
     assert wanted[0].worse == ("CW 1, CA 0.001, MIL 0.001",)
     large = [one for one in wanted if one.claim.startswith("Large")]
-    assert len(large) == (7 if fine else 3)
+    assert len(large) == 3
     assert {one.share for one in large} == {40.0 / 42.2}
     auxiliary = [one for one in wanted if one.claim.startswith("CW helps as")]
     assert all(len(one.better) == len(one.worse) == len(large) for one in auxiliary)
@@ -298,9 +297,8 @@ def test_figures_of_sweeps_show_every_run():
     compared = claims.compare(three, claims.table3_claims())
     groups = figures.differences(compared)
     assert sum(len(axes.get_yticks()) for axes in groups.axes) == 32
-    for fine, values in ((False, 9), (True, 49)):
-        maps = figures.lambda_maps(sweep_frame("fig4", fine=fine))
-        assert [len(axes.texts) for axes in maps.axes] == [values] * 3 + [0]
+    maps = figures.lambda_maps(sweep_frame("fig4"))
+    assert [len(axes.texts) for axes in maps.axes] == [9] * 3 + [0]
     plt.close("all")
 
 

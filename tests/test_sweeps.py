@@ -70,12 +70,11 @@ def test_the_tables_share_what_coincides():
     assert len(three & four) == 8
 
 
-@pytest.mark.parametrize("fine, points", [(False, 9), (True, 49)])
-def test_fig4_has_three_panels_with_one_weight_fixed(fine, points):
-    cells = variants("fig4", BASE, fine)
+def test_fig4_has_three_panels_with_one_weight_fixed():
+    cells = variants("fig4", BASE)
     for main in ("cw", "ca", "mil"):
         panel = [c for c in cells if c.place["main"] == main]
-        assert len(panel) == points
+        assert len(panel) == 9
         assert {c.place[f"lambda_{main}"] for c in panel} == {1.0}
         for cell in panel:
             for branch in ("cw", "ca", "mil"):
@@ -206,8 +205,8 @@ def small(monkeypatch):
     """Six rows of Table 3, one epoch each."""
     table3 = sweeps._table3
 
-    def first_six(base, fine):
-        return table3(replace(base, training=replace(base.training, epochs=1)), fine)[:6]
+    def first_six(base):
+        return table3(replace(base, training=replace(base.training, epochs=1)))[:6]
 
     monkeypatch.setitem(sweeps.SWEEPS, "table3", first_six)
 
@@ -307,8 +306,8 @@ import os, sys, time
 from dataclasses import replace
 from facnet import sweeps
 table3, record = sweeps._table3, sweeps.record
-def first_six(base, fine):
-    return table3(replace(base, training=replace(base.training, epochs=1)), fine)[:6]
+def first_six(base):
+    return table3(replace(base, training=replace(base.training, epochs=1)))[:6]
 def noted(data, experiment, *options):
     one = record(data, experiment, *options)
     with open(sys.argv[2] + ".log", "a") as log:
