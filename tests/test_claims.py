@@ -13,7 +13,7 @@ from facnet.claims import Comparison
 from facnet.config import profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
-from facnet.experiments import foreground_separation, write_record
+from facnet.experiments import RESULT_VERSION, foreground_separation, write_record
 from facnet.methods import preset
 from facnet.grid import perfect_scores
 from facnet.sweeps import variants
@@ -219,7 +219,8 @@ def test_fig4_is_asked_what_the_text_says_of_it():
 def test_resampled_is_the_mean_over_seeds_of_what_the_records_hold(tmp_path):
     frame = frame_of({"a": [1.0, 2.0], "b": [3.0, 4.0]})
     for i, key in enumerate(frame.key.unique()):
-        write_record(tmp_path, {"key": key, "result_version": 1, "resampled": [i, 10.0 * i]})
+        write_record(tmp_path, {"key": key, "result_version": RESULT_VERSION,
+                                "resampled": [i, 10.0 * i]})
     draws = claims.resampled(frame, tmp_path)
     assert draws.to_dict("list") == {"a": [0.5, 5.0], "b": [2.5, 25.0]}
 
