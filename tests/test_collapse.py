@@ -13,7 +13,7 @@ from facnet import claims, collapse, figures
 from facnet.claims import Comparison
 from facnet.config import profile
 from facnet.datasets import load
-from facnet.experiments import write_record
+from facnet.experiments import RESULT_VERSION, write_record
 from facnet.methods import preset
 from facnet.sweeps import interval, variants
 
@@ -47,7 +47,7 @@ def test_runs_hold_areas_and_last_losses(tmp_path):
         {"variant": "a", "seed": 0, "tiou": t, "average": 3.0, "collapsed": "flow", "key": "k"}
         for t in (0.1, 0.2)])
     write_record(tmp_path, {
-        "key": "k", "result_version": 1, "separation": {"rgb": 0.6, "flow": 0.4},
+        "key": "k", "result_version": RESULT_VERSION, "separation": {"rgb": 0.6, "flow": 0.4},
         "losses": {"rgb": {"total": [2.0, 1.0]}, "flow": {"total": [3.0, 0.5]}}})
     (row,) = collapse.runs(frame, tmp_path).to_dict("records")
     assert row == {"variant": "a", "seed": 0, "average": 3.0, "collapsed": "flow",
