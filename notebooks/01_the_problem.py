@@ -8,10 +8,10 @@
 # %% tags=["parameters"]
 import os
 
-dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # "synthetic", or a folder
-profile: str = os.environ.get("FACNET_PROFILE", "quick")  # smoke, quick or full
+dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
+profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 1  # not used: this page shows one run
-output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are saved
+output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown

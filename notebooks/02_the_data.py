@@ -8,10 +8,10 @@
 # %% tags=["parameters"]
 import os
 
-dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # "synthetic", or a folder
-profile: str = os.environ.get("FACNET_PROFILE", "quick")  # smoke, quick or full
+dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
+profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 0  # not used: nothing is trained here
-output: str = os.environ.get("FACNET_OUTPUT", "results")  # where tables and figures are saved
+output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
 import pandas as pd

@@ -9,10 +9,10 @@
 # %% tags=["parameters"]
 import os
 
-dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # not used: features are random here
-profile: str = os.environ.get("FACNET_PROFILE", "quick")  # not used: the size is the paper's
+dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # not used
+profile: str = os.environ.get("FACNET_PROFILE", "quick")  # not used
 seeds: int = 1  # not used
-output: str = os.environ.get("FACNET_OUTPUT", "results")  # where figures are saved
+output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
 import torch

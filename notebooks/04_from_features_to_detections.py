@@ -8,11 +8,11 @@
 # %% tags=["parameters"]
 import os
 
-dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # "synthetic", or a folder
-profile: str = os.environ.get("FACNET_PROFILE", "quick")  # smoke, quick or full
-seeds: int = 5  # how many, 0, 1, ...
-seeds_of_others: int = 3  # how many of the methods that Table 1 compares with
-output: str = os.environ.get("FACNET_OUTPUT", "results")  # where tables and figures are saved
+dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
+profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
+seeds: int = 5  # how many: 0, 1, ...
+seeds_of_others: int = 3  # of the other methods of Table 1
+output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
 from dataclasses import replace
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import pandas as pd
 from IPython.display import Markdown
-from myst_nb import glue
 
 from facnet import claims, config, figures, methods, published
 from facnet.datasets import load
@@ -160,9 +159,6 @@ difference, low, high = interval(a - b for a, b in zip(with_bg, without_bg))
 paper = published.value(1, "FAC-Net (I3D)", "average")
 paper_without = published.value(1, "FAC-Net w/o BG (I3D)", "average")
 classification = interval(r.classification for r in results["FAC-Net"])
-average = claims.cell(*interval(with_bg))
-where = "synthetic data" if data.simulated else data.name
-glue("reached", f"{average} ({where}, profile {profile}, {seeds} seeds)", display=False)
 Markdown(
     f"Rows in bold were run here: {source} The other methods have {seeds_of_others} seeds. Means"
     " with their 95 % bootstrap intervals over seeds. All other rows: as printed in the FAC-Net"

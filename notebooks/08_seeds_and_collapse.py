@@ -159,7 +159,7 @@ per_run = collapse.runs(every, folder)
 figure = figures.strip(every)
 figures.save_figure(figure, "collapse", output)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "full-width"]
 shown = collapse.summary_of(per_run, table, "released")
 figures.save_table(shown, "collapse", output, per_run)
 figures.on_page(shown)
@@ -173,8 +173,9 @@ def conclusion(name: str, verdict: str) -> str:
     """What a change does to the rate of collapse and to AVG."""
     one = rates.loc[name]
     moved = "lower" if one["share"] < base["share"] else "higher"
+    words = name.replace("W_f", "$W_f$").replace("λ_CA", r"$\lambda_{CA}$ =")
     return (
-        f"- **{name.replace('W_f', '$W_f$')}**: a stream collapses in {one['any']:.0f} of"
+        f"- **{words}**: a stream collapses in {one['any']:.0f} of"
         f" {one.n:.0f} seeds, with the released preset in {base['any']:.0f} of {base.n:.0f}."
         f" That the rate is {moved} "
         + ("can be told" if one.p < 0.05 else "cannot be told")
