@@ -294,7 +294,7 @@ def nms(
         shared = np.maximum(shared, 0)
         length = end[order] - start[order] + added
         if criterion == "tiou":
-            length = length + end[rival] - start[rival] - shared
+            length = length + end[rival] - start[rival] + added - shared
         kept.append(pick)
         order = order[~is_pick & (shared <= threshold * length)]
     kept = np.concatenate(kept) if kept else np.empty(0, int)

@@ -161,6 +161,10 @@ def fit(
     method, config = method_of(experiment), experiment.training
     if supervision == "frame" and method.frame_logits is None:
         raise FacnetError(f"supervision = 'frame': {method.name} has no training by frames.")
+    if config.lambda_cw > 0 and not experiment.model.embedding_widths:
+        raise FacnetError(
+            f"{method.name}: embedding_widths is empty, and the CW branch has nothing to teach"
+            " where features do not learn; set lambda_cw to 0, or give widths.")
     videos, _ = training_videos(dataset, experiment)
     if config.bfloat16 and torch.device(device).type == "cpu" and not has_bfloat16():
         warnings.warn(

@@ -29,16 +29,15 @@ class HostModel:
     Attributes
     ----------
     embedding_widths : tuple of int
-        Channels of the layers that learn features; none leaves the features as they are, and
-        there is no CW branch then, which would have nothing to teach [F].
+        Channels of the layers that learn features; none leaves the features as they are. The CW
+        branch then has nothing to teach [F], and `fit` refuses it.
     dropout : float
         Rate in the embedding.
     cw_activation : {"logits", "cosine"}
         S_a of the CW branch: the host's own scores of snippets [P], or δ times the cosine of a
-        snippet and its class's row, FAC-Net's, which has the same sharpness in every host.
-    cw_scale : float
-        δ of equation 4, and of the cosines. The released code's video scale, 10 [C]; its text has
-        5 [F].
+        snippet and its class's row, equation 1, which has the same sharpness in every host.
+    cw_snippet_scale, cw_scale : float
+        δ of equations 1 and 4. The released code's, 5 and 10 [C]; the text has 5 for both [F].
     cw_temperatures : tuple of float
         τ of equation 2. One attention [P]: the hosts have no hybrid attention.
     """
@@ -46,16 +45,19 @@ class HostModel:
     embedding_widths: tuple[int, ...] = (1024,)
     dropout: float = 0.5
     cw_activation: str = "logits"
+    cw_snippet_scale: float = 5.0
     cw_scale: float = 10.0
     cw_temperatures: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
         check_types(self)
         object.__setattr__(self, "embedding_widths", tuple(self.embedding_widths))
-        require(all(w >= 1 for w in self.embedding_widths), self, "embedding_widths", "positive")
+        whole = all(isinstance(w, int) and w >= 1 for w in self.embedding_widths)
+        require(whole, self, "embedding_widths", "positive whole numbers")
         require(0 <= self.dropout <= 255 / 256, self, "dropout", "in [0, 255/256]")
         require_choice(self, "cw_activation", ("logits", "cosine"))
-        require(self.cw_scale > 0, self, "cw_scale", "positive")
+        for name in ("cw_snippet_scale", "cw_scale"):
+            require(getattr(self, name) > 0, self, name, "positive")
         object.__setattr__(self, "cw_temperatures", tuple(float(t) for t in self.cw_temperatures))
         positive = bool(self.cw_temperatures) and min(self.cw_temperatures) > 0
         require(positive, self, "cw_temperatures", "one or more positive numbers")
@@ -86,7 +88,9 @@ def cw_loss(
     labels : Tensor [B, C]
     config : HostModel
     """
-    activation = logits if config.cw_activation == "logits" else config.cw_scale * cosine(x, rows)
+    activation = logits
+    if config.cw_activation == "cosine":
+        activation = config.cw_snippet_scale * cosine(x, rows)
     R_a = class_wise_foreground(
         x, activation, w_f, videos, config.cw_temperatures, config.cw_scale)
     missing = R_a.shape[1] - labels.shape[1]

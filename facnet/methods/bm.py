@@ -103,7 +103,8 @@ class Localization:
     Attributes
     ----------
     class_threshold : float
-        A class is localised where its probability reaches this, .1; else the most probable is [C].
+        A class is localised where its probability reaches this, .1; else the most probable is [C],
+        whose code asks for more than .1.
     upsampling : int
         Samples a snippet after linear interpolation, 20 [C].
     thresholds : tuple of float
@@ -183,7 +184,8 @@ def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor
     """What the attention should be by the snippets' own classes, [N] each.
 
     g_fg is the probability of the video's class, the largest of several; g_bg that of any action.
-    Both are smoothed along time by a Gaussian, whose weights past a video's ends are left out.
+    Both are smoothed along time by a Gaussian, cut at three times its width; its weights past a
+    video's ends are left out.
     """
     with torch.no_grad():
         q = output.activation.softmax(-1)  # [N, K]

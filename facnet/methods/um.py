@@ -126,7 +126,7 @@ class Localization:
         Largest tIoU kept, .6; the code adds a second to each length and intersection, a quirk
         that makes short segments overlap more.
     action_divisor, background_divisor : int
-        As in the model.
+        For u of the video, the model's.
     """
 
     class_threshold: float = 0.2

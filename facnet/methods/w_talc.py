@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from facnet.config import (
     CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
 )
+from facnet.errors import FacnetError
 from facnet.localization import Kept, Scores, detections_of
 from facnet.losses import normalised_cross_entropy
 from facnet.methods.blocks import HostModel, cw_loss, foreground_vector, top_k_means
@@ -167,6 +168,8 @@ def batches(labels: Tensor, config: Training) -> Iterable[Tensor]:
     """
     rest = config.batch_size - 2 * config.pairs
     present = labels.any(0).nonzero().squeeze(1)
+    if config.pairs and not len(present):
+        raise FacnetError("W-TALC: no training video has a label, so no two share one.")
     for _ in range(-(-len(labels) // config.batch_size)):
         chosen = present[torch.randint(len(present), (config.pairs,))]
         pairs = [of[torch.randint(len(of), (2,))]
@@ -186,7 +189,8 @@ def co_activity(output: Output, labels: Tensor, config: Training) -> Tensor:
     a = videos.softmax(output.activation, (1.0,))  # [N, 1, C]
     H = videos.weighted_sums(a, x).squeeze(1)  # [B, C, D]
     count = torch.tensor(videos.lengths, device=x.device).view(-1, 1, 1)
-    L = (videos.sums(x).unsqueeze(1) - H) / (count - 1).clamp_min(1)
+    # Not Σ x - H: for a video of one snippet that is 0 but for rounding, and its direction noise.
+    L = videos.weighted_sums(1 - a, x).squeeze(1) / (count - 1).clamp_min(1)
     m, n = slice(0, 2 * config.pairs, 2), slice(1, 2 * config.pairs, 2)
 
     def d(u: Tensor, v: Tensor) -> Tensor:
