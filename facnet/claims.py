@@ -560,9 +560,9 @@ def of_many_seeds(table: pd.DataFrame, reference: str, many: pd.DataFrame) -> st
         f" {own.collapsed:.0f} of them. Its {few.n:.0f}"
         f" seed{plural} here {'have' if plural else 'has'} {number(few['mean'])}, with"
         f" {few.collapsed:.0f}."
-        f" Measured from the mean over {own.n:.0f} seeds, all that other rows are *behind* would move"
-        f" by {number(moved, sign=True)}, and {above[1]} of these {len(others)} rows would be above"
-        f" it instead of {above[0]}.")
+        f" Measured from the mean over {own.n:.0f} seeds, all that other rows are *behind* would"
+        f" move by {number(moved, sign=True)}, and {above[1]} of these {len(others)} rows would be"
+        f" above it instead of {above[0]}.")
 
 
 def table3_claims() -> list[Comparison]:

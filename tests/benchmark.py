@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from facnet.claims import cell
 from facnet.config import Experiment, ModelConfig, TrainingConfig
 from facnet.datasets import Dataset, load
 from facnet.evaluation import evaluate
@@ -343,7 +344,7 @@ def _results(measured: dict) -> str:
     lines = ["| what | wanted, at least; memory at most | measured |", "| --- | --- | --- |"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + (
         f"\n\nMedians, smallest and largest of {len(epoch['loop'])} rounds (evaluation"
-        f" {len(scoring['sets'])}, bfloat16 {len(epoch['bfloat16'])}); an epoch is"
+        f" {len(scoring['sets'])}, bfloat16 {len(epoch['bfloat16'])}; memory once); an epoch is"
         f" {training['videos']} videos, {training['snippets']:,} snippets of"
         f" {training['features']} features, evaluation"
         f" {evaluation['detections']:,} detections against {evaluation['instances']:,} instances in"
@@ -385,21 +386,26 @@ def _differences(measured: dict) -> str:
             lines.append(
                 f"| synthetic, `{size}` | {one['epochs']}, {one['embedding_widths'][-1]} wide"
                 f" | {plain.mean():.1f} | {rounded.mean():.1f}"
-                f" | {mean:+.2f} [{low:+.2f}, {high:+.2f}], {len(plain)} seeds |")
+                f" | {cell(mean, low, high, sign=True, digits=2)}, {len(plain)} seeds |")
     return "\n".join(lines)
 
 
 def _seconds(values: list[float]) -> str:
     digits = 1 if np.median(values) >= 1 else 3
-    return (f"{np.median(values):.{digits}f} s"
-            f" ({min(values):.{digits}f} to {max(values):.{digits}f})")
+    return f"{np.median(values):.{digits}f} s{_range(values, digits)}"
 
 
 def _ratio(theirs: list[float], ours: list[float]) -> str:
     ratios = np.array(theirs[: len(ours)]) / ours
     digits = 2 if np.median(ratios) < 10 else 0
-    return (f"{_seconds(ours)}, {np.median(ratios):.{digits}f} times"
-            f" ({ratios.min():.{digits}f} to {ratios.max():.{digits}f})")
+    return f"{_seconds(ours)}, {np.median(ratios):.{digits}f} times{_range(ratios, digits)}"
+
+
+def _range(values: list[float], digits: int) -> str:
+    """The smallest and the largest; of a single measurement there is no range."""
+    if len(values) == 1:
+        return ""
+    return f" ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def main(arguments: list[str]) -> None:
