@@ -188,7 +188,7 @@ by_hand = {
 weights = (recipe.training.lambda_cw, recipe.training.lambda_ca, recipe.training.lambda_mil)
 by_hand["total"] = sum(w * loss for w, loss in zip(weights, by_hand.values()))
 for name, value in by_hand.items():
-    torch.testing.assert_close(value, getattr(losses, name)[0], rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(value, losses[name][0], rtol=1e-6, atol=1e-9)
     print(f"{name:6s} {float(value):.4f}")
 
 # %% [markdown]

@@ -134,8 +134,9 @@ Markdown(
     f" {claims.by_chance(table_claims)}\n\n{claims.outcome(table_claims)}\n\n"
     f"**The threshold rule.** By the preset's rule the best row is {best['mean']}, by the other"
     f" one {best['other']}. The rank correlation of the two columns is"
-    f" {ranks.loc['mean', 'other']:.2f}; with the paper's column they have"
-    f" {ranks.loc['paper', 'mean']:.2f} and {ranks.loc['paper', 'other']:.2f}."
+    f" {claims.number(ranks.loc['mean', 'other'], digits=2)}; with the paper's column they have"
+    f" {claims.number(ranks.loc['paper', 'mean'], digits=2)} and"
+    f" {claims.number(ranks.loc['paper', 'other'], digits=2)}."
 )
 
 # %% [markdown]

@@ -22,6 +22,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
@@ -172,7 +173,7 @@ base = rates.loc["released"]
 def conclusion(name: str, verdict: str) -> str:
     """What a change does to the rate of collapse and to AVG."""
     one = rates.loc[name]
-    moved = "lower" if one["share"] < base["share"] else "higher"
+    moved = {-1: "lower", 0: "another", 1: "higher"}[np.sign(one["any"] - base["any"])]
     words = name.replace("W_f", "$W_f$").replace("λ_CA", r"$\lambda_{CA}$ =")
     return (
         f"- **{words}**: a stream collapses in {one['any']:.0f} of"
