@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from facnet.claims import cell, ends, percent
 from facnet.config import Experiment
 from facnet.datasets import Dataset
+from facnet.errors import FacnetError
 from facnet.experiments import foreground_separation, read_record
 from facnet.sweeps import interval
 from facnet.training import fit, predict
@@ -199,6 +200,9 @@ def restarts(
         Indexed by tries: mean, low and high of AVG; gain, gain_low and gain_high over a single
         try (95 % bootstrap over seeds); collapsed, the share of choices whose `stream` has.
     """
+    if len(table) < max(tries):
+        raise FacnetError(
+            f"{len(table)} seeds: {max(tries)} tries each need as many to choose from.")
     loss, average = table[f"loss {stream}"].to_numpy(), table.average.to_numpy()
     fell = (table[f"area {stream}"] < 0.5).to_numpy()
     chosen = np.random.default_rng(0).integers(len(table), size=(draws, len(table)))

@@ -287,7 +287,7 @@ class LocalizationConfig:
 class Experiment:
     """A whole recipe and its seed: a method's models, trained, localised, evaluated.
 
-    `method` names a row of :data:`facnet.methods.METHODS`; `model`, `training` and `localization`
+    `method` names a row of `facnet.methods.METHODS`; `model`, `training` and `localization`
     are of that method's own classes, by default FAC-Net's.
     """
 

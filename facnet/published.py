@@ -119,8 +119,8 @@ def statement(name: str) -> float:
     return float(averages[name])
 
 
-def full_size(name: str) -> tuple[pd.DataFrame, str] | None:
-    """A sweep that was run once at full synthetic size for this book; None where it was not yet.
+def full_size(name: str) -> tuple[pd.DataFrame, str]:
+    """A sweep that was run once at full synthetic size for this book.
 
     Parameters
     ----------
@@ -136,16 +136,14 @@ def full_size(name: str) -> tuple[pd.DataFrame, str] | None:
     Raises
     ------
     FacnetError
-        If provenance.csv does not say how the file was made.
+        If there is no such file, or provenance.csv does not say how it was made.
     """
     path = RESULTS / f"{name}_full.csv"
-    if not path.is_file():
-        return None
     made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
-    if path.name not in made.index:
+    if not path.is_file() or path.name not in made.index:
         raise FacnetError(
-            f"{path}: nothing says how it was made. Add its command and the revision of the code"
-            " to provenance.csv beside it.")
+            f"{path}: the file or its row in provenance.csv beside it is missing;"
+            " tests/full_size.py writes both.")
     made = made.loc[path.name]
     # "" is a value there, no stream collapsed, and not a missing one.
     frame = pd.read_csv(path, dtype={"collapsed": str, "temperatures": str},

@@ -28,11 +28,12 @@ from IPython.display import Markdown
 from facnet import claims, figures, published
 from facnet.datasets import load
 from facnet.experiments import provenance
-from facnet.sweeps import base_of, sweep
+from facnet.sweeps import base_of, summary, sweep
 
 figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
-source = provenance(load(dataset, profile), profile, seeds)
+data = load(dataset, profile)
+source = provenance(data, profile, seeds)
 Markdown(f"> {source}")
 
 # %% [markdown]
@@ -70,8 +71,8 @@ figures.save_figure(figure, "table3", output)
 # the mean of the differences seed by seed.
 
 # %% tags=["hide-input", "full-width"]
-at_full_size = published.full_size("table3")
-large = at_full_size and at_full_size[0]
+# The synthetic data at a larger size; beside other data it has no place.
+large, large_source = published.full_size("table3") if data.simulated else (None, "")
 shown = claims.readable_rows(table, "full", large)
 shown.insert(0, "row", shown.index)
 place = frame.drop_duplicates("variant").set_index("variant")
@@ -97,9 +98,9 @@ Markdown(
     " bootstrap intervals over seeds; *over test videos*: the interval of the same difference when"
     " the test videos are drawn again. The verdict asks whether the full model is better than the"
     " row: *holds* if both intervals lie above zero, *does not hold* if both lie below.\n\n"
-    + (f"*Full size*: {at_full_size[1]}." if at_full_size else
-       "This copy has no run at full size yet to show beside it.")
-    + "\n\n" + claims.caution(seeds)
+    + (f"*Full size*: {large_source}. Its verdicts go by the interval over seeds alone.\n\n"
+       if data.simulated else "")
+    + claims.caution(seeds)
 )
 
 # %% [markdown]
@@ -153,7 +154,22 @@ draws4 = claims.resampled(both, folder)
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is 1 and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
 figure = figures.lambda_maps(points)
 figures.save_figure(figure, "fig4", output)
-figures.save_table(points.drop_duplicates(["variant", "seed"]), "fig4", output)
+
+# %% [markdown]
+# Every cell in numbers:
+
+# %% tags=["hide-input", "hide-output"]
+weights_of = ["main", "lambda_cw", "lambda_ca", "lambda_mil"]
+of_cell = points.drop_duplicates("variant").set_index("variant")[weights_of].join(
+    summary(points).drop(columns=["paper", "values"])).reset_index(drop=True)
+words = of_cell[weights_of].assign(main=of_cell.main.str.upper())
+for branch in ("cw", "ca", "mil"):
+    words[f"lambda_{branch}"] = words[f"lambda_{branch}"].map("{:g}".format)
+words.columns = ["main branch", "λ_CW", "λ_CA", "λ_MIL"]
+words["AVG"] = [claims.cell(*row) for row in of_cell[["mean", "low", "high"]].values]
+words["n"], words["collapsed"] = of_cell.n, of_cell.collapsed
+figures.save_table(words, "fig4", output, of_cell)
+figures.on_page(words)
 
 # %% tags=["hide-input"]
 grid = sorted(points.lambda_cw.unique())

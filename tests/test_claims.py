@@ -270,11 +270,10 @@ def test_statements_have_sources():
 
 def test_a_run_at_full_size_comes_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "RESULTS", tmp_path)
-    assert published.full_size("table3") is None
     frame = sweep_frame("table4")
     frame.to_csv(tmp_path / "table4_full.csv", index=False)
     (tmp_path / "provenance.csv").write_text("file,command,revision\n")
-    with pytest.raises(FacnetError, match="table4_full.csv: nothing says how it was made"):
+    with pytest.raises(FacnetError, match="table4_full.csv: the file or its row in provenance.csv"):
         published.full_size("table4")
     pd.DataFrame([{"file": "table4_full.csv", "what": "synthetic data", "command": "facnet sweep",
                    "revision": "0012"}]).to_csv(tmp_path / "provenance.csv", index=False)

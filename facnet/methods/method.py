@@ -24,7 +24,7 @@ def shuffled(labels: Tensor, config: CommonTraining) -> Iterable[Tensor]:
 
 @dataclass(frozen=True)
 class Method:
-    """One row of :data:`facnet.methods.METHODS`.
+    """One row of `facnet.methods.METHODS`.
 
     `Output` stands for whatever the network's forward gives; only this method's functions read it.
 

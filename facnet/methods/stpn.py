@@ -75,7 +75,7 @@ class Training(CommonTraining):
     snippets
         400, stratified [C][R].
     sparsity : float
-        β, weight of Σ_t |λ_t| [C][R].
+        β, weight of Σ_t λ_t [C][R].
     lambda_cw
         .05 to start from [P]: the classification loss is a mean over classes.
     """
@@ -172,7 +172,7 @@ class Network(nn.Module):
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
-    """Classification, mean over classes of binary cross-entropies, and β Σ_t |λ_t|; [B] each."""
+    """Classification, mean over classes of binary cross-entropies, and β Σ_t λ_t; [B] each."""
     classification = nn.functional.binary_cross_entropy_with_logits(
         output.logits, labels, reduction="none").mean(1)
     sparsity = output.videos.sums(output.attention)
