@@ -81,10 +81,9 @@ def train(dataset, profile, device, preset, seed, changes, out):
     out.mkdir(parents=True, exist_ok=True)
     files = {stream: (out / f"{stream}.safetensors", out / f"{stream}.training")
              for stream in method_of(experiment).streams(data)}
-    for stream, own in files.items():  # before anything is trained
-        for path in own:
-            if path.exists():
-                check_origin(path, origin(data, stream, experiment))
+    # Before anything is trained: also what another method, of other streams, has left here.
+    for path in sorted((*out.glob("*.safetensors"), *out.glob("*.training"))):
+        check_origin(path, origin(data, path.stem, experiment))
     for stream, (path, state) in files.items():
         if path.exists():
             click.echo(f"{path}: already trained on {data.name}, {stream}, with this recipe")
@@ -197,7 +196,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.command()
-@click.argument("name", metavar="table3|table4|fig4|table5|lambda_cw|seeds|collapse")
+@click.argument("name", metavar="table1|table3|table4|fig4|table5|lambda_cw|seeds|collapse")
 @DATASET
 @PROFILE
 @click.option(
@@ -226,7 +225,7 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
     """
-    from facnet.sweeps import base_of, summary, sweep
+    from facnet.sweeps import base_of, chosen_weights, summary, sweep
 
     if scheduler is None:
         _usable(None, None, device)
@@ -237,6 +236,15 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     if out:
         frame.to_csv(out, index=False)
     shown = summary(frame).drop(columns="values").rename_axis(None)
+    if name == "lambda_cw":  # what the weight is chosen by; AVG on the test videos is not
+        loss = frame.drop_duplicates(["variant", "seed"]).groupby("variant").held_out_loss.mean()
+        click.echo(loss[shown.index].rename("loss on held-out videos").rename_axis(None)
+                   .to_frame().to_string(float_format="%.4f"))
+        click.echo("\nChosen: " + ", ".join(
+            f"{host} {weight:g}" for host, weight in chosen_weights(frame).items()) + ".")
+        return
+    if name == "table5":
+        shown.insert(0, "lambda_cw", frame.groupby("variant").lambda_cw.first())
     click.echo(shown.to_string(float_format="%.1f", na_rep="-"))
     click.echo(
         f"\nAVG in percent on {dataset}, profile {profile}: mean over n seeds with the 95 %"

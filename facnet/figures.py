@@ -248,7 +248,9 @@ def cw_weights(frame: pd.DataFrame, chosen: dict[str, float]) -> Figure:
     for host, column in zip(hosts, panels.T):
         for axes, value in zip(column, ("held_out_loss", "average")):
             colour = COLOURS["train" if value == "held_out_loss" else "test"]
-            points = own[own.host == host]
+            points = own[(own.host == host) & (own.lambda_cw > 0)]
+            without = own[(own.host == host) & (own.lambda_cw == 0)][value].mean()
+            axes.axhline(without, color="0.5", lw=0.9, ls="--")
             axes.axvline(chosen[host], color=COLOURS["cw"], lw=6, alpha=0.15)
             axes.plot(points.lambda_cw, points[value], "o", color=colour, ms=3, alpha=0.6)
             mean = points.groupby("lambda_cw")[value].mean()
@@ -256,11 +258,15 @@ def cw_weights(frame: pd.DataFrame, chosen: dict[str, float]) -> Figure:
             axes.set(xscale="log")
         column[0].set_title(host)
         column[1].set(xlabel=r"$\lambda_{CW}$")
-        ticks = sorted(own.lambda_cw.unique())[::2]
+        ticks = sorted(own.lambda_cw[own.lambda_cw > 0].unique())[::2]
         column[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         column[1].minorticks_off()
     for axes in panels[:, 0]:  # after all is drawn: panels of a row share their limits
         axes.set_ylim(0, None)
+    _key(figure, {
+        "a seed": {"marker": "o", "color": "#444444"},
+        "without CW, mean": {"ls": "--", "color": "0.5"},
+        "chosen": {"ls": "-", "lw": 6, "alpha": 0.15, "color": COLOURS["cw"]}})
     panels[0, 0].set_ylabel("loss, held-out\ntraining videos")
     panels[1, 0].set_ylabel("AVG (%), test videos")
     return figure
@@ -549,10 +555,10 @@ def training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     figure, panels = plt.subplots(
         1, len(histories), figsize=(7.2, 2.9), sharey=True, squeeze=False)
     for axes, (stream, history) in zip(panels[0], histories.items()):
-        for name in ("cw", "ca", "mil", "total"):
+        for name in history.columns.drop("epoch"):
             width = 2.0 if name == "total" else 1.2
-            axes.plot(history.epoch, history[name], color=COLOURS[name], lw=width,
-                      label=NAMES[name])
+            axes.plot(history.epoch, history[name], color=COLOURS.get(name), lw=width,
+                      label=NAMES.get(name, name))
         axes.set(title=stream, xlabel="epoch")
     panels[0][0].set(ylabel="mean loss of a video (nats)")
     panels[0][-1].legend(loc="upper right")

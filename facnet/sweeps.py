@@ -1,9 +1,9 @@
-"""Which experiments make Tables 3 to 5 and Fig. 4, and what they say together.
+"""Which experiments make Tables 1 and 3 to 5 and Fig. 4, and what they say together.
 
 The paper leaves open how a branch is weighed when others are off. Here the losses that are on keep
-the preset's ratios and the largest has weight 1, as the main branch has in the paper. All rows are
-localised by the preset's one rule. Where the CA branch is off, classes are kept by the predictions
-of the branches that are on (:func:`facnet.training.predict`).
+the preset's ratios and the largest has weight 1, as the main branch has in the paper. All rows of
+Tables 3 and 4 are localised by the preset's one rule. Where the CA branch is off, classes are kept
+by the predictions of the branches that are on (:func:`facnet.methods.fac_net.predictions`).
 """
 
 import os
@@ -42,6 +42,12 @@ WAIT = 60  # seconds for the first worker of a scheduler
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
 WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
 HELD_OUT = 0.2  # of the training videos, for the choice
+# Recipes of sweeps that are of more than one.
+NAMED = {
+    "table1": ("released", "STPN", "BM", "W-TALC", "UM"),
+    "table5": ("STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)),
+    "lambda_cw": tuple(f"{host} + CW" for host in HOSTS),
+}
 # λ of Fig. 4, for which the paper prints no grid.
 LAMBDAS = (0.001, 0.03, 1.0)
 
@@ -75,7 +81,7 @@ def base_of(
     name: str, profile_name: str = "quick", preset_name: str = "released",
     changes: dict[str, object] | None = None,
 ) -> Experiment | dict[str, Experiment]:
-    """What a sweep varies: the full model, or for Table 5 every recipe of it by name.
+    """What a sweep varies: the full model, or for Tables 1 and 5 every recipe by name.
 
     Parameters
     ----------
@@ -86,13 +92,24 @@ def base_of(
     preset_name : str
         The full model's recipe.
     changes : dict, optional
-        Of fields by dotted name, {"training.epochs": 5}; in Table 5 of every recipe.
+        Of fields by dotted name, {"training.epochs": 5}; in Tables 1 and 5 of every recipe.
+
+    Raises
+    ------
+    FacnetError
+        If the sweep cannot be of that preset, or a field or value is not allowed.
     """
     size, changes = profile(profile_name), changes or {}
-    if name not in ("table5", "lambda_cw"):
-        return changed(size.apply(preset(preset_name)), changes)
-    named = ["STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)]
-    return {one: changed(size.apply(recipes()[one]), changes) for one in named}
+    if name not in NAMED:
+        base = changed(size.apply(preset(preset_name)), changes)
+        if base.method != "FAC-Net" and name != "seeds":
+            raise FacnetError(f"{name} varies FAC-Net; preset {preset_name!r} is of {base.method}.")
+        return base
+    if preset_name != "released" or "training.lambda_cw" in changes:
+        raise FacnetError(
+            f"{name} has recipes of its own, and its own weights of the CW branch; it takes neither"
+            " a preset nor training.lambda_cw.")
+    return {one: changed(size.apply(recipes()[one]), changes) for one in NAMED[name]}
 
 
 def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Variant]:
@@ -100,7 +117,7 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
 
     Parameters
     ----------
-    name : {"table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
+    name : {"table1", "table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
     base : Experiment or dict of str to Experiment
         As `base_of` gives it: the full model at a profile's sizes, or the recipes of Table 5.
 
@@ -171,6 +188,16 @@ def _fig4(base: Experiment) -> list[Variant]:
     return points
 
 
+def _table1(base: dict[str, Experiment]) -> list[Variant]:
+    """The methods of Table 1 that run here."""
+    full = base["released"]
+    found = {name: one for name, one in base.items() if name != "released"}
+    found["FAC-Net w/o BG"] = replace(full, model=replace(full.model, background_class=False))
+    found["FAC-Net"] = full
+    return [Variant(name, one, published.value(1, f"{name} (I3D)", "average"), {})
+            for name, one in found.items()]
+
+
 def _table5(base: dict[str, Experiment]) -> list[Variant]:
     printed = published.table(5).set_index("method").average.rename(
         lambda method: method.removesuffix(" (reproduced)"))
@@ -183,9 +210,9 @@ def _table5(base: dict[str, Experiment]) -> list[Variant]:
 
 
 def _lambda_cw(base: dict[str, Experiment]) -> list[Variant]:
-    """Weights of the CW branch in each host, without a fifth of the training videos."""
+    """Weights of the CW branch in each host, and none, without a fifth of the training videos."""
     found = []
-    for host, weight in product(HOSTS, WEIGHTS):
+    for host, weight in product(HOSTS, (0.0, *WEIGHTS)):
         experiment = changed(base[f"{host} + CW"], {
             "training.lambda_cw": weight, "training.held_out": HELD_OUT})
         found.append(Variant(f"{host}, λ_CW {weight:g}", experiment, np.nan,
@@ -198,14 +225,16 @@ def chosen_weights(frame: pd.DataFrame) -> dict[str, float]:
 
     That of least binary cross-entropy on the held-out training videos, the mean over seeds: each
     video's probability of each class against its labels. Neither segments nor test videos count.
+    A weight of 0 is no choice: the row of Table 5 is with CW.
     """
-    loss = frame.drop_duplicates(["variant", "seed"]).groupby(
+    loss = frame[frame.lambda_cw > 0].drop_duplicates(["variant", "seed"]).groupby(
         ["host", "lambda_cw"]).held_out_loss.mean()
     return {host: float(own.droplevel("host").idxmin()) for host, own in loss.groupby("host")}
 
 
 def _seeds(base: Experiment) -> list[Variant]:
-    return [Variant("released", base, np.nan, {})]
+    name = "released" if base.method == "FAC-Net" else base.method
+    return [Variant(name, base, np.nan, {})]
 
 
 def _collapse(base: Experiment) -> list[Variant]:
@@ -217,7 +246,7 @@ def _collapse(base: Experiment) -> list[Variant]:
 
 
 SWEEPS: dict[str, Callable[..., list[Variant]]] = {
-    "table3": _table3, "table4": _table4, "fig4": _fig4, "table5": _table5,
+    "table1": _table1, "table3": _table3, "table4": _table4, "fig4": _fig4, "table5": _table5,
     "lambda_cw": _lambda_cw, "seeds": _seeds, "collapse": _collapse,
 }
 
@@ -235,7 +264,7 @@ def sweep(
 
     Parameters
     ----------
-    name : {"table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
+    name : {"table1", "table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
     dataset : str
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.
@@ -260,8 +289,8 @@ def sweep(
     DataFrame
         A row a variant, seed and tIoU: variant, the columns of its `place`, paper, seed, tiou,
         mean_ap, average (AVG), other_average (AVG by the other threshold rule), classification,
-        collapsed (streams, joined by "+"), seconds, key; and, where training videos were held out,
-        held_out_classification and held_out_loss.
+        collapsed (streams, joined by "+"; "joint" for one model on all), seconds, key; and, where
+        training videos were held out, held_out_classification and held_out_loss.
 
     Raises
     ------
@@ -445,8 +474,8 @@ def _frame(
                 "tiou": tiou, "mean_ap": mean_ap, "average": one["average"],
                 "other_average": (one["other_rule"] or {}).get("average", np.nan),
                 "classification": one["classification"],
-                "collapsed": "+".join(one["collapsed"]), "seconds": one["seconds"], "key": key,
-                **judged,
+                "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
+                "seconds": one["seconds"], "key": key, **judged,
             })
     return pd.DataFrame(rows)
 

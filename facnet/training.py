@@ -127,8 +127,8 @@ def fit(
         Such as "cpu" or "cuda".
     supervision : {"video", "frame"}
         "frame" adds the cross-entropy of every snippet's class to the loss: not FAC-Net, but a
-        ceiling for what the same network could learn from these features. Of the methods, FAC-Net
-        alone has it.
+        ceiling for what the same network could learn from these features. For methods that have
+        `frame_logits`.
     state_file : Path, optional
         Where the state of training is kept: written after every epoch, and gone on from if it
         exists. A training that was cut short then ends as if it had not been.

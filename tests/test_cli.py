@@ -183,13 +183,13 @@ def test_finished_streams_are_left_as_they_are(trained):
 
 @pytest.mark.parametrize("change, message", [
     (["--seed", "3"], "seed is 0 there, 3 here"),
-    (["--set", "model.scale=4"], "model.scale is 5.0 there, 4 here"),
+    (["--set", "model.scale=4"], "model.scale is 5.0 there, 4.0 here"),
     (["--preset", "paper"], "model.embedding_kernel is 1 there, 3 here"),
 ])
 def test_checkpoints_of_another_recipe_are_not_written_over(trained, capsys, change, message):
     before = {p.name: p.read_bytes() for p in trained.iterdir()}
     error = fails(capsys, *TRAIN, *change, "--out", trained)
-    assert message in error and "rgb.safetensors" in error and "\n" not in error
+    assert message in error and "flow.safetensors" in error and "\n" not in error
     assert {p.name: p.read_bytes() for p in trained.iterdir()} == before
 
 

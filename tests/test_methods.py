@@ -37,6 +37,8 @@ def tiny(recipe: str, **fields) -> Experiment:
         own["model__embedding_widths"] = (4,)
     if recipe.startswith(("STPN", "BM")):
         own["model__attention_width"] = 5
+    if recipe.startswith("UM"):
+        own["model__selection_dropout"] = 0.0
     return changed(recipes()[recipe], {
         name.replace("__", "."): value for name, value in (own | fields).items()})
 
@@ -113,7 +115,7 @@ def slow_cw(x, activation, rows, w_f, label, config) -> float:
     scores = []
     for j, row in enumerate(rows):
         own = [activation[t][j] if config.cw_activation == "logits"
-               else config.cw_scale * cosine_of(x[t], row) for t in range(len(x))]
+               else config.cw_snippet_scale * cosine_of(x[t], row) for t in range(len(x))]
         cosines = []
         for tau in config.cw_temperatures:
             attention = shares([tau * score for score in own])
@@ -252,7 +254,7 @@ def slow_losses(experiment, network, videos, labels) -> tuple[dict[str, list[flo
     return {name: [row[name] for row in rows] for name in rows[0]}, predicted
 
 
-COSINE = {"model__cw_activation": "cosine", "model__cw_scale": 5.0,
+COSINE = {"model__cw_activation": "cosine", "model__cw_snippet_scale": 3.0, "model__cw_scale": 7.0,
           "model__cw_temperatures": (1.0, 2.0, 5.0)}
 
 
@@ -380,7 +382,8 @@ def test_masks_choose_snippets_and_leave_um_s_features_whole(monkeypatch):
                               model__background_divisor=3))
     x = torch.tensor([[5, 0, 0], [0, 4, 0], [0, 0, 3], [2, 0, 0], [0, 1, 0], [0, 0, 0.5]]).double()
     mask = torch.tensor([0, 2, 2, 2, 2, 0])
-    monkeypatch.setattr(network, "_dropped", lambda v: v * mask if v.ndim == 1 else v * 0)
+    monkeypatch.setattr(nn.functional, "dropout",
+                        lambda v, *options: v * mask if v.ndim == 1 else v * 0)
     output = network(x, torch.tensor([6]))
     assert torch.equal(output.x_action[0], x[1:4].mean(0))
     assert torch.equal(output.x_background[0], x[3:5].mean(0))

@@ -32,7 +32,7 @@ class HostModel:
         Channels of the layers that learn features; none leaves the features as they are. The CW
         branch then has nothing to teach [F], and `fit` refuses it.
     dropout : float
-        Rate in the embedding.
+        Rate in the embedding, FAC-Net's .5 [P].
     cw_activation : {"logits", "cosine"}
         S_a of the CW branch: the host's own scores of snippets [P], or δ times the cosine of a
         snippet and its class's row, equation 1, which has the same sharpness in every host.

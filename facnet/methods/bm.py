@@ -33,13 +33,13 @@ __all__ = ["METHOD", "Localization", "Model", "Network", "Training", "guides"]
 
 @dataclass(frozen=True)
 class Model(HostModel):
-    """BM's network.
+    """BM's network. The classifier has no bias, and the embedding begins Xavier uniform [P].
 
     Attributes
     ----------
     embedding_widths
         One layer [P]. Recalled BM works on frozen features [R], on which CW has nothing to learn;
-        the FAC-Net paper adds it without a word of an embedding, so its BM must have had one.
+        the FAC-Net paper adds it without a word of an embedding, so its BM may have had one.
         `embedding_widths=()` is BM on frozen features.
     pooling : {"mean", "normalised"}
         What the weighted sums x_fg and x_bg are divided by: the number of snippets [R], or their
@@ -64,9 +64,10 @@ class Training(CommonTraining):
 
     Attributes
     ----------
-    epochs, learning_rate, batch_size, weight_decay
-        200, 1e-4, 16 and, for the embedding, 5e-4 [P]; DGAM trains another network up to 6,000
-        epochs and keeps the best on the test set [C].
+    epochs, learning_rate, betas, batch_size, weight_decay, reduction
+        200, 1e-4, Adam's own, 16, for the embedding 5e-4, and the mean [P]. DGAM has 1e-3, (.8,
+        .999) and 32, no weight decay, and trains its other network up to 6,000 epochs, of which it
+        keeps the best on the test set [C].
     snippets
         400, stratified [C][R].
     background, guide, cluster : float

@@ -68,6 +68,8 @@ class Training(CommonTraining):
     epochs
         24,000 steps of 6 of 200 videos [C] are 720; with an embedding 120 [P], which has two
         million weights for 200 videos.
+    learning_rate, betas, reduction
+        1e-4 [C], Adam's own and the mean [P].
     weight_decay
         None [C]; 5e-4 with an embedding [P].
     batch_size

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from facnet.config import (
     CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
 )
+from facnet.errors import FacnetError
 from facnet.localization import (
     Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, suppress, upsample,
 )
@@ -40,8 +41,10 @@ class Model(HostModel):
     embedding_kernel : int
         Snippets that it sees, 3 [C]; odd.
     dropout
-        .7 in front of the classifier, and on the lengths by which snippets are chosen in
-        training [C]; not known to be in the text.
+        In front of the classifier, .7 [C].
+    selection_dropout : float
+        On the lengths by which snippets are chosen in training, .7 [C]; not known to be in the
+        text.
     action_divisor, background_divisor : int
         A video's pseudo-action snippets are its number of snippets over 9, the pseudo-background
         over 4, rounded down [C]; at least 1.
@@ -50,6 +53,7 @@ class Model(HostModel):
     embedding_widths: tuple[int, ...] = (2048,)
     embedding_kernel: int = 3
     dropout: float = 0.7
+    selection_dropout: float = 0.7
     action_divisor: int = 9
     background_divisor: int = 4
 
@@ -57,6 +61,7 @@ class Model(HostModel):
         super().__post_init__()
         odd = self.embedding_kernel >= 1 and self.embedding_kernel % 2 == 1
         require(odd, self, "embedding_kernel", "odd and positive")
+        require(0 <= self.selection_dropout < 1, self, "selection_dropout", "in [0, 1)")
         for name in ("action_divisor", "background_divisor"):
             require(getattr(self, name) >= 1, self, name, "at least 1")
 
@@ -69,8 +74,8 @@ class Training(CommonTraining):
     ----------
     epochs
         10,000 steps of 16 of 200 videos [C] are 770.
-    weight_decay, batch_size
-        5e-4 and 16 [C].
+    learning_rate, betas, weight_decay, batch_size, reduction
+        1e-4, Adam's own, 5e-4, 16 and the mean [C].
     snippets
         750, stratified [C].
     classification : {"binary", "normalised"}
@@ -176,6 +181,8 @@ class Network(nn.Module):
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
         super().__init__()
+        if classes < 2:
+            raise FacnetError("UM: one class, whose softmax is 1 in every video; it needs two.")
         self.config, self.input_width = config, input_width
         # Initialised as torch does a convolution [C].
         self.embedding = Embedding(input_width, config.embedding_widths, config.embedding_kernel, 0)
@@ -187,13 +194,14 @@ class Network(nn.Module):
         """Packed snippets [N, input_width] of videos [B] to `Output`."""
         config, videos = self.config, Packing(lengths, x.device)
         x = self.embedding(x, videos, bfloat16)
-        activation = self.classifier(self._dropped(x))
+        activation = self.classifier(nn.functional.dropout(x, config.dropout, self.training))
         k_action, k_background = (
             [max(1, n // divisor) for n in videos.lengths]
             for divisor in (config.action_divisor, config.background_divisor))
         length = torch.linalg.vector_norm(x, dim=1)
         with torch.no_grad():
-            mask = self._dropped(torch.ones_like(length))
+            mask = nn.functional.dropout(
+                torch.ones_like(length), config.selection_dropout, self.training)
             longest = torch.stack([own.max() for own in length.split(videos.lengths)])
             shortness = longest[videos.of_snippet] - length
             action = top_k_rows(length * mask, videos, k_action)
@@ -205,9 +213,6 @@ class Network(nn.Module):
         return Output(
             x, length, activation, top_k_means(activation, videos, k_action),
             means(activation, quiet), means(x, action), means(x, quiet), videos, self)
-
-    def _dropped(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(x, self.config.dropout, self.training)
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:

@@ -63,17 +63,19 @@ class Training(CommonTraining):
     epochs
         The code may run 100,000 steps of 10 videos and is tested every 500 [C]; the text's number
         is not known. 300 epochs are 6,000 steps on 200 videos [P].
-    weight_decay
-        5e-4 [C].
+    learning_rate, weight_decay, batch_size, reduction
+        1e-4, 5e-4, 10 and the mean [C].
+    betas
+        Adam's own [P].
     snippets, sampling
         A longer video is cropped to 750 in a row, a shorter one taken whole [C].
     pairs : int
         How many pairs of videos that share a class a mini-batch begins with, 3 [C]. Only between
         the two of a pair is CASL taken [C], not between all that share a class as in the text [R].
     mil_share : float
-        λ: L = λ L_MIL + (1 - λ) L_CASL, .5 [C][R].
+        λ: L = λ L_MIL + (1 - λ) L_CASL, .5 [C].
     margin : float
-        Of CASL, .5 [C][R].
+        Of CASL, .5 [C].
     lambda_cw
         .1 to start from [P].
     """
@@ -140,6 +142,8 @@ class Network(nn.Module):
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
         super().__init__()
+        if classes < 2:
+            raise FacnetError("W-TALC: one class, whose softmax is 1 in every video; it needs two.")
         self.config, self.input_width = config, input_width
         self.embedding = Embedding(input_width, config.embedding_widths, 1, config.dropout)
         self.embedding.reset_parameters()

@@ -1,0 +1,192 @@
+"""Table 5: the weight of CW is chosen by rule and without test data; what agrees is measured."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import facnet, fails
+
+from facnet import experiments, sweeps
+from facnet.config import Experiment, profile
+from facnet.consistency import consistency, selection_and_class
+from facnet.datasets import load
+from facnet.errors import FacnetError
+from facnet.experiments import RESULT_VERSION, Result, record, run
+from facnet.localization import Scores
+from facnet.methods import METHODS, preset, recipes
+from facnet.sweeps import HOSTS, WEIGHTS, base_of, chosen_weights, sweep, variants
+from facnet.training import training_videos
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("synthetic", "smoke")
+
+
+def test_the_weight_is_that_of_least_held_out_loss():
+    """AVG and classification prefer others, single seeds and the host without CW too."""
+    rows = []
+    for seed in range(2):
+        for weight, losses, average, classification in (
+                (0.0, (0.01, 0.01), 1, 1), (0.05, (0.40, 0.40), 90, 50),
+                (0.2, (0.10, 0.50), 10, 60), (0.5, (0.25, 0.30), 20, 70),
+                (1.0, (0.60, 0.20), 30, 99)):
+            rows.append({"variant": f"UM, {weight}", "host": "UM", "lambda_cw": weight,
+                         "seed": seed, "held_out_loss": losses[seed], "average": average,
+                         "held_out_classification": classification})
+    frame = pd.DataFrame(rows)
+    assert chosen_weights(frame) == {"UM": 0.5}
+
+
+def test_the_weights_are_tried_without_a_fifth_of_the_training_videos(data):
+    cells = variants("lambda_cw", base_of("lambda_cw", "smoke"))
+    assert len(cells) == len(HOSTS) * (1 + len(WEIGHTS))
+    for cell in cells:
+        assert cell.experiment.training.held_out == 0.2
+        assert cell.experiment.training.lambda_cw == cell.place["lambda_cw"]
+        assert cell.name.startswith(cell.place["host"])
+        assert recipes()[f"{cell.place['host']} + CW"].method == cell.experiment.method
+    trained, held_out = training_videos(data, cells[0].experiment)
+    assert len(held_out) == round(0.2 * len(data.subset("train")))
+    assert not set(held_out) & set(trained) and set(held_out) <= set(data.subset("train"))
+
+
+def test_table5_takes_the_chosen_weights_and_trains_on_all_videos(tmp_path, monkeypatch):
+    best = dict(zip(HOSTS, (0.05, 1.0, 0.2, 0.5)))
+    asked = []
+
+    def made_up(dataset, experiment, protocol, device):
+        training = experiment.training
+        asked.append(experiment)
+        held_out = None
+        if training.held_out:
+            (host,) = (one for one in HOSTS
+                       if recipes()[one].method == experiment.method)
+            held_out = {"videos": 3, "classification": 50.0,
+                        "loss": abs(training.lambda_cw - best[host])}
+        key = experiments.experiment_key(dataset.fingerprint(), experiment, protocol, device)
+        return {"key": key, "result_version": RESULT_VERSION, "tiou": [0.5], "mean_ap": [1.0],
+                "average": 1.0, "other_rule": None, "classification": 1.0, "collapsed": [],
+                "seconds": 0.0, "held_out": held_out}
+
+    monkeypatch.setattr(sweeps, "record", made_up)
+    frame = sweep("table5", "synthetic", "smoke", 2, tmp_path)
+    assert frame.variant.nunique() == 9 and len(frame) == 18
+    taken = frame.drop_duplicates("variant").set_index("variant").lambda_cw
+    assert taken.to_dict() == {
+        "STPN": 0, **{host: 0 for host in HOSTS}, **{f"{h} + CW": w for h, w in best.items()}}
+    final = [one for one in asked if not one.training.held_out]
+    assert len(final) == 18 and len(asked) == 18 + 2 * len(HOSTS) * (1 + len(WEIGHTS))
+    sized = profile("smoke")
+    for one in final:  # nothing but the weight and the seed differs from the recipe
+        host = replace(one, seed=0, training=replace(one.training, lambda_cw=0.0))
+        assert host in [replace(own, training=replace(own.training, lambda_cw=0.0))
+                        for own in map(sized.apply, recipes().values())]
+
+
+def test_held_out_loss_is_the_mean_binary_cross_entropy(data, monkeypatch):
+    experiment = profile("smoke").apply(preset("W-TALC"))
+    experiment = replace(experiment, training=replace(experiment.training, held_out=0.2))
+    _, videos = training_videos(data, experiment)
+    labels = data.labels(videos)
+    probability = np.where(labels > 0, 0.8, 0.1)
+    scores = Scores(videos, np.arange(len(videos) + 1), probability, None, None, None)
+    monkeypatch.setattr(experiments, "predict", lambda *arguments: scores)
+    result = Result(experiment, {"rgb+flow": None}, {}, {}, None, None, 0.0)
+    found = experiments._held_out(result, data, "cpu")
+    wanted = -(labels.sum() * np.log(0.8) + (1 - labels).sum() * np.log(0.9)) / labels.size
+    assert found["loss"] == pytest.approx(wanted, rel=1e-9)
+    assert found["classification"] == 100 and found["videos"] == len(videos)
+
+
+@pytest.mark.parametrize("selection, rank, tiou", [
+    ([0, 1, 2, 3], 1.0, 1.0), ([3, 2, 1, 0], -1.0, 0.0), ([5, 5, 5, 5], 0.0, 0.0),
+    ([0, 9, 9, 9], 0.7745967, 2 / 3)])
+def test_consistency_of_sequences_written_out(data, selection, rank, tiou):
+    """The class's probability rises over four snippets; above its middle are the last two."""
+    video = next(v for v in data.subset("test") if data.labels((v,)).sum() == 1)
+    column = int(data.labels((video,)).argmax())
+    activation = np.zeros((4, len(data.classes) + 1))
+    activation[:, column] = np.log(np.array([0.1, 0.2, 0.3, 0.4]) * len(data.classes)
+                                   / (1 - np.array([0.1, 0.2, 0.3, 0.4])))
+    scores = Scores((video,), np.array([0, 4]), None, activation, np.array(selection, float), None)
+    probability = selection_and_class(scores, column)[1]
+    np.testing.assert_allclose(probability, [0.1, 0.2, 0.3, 0.4])
+    found = consistency(scores, data)
+    assert found.video.tolist() == [video] and found.label.tolist() == [data.classes[column]]
+    assert found.rank_correlation[0] == pytest.approx(rank)
+    assert found.support_tiou[0] == pytest.approx(tiou)
+
+
+def test_what_w_talc_selects_by_is_its_score(data):
+    activation = np.random.default_rng(0).normal(size=(4, len(data.classes)))
+    scores = Scores(("v",), np.array([0, 4]), None, activation, None, None)
+    selection, _ = selection_and_class(scores, 2, preset("W-TALC"))
+    np.testing.assert_array_equal(selection, activation[:, 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["STPN", *HOSTS])
+def test_every_host_learns_at_quick_size(name):
+    data, recipe = load("synthetic", "quick"), profile("quick").apply(preset(name))
+    before = run(data, replace(recipe, training=replace(recipe.training, epochs=0)),
+                 progress=False).evaluation.average
+    result = run(data, recipe, progress=False)
+    assert result.evaluation.average > max(8, 10 * before)
+    assert result.classification > 80
+
+
+def test_a_change_of_a_host_raises_the_version(data):
+    """As in test_sweeps: raise RESULT_VERSION, then renew these."""
+    found = {}
+    for name in ("STPN + Embedding + CW", "BM + CW", "W-TALC + CW", "UM + CW"):
+        recipe = profile("smoke").apply(preset(name))
+        recipe = replace(recipe, training=replace(recipe.training, epochs=10, held_out=0.2))
+        one = record(data, recipe)
+        losses = list(one["losses"].values())[-1]
+        found[name] = [losses["total"][-1], losses["cw"][-1], one["average"],
+                       one["held_out"]["loss"]]
+    assert RESULT_VERSION == 2
+    assert found == {
+        "STPN + Embedding + CW": pytest.approx([0.62331, 1.54600, 2.88433, 0.51907], rel=1e-3),
+        "BM + CW": pytest.approx([2.16226, 1.84886, 7.93537, 0.62111], rel=1e-3),
+        "W-TALC + CW": pytest.approx([1.07867, 1.55931, 15.20249, 0.54424], rel=1e-3),
+        "UM + CW": pytest.approx([5.82672, 1.59290, 30.14074, 0.59061], rel=1e-3),
+    }
+
+
+def test_mistakes_with_methods_are_answered_in_one_line(capsys, tmp_path):
+    for name in ("table3", "table4", "fig4", "collapse"):
+        said = fails(capsys, "sweep", name, "--preset", "UM", "--profile", "smoke",
+                     "--results", tmp_path)
+        assert f"{name} varies FAC-Net; preset 'UM' is of UM" in said
+    for option in (("--preset", "paper"), ("--set", "training.lambda_cw=.3")):
+        assert "table5 has recipes of its own" in fails(
+            capsys, "sweep", "table5", *option, "--profile", "smoke", "--results", tmp_path)
+    assert "Did you mean 'W-TALC'" in fails(
+        capsys, "train", "--preset", "WTALC", "--out", tmp_path / "x")
+
+
+def test_one_class_is_refused_where_its_softmax_would_say_nothing():
+    for name in ("W-TALC", "UM"):
+        with pytest.raises(FacnetError, match=f"{name}: one class, whose softmax is 1"):
+            METHODS[name].network(4, 1, preset(name).model)
+
+
+def test_a_joint_method_from_the_command_line(capsys, tmp_path):
+    """Trained, resumed, localised; and its folder is refused to another method."""
+    out, found = tmp_path / "out", tmp_path / "found.json"
+    train = ["train", "--preset", "W-TALC + CW", "--profile", "smoke", "--out", out]
+    facnet(*train, "--set", "training.epochs=3")
+    assert [path.name for path in sorted(out.glob("*.safetensors"))] == ["rgb+flow.safetensors"]
+    assert "already trained" in facnet(*train, "--set", "training.epochs=3")
+    assert "comes of another training" in fails(
+        capsys, "train", "--profile", "smoke", "--out", out)
+    facnet("localize", out, "--profile", "smoke", "--out", found)
+    assert found.stat().st_size > 100
+
+
+def test_seeds_of_a_method_are_named_by_it():
+    (one,) = variants("seeds", base_of("seeds", "smoke", "UM"))
+    assert one.name == "UM" and isinstance(one.experiment, Experiment)
