@@ -3,7 +3,7 @@
 The paper leaves open how a branch is weighed when others are off. Here the losses that are on keep
 the preset's ratios and the largest has weight 1, as the main branch has in the paper. All rows of
 Tables 3 and 4 are localised by the preset's one rule. Where the CA branch is off, classes are kept
-by the predictions of the branches that are on (:func:`facnet.methods.fac_net.predictions`).
+by the predictions of the branches that are on (`predictions` of `facnet.methods.fac_net`).
 """
 
 import os

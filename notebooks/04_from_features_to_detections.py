@@ -134,7 +134,8 @@ wanted += [claims.Comparison("better than the methods before it", name, ("FAC-Ne
            for name in others]
 compared = claims.compare(frame, wanted, draws)
 words = pd.DataFrame({
-    "FAC-Net less": compared.name, "paper": [claims.number(v, sign=True) for v in compared.paper],
+    "FAC-Net less": compared.name,
+    "paper": ["–" if pd.isna(v) else claims.number(v, sign=True) for v in compared.paper],
     "here, over seeds": [claims.cell(*v, sign=True)
                          for v in compared[["mean", "low", "high"]].values],
     "over test videos": [claims.ends(*v) for v in compared[["video_low", "video_high"]].values],
