@@ -11,7 +11,7 @@ from facnet.datasets.check import Report, find_faults
 from facnet.datasets.files import write_json
 from facnet.errors import FacnetError
 
-__all__ = ["new_folder", "refuse_existing", "refuse_faults", "write_container"]
+__all__ = ["as_text", "refuse_existing", "refuse_faults", "write_container"]
 
 
 def refuse_existing(out: Path) -> None:
@@ -21,7 +21,8 @@ def refuse_existing(out: Path) -> None:
 
 
 def write_container(
-    source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict]
+    source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict],
+    names: dict[Path, Path] = {},
 ) -> str:
     """Make the container `out`, whole or not at all.
 
@@ -32,8 +33,10 @@ def write_container(
     out : Path
         It must not exist yet.
     write : callable
-        `write(folder, report)` puts features below `folder`, adds to the lists "kept", "repaired"
-        and "left out" of `report`, and gives the content of annotations.json.
+        `write(folder, report)` puts features below `folder`, which it makes, adds to the lists
+        "kept", "repaired" and "left out" of `report`, and gives the content of annotations.json.
+    names : dict of Path to Path
+        Messages name the value where they would name a file of the container, the key.
 
     Returns
     -------
@@ -49,15 +52,13 @@ def write_container(
     refuse_existing(out)
     report = {"kept": [], "repaired": [], "left out": []}
     # The file without which `load` knows no data set comes last, in one step.
-    partial = new_folder(out)
+    partial = _new_folder(out)
     unchecked = partial / "annotations.unchecked"
     try:
         write_json(unchecked, write(partial / "features", report))
-        checked = refuse_faults(source, find_faults(partial, unchecked), {
-            unchecked: out / "annotations.json", partial: out})
-        report["oddities, kept as they are"] = checked.oddities
-        text = "\n".join(line for title, lines in report.items()
-                         for line in (f"{title}:", *(f"  {item}" for item in lines or ["nothing"])))
+        oddities = refuse_faults(source, find_faults(partial, unchecked), {
+            unchecked: out / "annotations.json", partial: out, **names})
+        text = as_text(report | {"oddities, kept as they are": oddities})
         (partial / "import_report.txt").write_text(text + "\n", encoding="utf-8")
         os.replace(partial, out)
         os.replace(out / unchecked.name, out / "annotations.json")
@@ -70,8 +71,8 @@ def write_container(
     return text
 
 
-def refuse_faults(source: Path, checked: Report, names: dict[Path, Path]) -> Report:
-    """Raise the first errors of a check, its paths under the `names` that they will have."""
+def refuse_faults(source: Path, checked: Report, names: dict[Path, Path]) -> list[str]:
+    """The oddities that a check found, if it found no error; paths by other `names`, in order."""
     def renamed(line: str) -> str:
         for before, after in names.items():
             line = line.replace(str(before), str(after))
@@ -81,10 +82,16 @@ def refuse_faults(source: Path, checked: Report, names: dict[Path, Path]) -> Rep
     if errors:
         more = f" And {len(errors) - 5} more." if len(errors) > 5 else ""
         raise FacnetError(f"{source}: not imported. {' '.join(errors[:5])}{more}")
-    return Report([], [renamed(line) for line in checked.oddities])
+    return [renamed(line) for line in checked.oddities]
 
 
-def new_folder(out: Path) -> Path:
+def as_text(report: dict[str, list[str]]) -> str:
+    """A report as it is shown, and as import_report.txt has it."""
+    return "\n".join(line for title, lines in report.items()
+                     for line in (f"{title}:", *(f"  {item}" for item in lines or ["nothing"])))
+
+
+def _new_folder(out: Path) -> Path:
     """A hidden folder beside `out`; those that killed imports into `out` left are removed."""
     prefix = f".{out.name}.importing-"
     try:
