@@ -24,6 +24,7 @@ CLASSES = (
     "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
     "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
 SUBSETS = ("training", "test")
+STREAMS = ("pose", "motion")
 FRAME_RATE = 50.0  # of the recordings, and of the frames that the annotations count
 # Of a frame: position (metres) and quaternion (x, y, z, w) of the palm, then of three joints of the
 # thumb and four of each finger.
@@ -36,8 +37,10 @@ COMPACT_RATE, METRE, UNIT = 25.0, 10000.0, 32767.0
 # The shortest gestures last .16 s, so a snippet is that long: 8 or 4 frames. What it shows can be
 # told from .64 s around its middle, THUMOS14's snippet: half a swipe, the start of a circle.
 SNIPPET_SECONDS, WINDOW_SECONDS = 0.16, 0.64
-# Amplitudes of cosines of 0, 1/2, ..., periods in a window.
-COEFFICIENTS = {"pose": 1, "motion": 3}
+# Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window; the fastest, 3.1 Hz, is that of a
+# hand that shakes. `pose` keeps the first, the mean; `motion` the mean and the root of the sum of
+# the others' squares, since the phase at which a window meets a gesture says nothing of it.
+COEFFICIENTS = 5
 # Velocities are differences over .08 s, a whole number of frames at both rates. Over one frame of
 # 20 ms, the compact form's tenths of a millimetre would be an error of 5 mm/s.
 HALF_DIFFERENCE_SECONDS = 0.04
@@ -110,7 +113,7 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         report["left out"] += strangers
-        database, lengths = {}, {}
+        database, streams = {}, {stream: {} for stream in STREAMS}
         for sequence in tqdm(sequences, desc="importing", unit="sequence"):
             frames = sequence.read()
             if frames is None:
@@ -118,44 +121,59 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
                 continue
             where = f"{sequence.file}, sequence {sequence.name}"
             poses = _plausible(frames, sequence.name, where, report)
-            gestures = _repaired(sequence, len(poses) / rate, report)
-            arrays = features(poses, rate)
-            for stream, array in arrays.items():
-                file = folder / stream / f"{sequence.name}.npy"
-                file.parent.mkdir(parents=True, exist_ok=True)
-                np.save(file, array, allow_pickle=False)
-            lengths[sequence.name] = len(arrays["pose"])
+            duration = len(poses) / rate
             database[sequence.name] = {
-                "subset": sequence.subset, "duration": len(poses) / rate,
+                "subset": sequence.subset, "duration": duration,
                 "labels": list(dict.fromkeys(label for label, _, _ in sequence.gestures)),
-                "annotations": [{"label": label, "segment": [start, end]}
-                                for label, start, end in gestures]}
+                "annotations": [{"label": label, "segment": [start, end]} for label, start, end
+                                in _repaired(sequence, duration, report)]}
+            for stream, array in features(poses, rate).items():
+                streams[stream][sequence.name] = array
         if not database:
             raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
-        _report_kept(database, lengths, arrays, rate, report)
+        training = [name for name, entry in database.items() if entry["subset"] == SUBSETS[0]]
+        scales = {stream: _write_standardised(folder / stream, arrays, training)
+                  for stream, arrays in streams.items()}
+        report["kept"] += _kept(database, streams, rate)
         shown = {label for entry in database.values() for label in entry["labels"]}
         return {
             "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
-            "streams": {stream: {} for stream in arrays}, "snippet_seconds": SNIPPET_SECONDS,
-            "train": SUBSETS[0], "test": SUBSETS[1], "database": database,
+            "streams": {stream: {} for stream in STREAMS}, "snippet_seconds": SNIPPET_SECONDS,
+            "train": SUBSETS[0], "test": SUBSETS[1], "standardised": scales, "database": database,
         }
 
     return write_container(source, out, write)
 
 
-def _report_kept(
-    database: dict, lengths: dict[str, int], arrays: dict[str, np.ndarray], rate: float,
-    report: dict[str, list[str]],
-) -> None:
+def _write_standardised(
+    folder: Path, arrays: dict[str, np.ndarray], training: list[str]
+) -> dict[str, list[float]]:
+    """Write a stream, each feature to mean 0 and deviation 1 over the training sequences' snippets.
+
+    Hands differ less from each other than a hand's joints from its palm: without this the
+    embedding's first steps are spent on the hand that all sequences share.
+    """
+    seen = np.concatenate([arrays[name] for name in training or arrays])
+    mean, deviation = seen.mean(0), seen.std(0)
+    deviation[deviation < 1e-6] = 1  # of a feature that never changes
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", ((array - mean) / deviation).astype(np.float32),
+                allow_pickle=False)
+    return {"mean": mean.tolist(), "deviation": deviation.tolist()}
+
+
+def _kept(database: dict, streams: dict[str, dict[str, np.ndarray]], rate: float) -> list[str]:
+    lines = []
     for subset in SUBSETS:
         own = {name: entry for name, entry in database.items() if entry["subset"] == subset}
-        report["kept"].append(
+        lines.append(
             f"{len(own)} {subset} sequences with"
             f" {sum(len(entry['annotations']) for entry in own.values())} gestures and"
-            f" {sum(lengths[name] for name in own)} snippets of {SNIPPET_SECONDS} s,"
+            f" {sum(len(streams['pose'][name]) for name in own)} snippets of {SNIPPET_SECONDS} s,"
             f" from {rate:g} frames a second")
-    report["kept"].append(", ".join(
-        f"{stream}: {array.shape[1]} features a snippet" for stream, array in arrays.items()))
+    widths = {stream: next(iter(arrays.values())).shape[1] for stream, arrays in streams.items()}
+    return [*lines, ", ".join(f"{s}: {width} features a snippet" for s, width in widths.items())]
 
 
 # ------------------------------------------------------------------- what the two forms look like
@@ -341,9 +359,9 @@ def _plausible(
     impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
     if not impossible.any():
         return frames
-    first = impossible.argmax()
-    said = (f"{impossible.sum()} of {len(frames)} frames have impossible positions, the first frame"
-            f" {first + 1} with {np.abs(position[first]).max():.3g} m")
+    said = (f"{impossible.sum()} of {len(frames)} frames, the first frame"
+            f" {impossible.argmax() + 1}, have impossible positions, up to"
+            f" {np.abs(position[impossible]).max():.3g} m")
     if impossible.mean() > HELD_SHARE:
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
     good = np.flatnonzero(~impossible)
@@ -351,7 +369,7 @@ def _plausible(
     before, after = good[np.maximum(at - 1, 0)], good[np.minimum(at, len(good) - 1)]
     here = np.arange(len(frames))
     nearest = np.where(np.abs(before - here) < np.abs(after - here), before, after)
-    report["repaired"].append(f"{name}: {said}; each took the nearest good frame's numbers")
+    report["repaired"].append(f"{name}: {said}; replaced by the nearest good frame")
     return frames[nearest]
 
 
@@ -392,7 +410,7 @@ def _repaired(
 
 
 def features(poses: np.ndarray, rate: float) -> dict[str, np.ndarray]:
-    """The streams of a recording, [T, D] of float32 each.
+    """The streams of a recording, [T, D] of float64 each, not standardised.
 
     Parameters
     ----------
@@ -404,28 +422,31 @@ def features(poses: np.ndarray, rate: float) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        `pose`: the 19 joints' positions as seen from the palm, in decimetres, a hand's size; and
-        two axes of the palm, its normal and the direction of its fingers, in the room.
-        `motion`: velocity (m/s) and rotation (rad/s) of the palm along its own axes, and the
-        velocities of the joints as seen from the palm (m/s). Of each of these numbers, the first
-        cosine amplitudes in a window around each snippet.
+        `pose`, what the hand looks like: of the 19 joints' positions as seen from the palm, and of
+        two axes of the palm in the room, its normal and the direction of its fingers, the means in
+        a window. `motion`, how it moves: of the velocity and the rotation of the palm along its own
+        axes (m/s, rad/s), and of the velocities of the joints as seen from it (m/s), the means in
+        a window and how strongly they change there.
     """
     palm, axes = poses[:, 0, :3], rotation(poses[:, 0, 3:])  # [n, 3]; [n, 3, 3], an axis a column
     joints = np.einsum("nji,nkj->nki", axes, poses[:, 1:, :3] - palm[:, None])  # [n, 19, 3]
-    joints, along = joints.reshape(len(poses), -1), axes[:, :, 1:].reshape(len(poses), -1)
+    joints = joints.reshape(len(poses), -1)
+    pose = np.concatenate([joints, axes[:, :, 1:].reshape(len(poses), -1)], axis=1)
 
     half = round(HALF_DIFFERENCE_SECONDS * rate)
     frame = np.arange(len(poses))
     before, after = np.maximum(frame - half, 0), np.minimum(frame + half, len(poses) - 1)
     seconds = ((after - before) / rate)[:, None]
     velocity = np.einsum("nji,nj->ni", axes, palm[after] - palm[before])
-    turn = np.einsum("nji,njk->nik", axes[before], axes[after])  # sin(angle) times its axis is
+    turn = np.einsum("nji,njk->nik", axes[before], axes[after])
+    # What is antisymmetric in a rotation is its axis times the sine of its angle.
     spin = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0],
-                     turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2  # half of what is antisymmetric
+                     turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
     motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
-    signals = {"pose": np.concatenate([joints / 0.1, along], axis=1), "motion": motion}
-    return {stream: amplitudes(signal, rate, COEFFICIENTS[stream])
-            for stream, signal in signals.items()}
+
+    still, moving = (amplitudes(signal, rate) for signal in (pose, motion))
+    strength = np.linalg.norm(moving[:, 1:], axis=1)
+    return {"pose": still[:, 0], "motion": np.concatenate([moving[:, 0], strength], axis=1)}
 
 
 def rotation(quaternion: np.ndarray) -> np.ndarray:
@@ -438,29 +459,27 @@ def rotation(quaternion: np.ndarray) -> np.ndarray:
     ], axis=1).reshape(-1, 3, 3)
 
 
-def amplitudes(signal: np.ndarray, rate: float, count: int) -> np.ndarray:
-    """Amplitudes of cosines in a window around each snippet, [T, count * S] of float32.
+def amplitudes(signal: np.ndarray, rate: float) -> np.ndarray:
+    """Amplitudes of cosines in a window around each snippet, [T, COEFFICIENTS, S].
 
     Parameters
     ----------
     signal : ndarray [n, S]
     rate : float
         Samples a second.
-    count : int
-        Of cosines of 0, 1/2, 1, ... periods in a window; the first amplitude is the mean.
 
     Notes
     -----
-    A discrete cosine transform of type I: the integrals of a Fourier series by the trapezoidal
-    rule, over samples of which the first and last lie on the window's ends. So they hardly depend
-    on the rate, and neither does T. Past the ends of a recording its first or last sample counts.
+    Cosines of 0, 1/2, 1, ... periods in the window; the first amplitude is the mean. This is a
+    discrete cosine transform of type I: the integrals of a Fourier series by the trapezoidal rule,
+    the first and last sample lying on the window's ends. So amplitudes hardly depend on the rate,
+    and T does not at all. Past the ends of a recording its first or last sample counts.
     """
     stride, window = round(SNIPPET_SECONDS * rate), round(WINDOW_SECONDS * rate)
     first = np.arange((len(signal) - 1) // stride + 1) * stride + stride // 2 - window // 2
     at = np.clip(first[:, None] + np.arange(window + 1), 0, len(signal) - 1)  # [T, window + 1]
     weight = np.full(window + 1, 1 / window)
     weight[[0, -1]] /= 2
-    cosines = np.cos(np.pi / window * np.outer(np.arange(count), np.arange(window + 1)))
+    cosines = np.cos(np.pi / window * np.outer(np.arange(COEFFICIENTS), np.arange(window + 1)))
     cosines[1:] *= 2  # a wave's mean square is half of its amplitude's
-    found = np.einsum("kw,tws->tks", cosines * weight, signal[at])  # [T, count, S]
-    return found.reshape(len(at), -1).astype(np.float32)
+    return np.einsum("kw,tws->tks", cosines * weight, signal[at])
