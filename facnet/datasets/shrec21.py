@@ -51,6 +51,9 @@ REACH, ROOM = 0.3, 3.2
 # One sequence is known to have such positions, in 3 % of its frames. More may not be repaired.
 HELD_SHARE = 0.05
 UNIT_TOLERANCE = 0.01
+# Features are cut off at so many deviations. Where tracking jumps, and at the start of some
+# recordings, velocities are a hundred deviations high; such a snippet would outweigh all others.
+LIMIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -150,16 +153,16 @@ def _write_standardised(
 ) -> dict[str, list[float]]:
     """Write a stream, each feature to mean 0 and deviation 1 over the training sequences' snippets.
 
-    Hands differ less from each other than a hand's joints from its palm: without this the
-    embedding's first steps are spent on the hand that all sequences share.
+    What a hand does changes its joints' places less than their means differ from joint to joint.
+    Without this, training on what all sequences share takes most of its steps.
     """
     seen = np.concatenate([arrays[name] for name in training or arrays])
     mean, deviation = seen.mean(0), seen.std(0)
     deviation[deviation < 1e-6] = 1  # of a feature that never changes
     folder.mkdir(parents=True)
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", ((array - mean) / deviation).astype(np.float32),
-                allow_pickle=False)
+        array = ((array - mean) / deviation).clip(-LIMIT, LIMIT).astype(np.float32)
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
     return {"mean": mean.tolist(), "deviation": deviation.tolist()}
 
 
@@ -444,7 +447,7 @@ def features(poses: np.ndarray, rate: float) -> dict[str, np.ndarray]:
                      turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
     motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
 
-    still, moving = (amplitudes(signal, rate) for signal in (pose, motion))
+    still, moving = amplitudes(pose, rate), amplitudes(motion, rate)
     strength = np.linalg.norm(moving[:, 1:], axis=1)
     return {"pose": still[:, 0], "motion": np.concatenate([moving[:, 0], strength], axis=1)}
 
@@ -473,13 +476,15 @@ def amplitudes(signal: np.ndarray, rate: float) -> np.ndarray:
     Cosines of 0, 1/2, 1, ... periods in the window; the first amplitude is the mean. This is a
     discrete cosine transform of type I: the integrals of a Fourier series by the trapezoidal rule,
     the first and last sample lying on the window's ends. So amplitudes hardly depend on the rate,
-    and T does not at all. Past the ends of a recording its first or last sample counts.
+    and T does not at all. Past the ends of a recording a window sees it backwards.
     """
     stride, window = round(SNIPPET_SECONDS * rate), round(WINDOW_SECONDS * rate)
-    first = np.arange((len(signal) - 1) // stride + 1) * stride + stride // 2 - window // 2
-    at = np.clip(first[:, None] + np.arange(window + 1), 0, len(signal) - 1)  # [T, window + 1]
+    snippets = (len(signal) - 1) // stride + 1
+    padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
+    first = window + np.arange(snippets) * stride + stride // 2 - window // 2
+    seen = padded[first[:, None] + np.arange(window + 1)]  # [T, window + 1, S]
     weight = np.full(window + 1, 1 / window)
     weight[[0, -1]] /= 2
     cosines = np.cos(np.pi / window * np.outer(np.arange(COEFFICIENTS), np.arange(window + 1)))
     cosines[1:] *= 2  # a wave's mean square is half of its amplitude's
-    return np.einsum("kw,tws->tks", cosines * weight, signal[at])
+    return np.einsum("kw,tws->tks", cosines * weight, seen)
