@@ -556,3 +556,9 @@ def test_both_forms_of_the_real_annotations_agree(reference):
     assert {one.name: (one.subset, one.gestures) for one in text} == {
         one.name: (one.subset, one.gestures) for one in arrays}
     assert sum(len(one.gestures) for one in text) == 678
+
+
+def test_the_counts_in_the_data_page_are_counted_again(reference):
+    from count_shrec21 import README, count, page
+
+    assert page(count(reference / "data/shrec21")) == README.read_text(encoding="utf-8")
