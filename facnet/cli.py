@@ -159,13 +159,18 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     from facnet.evaluation import PROTOCOLS, evaluate
 
     truth = read_annotations(annotations)
+    instances = truth.instances if videos else truth.test_instances
+    if instances.empty:
+        raise FacnetError(
+            f"{annotations}: no video to evaluate has an instance with start and end. Labels alone"
+            " are enough to train and to localize; to score detections takes segments.")
     if ignore:
         ignored = read_ignored(ignore)
     else:  # ambiguous intervals count where the protocol has a rule for them
         rules = PROTOCOLS.get(protocol)
         ignored = None if rules and rules.ignored == "refused" else truth.ignored
     result = evaluate(
-        read_detections(detections), truth.instances if videos else truth.test_instances, protocol,
+        read_detections(detections), instances, protocol,
         tiou=_thresholds(tiou) if tiou else None,
         videos=read_videos(videos) if videos else None,
         ignored=ignored, snippet_seconds=truth.snippet_seconds,
@@ -279,6 +284,44 @@ def check(folder):
     sys.exit(1 if report.errors else 0)
 
 
+@data.command()
+@click.option(
+    "--features", type=PATH, required=True, metavar="DIR",
+    help="A folder of VIDEO.npy [T, D], joint or in a folder a stream. Stays where it is.",
+)
+@click.option(
+    "--annotations", type=PATH, required=True, metavar="FILE.csv",
+    help="Columns video,label,start,end in seconds, and subset (train or test) if split already."
+    " Start and end may be empty.",
+)
+@click.option(
+    "--snippet-seconds", type=float, required=True,
+    help="Seconds between two snippets: 16 frames at 25 fps are 0.64.",
+)
+@click.option(
+    "--streams", metavar="A,B,…",
+    help="What the columns of VIDEO.npy hold, in equal parts, such as rgb,flow.  [default: one"
+    " stream, features]",
+)
+@click.option(
+    "--test-share", default=0.3, show_default=True,
+    help="Of the videos, where the CSV has no subsets.",
+)
+@click.option("--seed", default=0, show_default=True, help="Which videos those are.")
+@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/mine.")
+def init(features, annotations, snippet_seconds, streams, test_share, seed, out):
+    """Make a data set's folder of your own features and a CSV of segments.
+
+    Nothing is copied: OUT/features is a link to DIR, unless DIR is OUT/features itself. OUT is
+    written whole or not at all.
+    """
+    from facnet.datasets.own import init_folder
+
+    click.echo(init_folder(features, annotations, out, snippet_seconds,
+                           tuple(streams.split(",")) if streams else (), test_share, seed))
+    click.echo(f"{out}: made; the report is in {out / 'import_report.txt'}")
+
+
 @data.group("import")
 def import_data():
     """Turn other people's layouts into a data set's folder."""
@@ -303,6 +346,20 @@ def thumos14(features, annotations, snippet_seconds, out):
     from facnet.datasets.thumos14 import import_thumos14
 
     click.echo(import_thumos14(features, annotations, out, snippet_seconds))
+    click.echo(f"{out}: imported; the report is in {out / 'import_report.txt'}")
+
+
+@import_data.command()
+@click.option(
+    "--source", type=PATH, required=True, metavar="PATH",
+    help="The folder with the distribution: training and test sequences with their annotations.",
+)
+@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/shrec21.")
+def shrec21(source, out):
+    """Import SHREC'21: write OUT whole or not at all, and report what was done."""
+    from facnet.datasets.shrec21 import import_shrec21
+
+    click.echo(import_shrec21(source, out))
     click.echo(f"{out}: imported; the report is in {out / 'import_report.txt'}")
 
 

@@ -10,7 +10,7 @@ import pytest
 from test_cli import facnet, fails
 from test_files import lists, save, wtalc_folder
 
-from facnet.datasets import load, thumos14
+from facnet.datasets import importing, load
 from facnet.datasets.check import check_folder
 from facnet.datasets.files import read_annotations
 from facnet.datasets.thumos14 import import_thumos14
@@ -196,7 +196,7 @@ def test_an_interrupted_import_leaves_nothing(tmp_path, truth, arrays, monkeypat
         assert path.exists()  # at the last moment
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(thumos14, "find_faults", interrupted)
+    monkeypatch.setattr(importing, "find_faults", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_thumos14(features, truth, tmp_path / "out")
     assert set(tmp_path.rglob("*")) == before
@@ -217,7 +217,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, truth, arrays, mon
 
 KILLED = """
 import sys, time
-from facnet.datasets import thumos14
+from facnet.datasets import importing, thumos14
 def stop(*arguments, **options):
     print("writing", flush=True)
     time.sleep(60)
@@ -226,7 +226,7 @@ thumos14.import_thumos14(*sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("where", ["thumos14.write_json = stop", "thumos14.find_faults = stop"])
+@pytest.mark.parametrize("where", ["importing.write_json = stop", "importing.find_faults = stop"])
 def test_a_killed_import_leaves_nothing_that_loads_and_can_be_run_again(
         tmp_path, truth, arrays, where):
     features, out = joint_folder(tmp_path, arrays), tmp_path / "out"

@@ -22,7 +22,7 @@ from facnet.errors import FacnetError
 
 __all__ = [
     "Annotations", "check_segments", "collect", "read_annotations", "read_detections",
-    "read_ignored", "read_json", "read_videos", "write_detections", "write_json",
+    "read_ignored", "read_json", "read_text", "read_videos", "write_detections", "write_json",
 ]
 
 INTERVAL = ("video", "start", "end")
@@ -90,6 +90,16 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
     return frame
 
 
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, with or without a byte-order mark."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FacnetError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise FacnetError(f"{path}: not a text file in UTF-8.") from error
+
+
 def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
     """The JSON object in a file.
 
@@ -106,7 +116,7 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
                         raise FacnetError(f"{path}, {key}: appears {count} times; ids are unique.")
         return read
 
-    text = _read_text(path)
+    text = read_text(path)
     try:
         return _typed(json.loads(text, object_pairs_hook=unique), dict, path)
     except FacnetError:
@@ -159,7 +169,7 @@ def write_detections(path: str | Path, detections: pd.DataFrame) -> None:
 
 def read_videos(path: str | Path) -> tuple[str, ...]:
     """Names of videos, one a line."""
-    names = dict.fromkeys(line.strip() for line in _read_text(path).splitlines() if line.strip())
+    names = dict.fromkeys(line.strip() for line in read_text(path).splitlines() if line.strip())
     if not names:
         raise FacnetError(f"{path}: names no video; write one name a line.")
     return tuple(names)
@@ -168,7 +178,7 @@ def read_videos(path: str | Path) -> tuple[str, ...]:
 def read_ignored(path: str | Path) -> pd.DataFrame:
     """Ambiguous intervals [video, start, end] of a text file, `video start end` a line."""
     rows = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if fields := line.split():
             where = f"{path}, line {number}, {fields[0]}"
             rows.append((fields[0], *_segment(fields[1:], where)))
@@ -288,15 +298,6 @@ def _annotations(
 def _frame(rows: list, columns: Sequence[str], source: object) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))
     return check_segments(frame, columns, source).astype({"video": str})
-
-
-def _read_text(path: str | Path) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FacnetError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise FacnetError(f"{path}: not a text file in UTF-8.") from error
 
 
 _repr = reprlib.Repr()

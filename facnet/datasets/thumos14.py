@@ -5,8 +5,6 @@ Annotations are kept as they are, oddities included: papers have trained and tes
 
 import math
 import os
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from facnet.datasets.check import find_faults
 from facnet.datasets.container import check_name, read_features
-from facnet.datasets.files import Annotations, read_annotations, write_json
+from facnet.datasets.files import Annotations, read_annotations
+from facnet.datasets.importing import refuse_existing, write_container
 from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
 
@@ -66,8 +64,7 @@ def import_thumos14(
     Of a folder, one video is in memory at a time; of W-TALC's file, all of it, once.
     """
     features, out = Path(features), Path(out)
-    if out.exists():
-        raise FacnetError(f"{out}: exists already; remove it, or name another folder.")
+    refuse_existing(out)  # before anything is read
     truth = read_annotations(annotations)
     unknown = set(truth.videos.subset.str.lower()) ^ set(SUBSETS)
     if unknown:
@@ -78,53 +75,16 @@ def import_thumos14(
         raise FacnetError(f"snippet_seconds = {snippet_seconds}: must be a positive number.")
     for video in truth.videos.video:
         check_name(video, annotations)
-    report = {"kept": [], "repaired": [], "left out": []}
-    # The file without which `load` knows no data set comes last, in one step.
-    partial = _new_folder(out)
-    unchecked = partial / "annotations.unchecked"
-    try:
+
+    def write(folder: Path, report: dict[str, list[str]]) -> dict:
         if features.is_dir():
             videos = _from_folder(features, truth, report)
         else:
             videos = _from_file(features, truth)
-        lengths, widths = _write_features(videos, partial / "features", len(truth.videos), report)
-        facts = _annotations(truth, lengths, widths, snippet_seconds, report)
-        write_json(unchecked, facts)
-        checked = find_faults(partial, unchecked)
-        errors, oddities = (
-            [line.replace(str(unchecked), str(out / "annotations.json")).replace(
-                str(partial), str(out)) for line in lines]
-            for lines in (checked.errors, checked.oddities))
-        if errors:
-            more = f" And {len(errors) - 5} more." if len(errors) > 5 else ""
-            raise FacnetError(f"{features}: not imported. {' '.join(errors[:5])}{more}")
-        report["oddities, kept as they are"] = oddities
-        text = "\n".join(line for title, lines in report.items()
-                         for line in (f"{title}:", *(f"  {item}" for item in lines or ["nothing"])))
-        (partial / "import_report.txt").write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, out)
-        os.replace(out / unchecked.name, out / "annotations.json")
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise FacnetError(f"{error.filename or out}: {error.strerror}; not imported.") from error
-    except BaseException:  # an interruption too
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return text
+        lengths, widths = _write_features(videos, folder, len(truth.videos), report)
+        return _annotations(truth, lengths, widths, snippet_seconds, report)
 
-
-def _new_folder(out: Path) -> Path:
-    """A hidden folder beside `out`; those that killed imports into `out` left are removed."""
-    prefix = f".{out.name}.importing-"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f"{prefix}*"):
-            shutil.rmtree(left)
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
-        folder.chmod(0o755)
-    except OSError as error:
-        raise FacnetError(f"{out}: cannot be made ({error.strerror}).") from error
-    return folder
+    return write_container(features, out, write)
 
 
 def _from_file(file: Path, truth: Annotations) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

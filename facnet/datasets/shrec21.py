@@ -1,0 +1,490 @@
+"""SHREC'21, gestures of a hand in continuous recordings, to a container.
+
+A Leap Motion sensor tracked 20 joints of a hand at 50 frames a second. Two streams are made of
+them, in the spirit of rgb and flow: `pose`, what the hand looks like, and `motion`, how it moves.
+What is faulty in the files is repaired by a rule or left out, and reported.
+"""
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from facnet.datasets.container import check_name
+from facnet.datasets.files import read_json, read_text
+from facnet.datasets.importing import refuse_existing, write_container
+from facnet.errors import FacnetError, suggest
+
+__all__ = ["import_shrec21"]
+
+CLASSES = (
+    "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
+    "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
+SUBSETS = ("training", "test")
+STREAMS = ("pose", "motion")
+FRAME_RATE = 50.0  # of the recordings, and of the frames that the annotations count
+# Of a frame: position (metres) and quaternion (x, y, z, w) of the palm, then of three joints of the
+# thumb and four of each finger.
+JOINTS, NUMBERS = 20, 7
+
+# The compact form: every second frame, as whole numbers, which are divided by these.
+POSES, ANNOTATIONS = "poses_25fps_int16.npz", "annotations_50fps_frames.json"
+COMPACT_RATE, METRE, UNIT = 25.0, 10000.0, 32767.0
+
+# The shortest gestures last .16 s, so a snippet is that long: 8 or 4 frames. What it shows can be
+# told from .64 s around its middle, THUMOS14's snippet: half a swipe, the start of a circle.
+SNIPPET_SECONDS, WINDOW_SECONDS = 0.16, 0.64
+# Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window; the fastest, 3.1 Hz, is that of a
+# hand that shakes. `pose` keeps the first, the mean; `motion` the mean and the root of the sum of
+# the others' squares, since the phase at which a window meets a gesture says nothing of it.
+COEFFICIENTS = 5
+# Velocities are differences over .08 s, a whole number of frames at both rates. Over one frame of
+# 20 ms, the compact form's tenths of a millimetre would be an error of 5 mm/s.
+HALF_DIFFERENCE_SECONDS = 0.04
+
+# No joint of a hand is as far from its palm (19 cm is the largest distance where tracking worked),
+# and no hand was as far from the origin (2.7 m); the compact form cuts positions off at 3.28 m.
+REACH, ROOM = 0.3, 3.2
+# One sequence is known to have such positions, in 3 % of its frames. More may not be repaired.
+HELD_SHARE = 0.05
+UNIT_TOLERANCE = 0.01
+# Features are cut off at so many deviations. Where tracking jumps, and at the start of some
+# recordings, velocities are a hundred deviations high; such a snippet would outweigh all others.
+LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A recording as its annotations have it; frames count at 50 a second."""
+
+    name: str
+    subset: str
+    gestures: tuple[tuple[str, int, int], ...]  #: label, start, end
+    where: str  #: begins a message about the annotations
+    file: Path
+    read: Callable[[], np.ndarray | None]  #: [n, 20, 7] of numbers, or None if there is none
+
+
+def import_shrec21(source: str | Path, out: str | Path) -> str:
+    """Write a container of SHREC'21's sequences, whole or not at all.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder that holds, at any depth, the distribution as published: for training and test a
+        file annotations*.txt (of several the one called "revised") beside a folder sequences of
+        NUMBER.txt. Or a folder with the compact form, poses_25fps_int16.npz and
+        annotations_50fps_frames.json.
+    out : str or Path
+        The folder to make. It must not exist yet.
+
+    Returns
+    -------
+    str
+        What was kept, repaired and left out, and the oddities; also in OUT/import_report.txt.
+
+    Raises
+    ------
+    FacnetError
+        If a file is missing, damaged or has a fault that no rule repairs, or if the container
+        would have errors by :func:`facnet.datasets.check.check_folder`. Nothing is left of it
+        then.
+
+    Notes
+    -----
+    These faults are known, and repaired in whatever sequence they are found:
+
+    - An end before its start: the two change places, unless the gesture would then overlap another
+      one. It is left out then; its label stays one to train on.
+    - An end past the sequence's: it becomes the sequence's.
+    - Positions where no hand can be: the frame takes the nearest good frame's numbers, in at most
+      5 % of a sequence.
+
+    Sequences that are annotated but not there, and those that are there but not annotated, are left
+    out. Both forms give the same features up to the error of sums over 25 instead of 50 frames a
+    second; `tests/test_shrec21.py` states how much that is.
+    """
+    source, out = Path(source), Path(out)
+    refuse_existing(out)
+    if (source / POSES).is_file():
+        rate, (sequences, strangers) = COMPACT_RATE, _compact(source)
+    else:
+        rate, (sequences, strangers) = FRAME_RATE, _published(source)
+
+    def write(folder: Path, report: dict[str, list[str]]) -> dict:
+        report["left out"] += strangers
+        database, streams = {}, {stream: {} for stream in STREAMS}
+        for sequence in tqdm(sequences, desc="importing", unit="sequence"):
+            frames = sequence.read()
+            if frames is None:
+                report["left out"].append(f"{sequence.name}: no {sequence.file}")
+                continue
+            where = f"{sequence.file}, sequence {sequence.name}"
+            poses = _plausible(frames, sequence.name, where, report)
+            duration = len(poses) / rate
+            database[sequence.name] = {
+                "subset": sequence.subset, "duration": duration,
+                "labels": list(dict.fromkeys(label for label, _, _ in sequence.gestures)),
+                "annotations": [{"label": label, "segment": [start, end]} for label, start, end
+                                in _repaired(sequence, duration, report)]}
+            for stream, array in features(poses, rate).items():
+                streams[stream][sequence.name] = array
+        if not database:
+            raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
+        training = [name for name, entry in database.items() if entry["subset"] == SUBSETS[0]]
+        scales = {stream: _write_standardised(folder / stream, arrays, training)
+                  for stream, arrays in streams.items()}
+        report["kept"] += _kept(database, streams, rate)
+        shown = {label for entry in database.values() for label in entry["labels"]}
+        return {
+            "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
+            "streams": {stream: {} for stream in STREAMS}, "snippet_seconds": SNIPPET_SECONDS,
+            "train": SUBSETS[0], "test": SUBSETS[1], "standardised": scales, "database": database,
+        }
+
+    return write_container(source, out, write)
+
+
+def _write_standardised(
+    folder: Path, arrays: dict[str, np.ndarray], training: list[str]
+) -> dict[str, list[float]]:
+    """Write a stream, each feature to mean 0 and deviation 1 over the training sequences' snippets.
+
+    What a hand does changes its joints' places less than their means differ from joint to joint.
+    Without this, training on what all sequences share takes most of its steps.
+    """
+    seen = np.concatenate([arrays[name] for name in training or arrays])
+    mean, deviation = seen.mean(0), seen.std(0)
+    deviation[deviation < 1e-6] = 1  # of a feature that never changes
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        array = ((array - mean) / deviation).clip(-LIMIT, LIMIT).astype(np.float32)
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    return {"mean": mean.tolist(), "deviation": deviation.tolist()}
+
+
+def _kept(database: dict, streams: dict[str, dict[str, np.ndarray]], rate: float) -> list[str]:
+    lines = []
+    for subset in SUBSETS:
+        own = {name: entry for name, entry in database.items() if entry["subset"] == subset}
+        lines.append(
+            f"{len(own)} {subset} sequences with"
+            f" {sum(len(entry['annotations']) for entry in own.values())} gestures and"
+            f" {sum(len(streams['pose'][name]) for name in own)} snippets of {SNIPPET_SECONDS} s,"
+            f" from {rate:g} frames a second")
+    widths = {stream: next(iter(arrays.values())).shape[1] for stream, arrays in streams.items()}
+    return [*lines, ", ".join(f"{s}: {width} features a snippet" for s, width in widths.items())]
+
+
+# ------------------------------------------------------------------- what the two forms look like
+
+
+def _published(source: Path) -> tuple[list[Sequence], list[str]]:
+    """The text files of the distribution, and a line for each of them that nothing annotates."""
+    if not source.is_dir():
+        raise FacnetError(f"{source}: no such folder.")
+    files = {subset: _annotation_file(source, subset) for subset in SUBSETS}
+    sequences, strangers = [], []
+    for subset, path in files.items():
+        folder = path.parent / "sequences"
+        own = []
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
+            fields = [field.strip() for field in line.split(";")]
+            while fields and not fields[-1]:  # a line ends with ";"
+                fields.pop()
+            if fields:
+                where = f"{path}, line {number}, sequence {fields[0]}"
+                file = folder / f"{fields[0]}.txt"
+                own.append(Sequence(
+                    fields[0], subset, _gestures(_triples(fields[1:], where), where), where, file,
+                    lambda name=fields[0], file=file: _read_published(file, name)))
+        annotated = {sequence.name for sequence in own}
+        strangers += [f"{file}: no such sequence in {path.name}"
+                      for file in sorted(folder.glob("*.txt")) if file.stem not in annotated]
+        sequences += own
+    _check_unique(sequences)
+    return sequences, strangers
+
+
+def _annotation_file(source: Path, subset: str) -> Path:
+    """The annotations of a subset: a folder's or the file's name tells which."""
+    found = [path for path in sorted(source.rglob("annotations*.txt"))
+             if any(part.lower().startswith(subset) for part in path.relative_to(source).parts[:-1])
+             or subset in path.stem]
+    revised = [path for path in found if "revised" in path.stem] or found
+    if len(revised) != 1:
+        said = ", ".join(str(path.relative_to(source)) for path in revised) or "none"
+        raise FacnetError(
+            f"{source}: {said} found where one file annotations*.txt below a folder {subset}_set"
+            f" belongs; there is no {POSES} either." if not revised else
+            f"{source}: several annotations of the {subset} sequences: {said}; keep one.")
+    return revised[0]
+
+
+def _triples(fields: list[str], where: str) -> list[list[object]]:
+    """Label, start, end, label, start, end, ..."""
+    if len(fields) % 3:
+        raise FacnetError(
+            f"{where}: {len(fields)} values, not a label, a start and an end for each gesture; the"
+            f" last is {fields[-1][:40]!r}.")
+    return [fields[i : i + 3] for i in range(0, len(fields), 3)]
+
+
+def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
+    """Gestures [label, start, end]: a known label, and two whole numbers that are not negative."""
+    gestures = []
+    if not isinstance(items, list):
+        raise FacnetError(f"{where}: {str(items)[:80]!r} is no list of gestures.")
+    for item in items:
+        if not (isinstance(item, list) and len(item) == 3):
+            raise FacnetError(f"{where}: {str(item)[:80]!r} is not a label, a start and an end.")
+        label, *times = item
+        if label not in CLASSES:
+            hint = (" It is in the first annotations only; take the revised ones."
+                    if label == "POINTING" else suggest(str(label), CLASSES))
+            raise FacnetError(f"{where}: unknown gesture {str(label)[:40]!r}.{hint}")
+        for value in times:
+            if not (type(value) is int and 0 <= value < 1e9
+                    or isinstance(value, str) and value.isdecimal() and len(value) < 9):
+                raise FacnetError(
+                    f"{where}: {label} has {str(value)[:40]!r} where a frame's number belongs.")
+        gestures.append((label, *map(int, times)))
+    if not gestures:
+        raise FacnetError(f"{where}: no gesture.")
+    return tuple(gestures)
+
+
+def _read_published(file: Path, name: str) -> np.ndarray | None:
+    """A sequence's frames: 140 numbers a line, a ";" after each."""
+    if not file.is_file():
+        return None
+    check_name(name, file)
+    lines = read_text(file).rstrip().split("\n")
+    rows = [line.rstrip().split(";") for line in lines]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != JOINTS * NUMBERS + 1 or row.pop():
+            raise FacnetError(
+                f"{file}, sequence {name}, line {number} of {len(rows)}: {_said(row)}, not"
+                f" {JOINTS * NUMBERS} with a ';' after each; is the file complete?")
+    try:
+        frames = np.array(rows, np.float64)
+    except ValueError:
+        number, value = next((i, v) for i, row in enumerate(rows, start=1) for v in row
+                             if not _is_number(v))
+        raise FacnetError(
+            f"{file}, sequence {name}, line {number}: {value[:40]!r} is not a number.") from None
+    return frames.reshape(len(rows), JOINTS, NUMBERS)
+
+
+def _said(row: list[str]) -> str:
+    filled = sum(bool(value.strip()) for value in row)
+    return f"{filled} numbers" if filled else "no numbers"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
+    """The arrays of the compact form, and a line for each that nothing annotates."""
+    path, poses = source / ANNOTATIONS, source / POSES
+    try:
+        arrays = np.load(poses, allow_pickle=False)
+        names = list(arrays.files)
+    except Exception as error:  # numpy raises many kinds of error on a damaged file
+        raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
+    sequences = []
+    for name, entry in read_json(path).items():
+        where = f"{path}, sequence {name}"
+        if not (isinstance(entry, dict) and entry.get("split") in ("train", "test")):
+            raise FacnetError(f"{where}: {str(entry)[:60]!r} has no split 'train' or 'test'.")
+        subset = SUBSETS[entry["split"] == "test"]
+        sequences.append(Sequence(
+            name, subset, _gestures(entry.get("segs"), where), where, poses,
+            lambda name=name: _read_compact(arrays, poses, name) if name in names else None))
+    _check_unique(sequences)
+    strangers = [f"{poses}, {name}: no such sequence in {path.name}"
+                 for name in names if name not in {sequence.name for sequence in sequences}]
+    return sequences, strangers
+
+
+def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.ndarray:
+    try:
+        frames = arrays[name]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        raise FacnetError(f"{file}, sequence {name}: cannot be read ({error}).") from error
+    if frames.dtype != np.int16 or frames.ndim != 3 or frames.shape[1:] != (JOINTS, NUMBERS):
+        raise FacnetError(
+            f"{file}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
+            f" [T, {JOINTS}, {NUMBERS}].")
+    return frames / np.array([METRE] * 3 + [UNIT] * 4)
+
+
+def _check_unique(sequences: list[Sequence]) -> None:
+    seen: dict[str, Sequence] = {}
+    for sequence in sequences:
+        check_name(sequence.name, sequence.where)
+        if sequence.name in seen:
+            raise FacnetError(f"{sequence.where}: {seen[sequence.name].where} is the same one.")
+        seen[sequence.name] = sequence
+
+
+# ------------------------------------------------------------------------------- what is repaired
+
+
+def _plausible(
+    frames: np.ndarray, name: str, where: str, report: dict[str, list[str]]
+) -> np.ndarray:
+    """Frames [n, 20, 7] with impossible positions replaced by those of the nearest good frame."""
+    if len(frames) < 2:
+        raise FacnetError(f"{where}: {len(frames)} frames; a movement takes at least two.")
+    bad = ~np.isfinite(frames)
+    if bad.any():
+        frame, joint, number = np.argwhere(bad)[0]
+        raise FacnetError(
+            f"{where}, frame {frame + 1}: joint {joint} has {frames[frame, joint, number]}.")
+    lengths = np.linalg.norm(frames[..., 3:], axis=-1)
+    off = np.abs(lengths - 1) > UNIT_TOLERANCE
+    if off.any():
+        frame, joint = np.argwhere(off)[0]
+        raise FacnetError(
+            f"{where}, frame {frame + 1}: the quaternion of joint {joint} has length"
+            f" {lengths[frame, joint]:.4g}, not 1; are columns missing?")
+    position = frames[..., :3]
+    reach = np.linalg.norm(position - position[:, :1], axis=-1).max(1)
+    impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
+    if not impossible.any():
+        return frames
+    said = (f"{impossible.sum()} of {len(frames)} frames, the first frame"
+            f" {impossible.argmax() + 1}, have impossible positions, up to"
+            f" {np.abs(position[impossible]).max():.3g} m")
+    if impossible.mean() > HELD_SHARE:
+        raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
+    good = np.flatnonzero(~impossible)
+    at = np.searchsorted(good, np.arange(len(frames)))
+    before, after = good[np.maximum(at - 1, 0)], good[np.minimum(at, len(good) - 1)]
+    here = np.arange(len(frames))
+    nearest = np.where(np.abs(before - here) < np.abs(after - here), before, after)
+    report["repaired"].append(f"{name}: {said}; replaced by the nearest good frame")
+    return frames[nearest]
+
+
+def _repaired(
+    sequence: Sequence, duration: float, report: dict[str, list[str]]
+) -> list[tuple[str, float, float]]:
+    """Gestures in seconds, the known faults repaired or left out."""
+    last = round(duration * FRAME_RATE)
+    kept: list[tuple[str, int, int]] = []
+    for i, (label, start, end) in enumerate(sequence.gestures):
+        said = f"{sequence.name}: {label} [{start}, {end}]"
+        if end < start:
+            others = sequence.gestures[:i] + sequence.gestures[i + 1 :]
+            if any(end < max(times) and min(times) < start for _, *times in others):
+                report["left out"].append(
+                    f"{said} ends before it starts, and turned round overlaps another gesture; its"
+                    " label stays")
+                continue
+            start, end = end, start
+            report["repaired"].append(f"{said} ends before it starts, turned round")
+        if start >= last or start == end:
+            raise FacnetError(
+                f"{sequence.where}: {label} [{start}, {end}] "
+                + (f"starts after its {last} frames; is {sequence.file.name} complete?"
+                   if start >= last else "has no length."))
+        if end > last:
+            report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
+            end = last
+        kept.append((label, start, end))
+    kept.sort(key=lambda gesture: gesture[1])
+    for (label, *times), (other, *others) in zip(kept, kept[1:]):
+        if others[0] < times[1]:
+            raise FacnetError(f"{sequence.where}: {label} {times} and {other} {others} overlap.")
+    return [(label, start / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
+
+
+# ---------------------------------------------------------------------------------------- features
+
+
+def features(poses: np.ndarray, rate: float) -> dict[str, np.ndarray]:
+    """The streams of a recording, [T, D] of float64 each, not standardised.
+
+    Parameters
+    ----------
+    poses : ndarray [n, 20, 7]
+        Positions in metres and quaternions of the palm and the joints.
+    rate : float
+        Frames a second: 50 or 25.
+
+    Returns
+    -------
+    dict of str to ndarray
+        `pose`, what the hand looks like: of the 19 joints' positions as seen from the palm, and of
+        two axes of the palm in the room, its normal and the direction of its fingers, the means in
+        a window. `motion`, how it moves: of the velocity and the rotation of the palm along its own
+        axes (m/s, rad/s), and of the velocities of the joints as seen from it (m/s), the means in
+        a window and how strongly they change there.
+    """
+    palm, axes = poses[:, 0, :3], rotation(poses[:, 0, 3:])  # [n, 3]; [n, 3, 3], an axis a column
+    joints = np.einsum("nji,nkj->nki", axes, poses[:, 1:, :3] - palm[:, None])  # [n, 19, 3]
+    joints = joints.reshape(len(poses), -1)
+    pose = np.concatenate([joints, axes[:, :, 1:].reshape(len(poses), -1)], axis=1)
+
+    half = round(HALF_DIFFERENCE_SECONDS * rate)
+    frame = np.arange(len(poses))
+    before, after = np.maximum(frame - half, 0), np.minimum(frame + half, len(poses) - 1)
+    seconds = ((after - before) / rate)[:, None]
+    velocity = np.einsum("nji,nj->ni", axes, palm[after] - palm[before])
+    turn = np.einsum("nji,njk->nik", axes[before], axes[after])
+    # What is antisymmetric in a rotation is its axis times the sine of its angle.
+    spin = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0],
+                     turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
+    motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
+
+    still, moving = amplitudes(pose, rate), amplitudes(motion, rate)
+    strength = np.linalg.norm(moving[:, 1:], axis=1)
+    return {"pose": still[:, 0], "motion": np.concatenate([moving[:, 0], strength], axis=1)}
+
+
+def rotation(quaternion: np.ndarray) -> np.ndarray:
+    """Rotation matrices [n, 3, 3] of quaternions [n, 4] in the order x, y, z, w."""
+    x, y, z, w = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
+    return np.stack([
+        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
+    ], axis=1).reshape(-1, 3, 3)
+
+
+def amplitudes(signal: np.ndarray, rate: float) -> np.ndarray:
+    """Amplitudes of cosines in a window around each snippet, [T, COEFFICIENTS, S].
+
+    Parameters
+    ----------
+    signal : ndarray [n, S]
+    rate : float
+        Samples a second.
+
+    Notes
+    -----
+    Cosines of 0, 1/2, 1, ... periods in the window; the first amplitude is the mean. This is a
+    discrete cosine transform of type I: the integrals of a Fourier series by the trapezoidal rule,
+    the first and last sample lying on the window's ends. So amplitudes hardly depend on the rate,
+    and T does not at all. Past the ends of a recording a window sees it backwards.
+    """
+    stride, window = round(SNIPPET_SECONDS * rate), round(WINDOW_SECONDS * rate)
+    snippets = (len(signal) - 1) // stride + 1
+    padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
+    first = window + np.arange(snippets) * stride + stride // 2 - window // 2
+    seen = padded[first[:, None] + np.arange(window + 1)]  # [T, window + 1, S]
+    weight = np.full(window + 1, 1 / window)
+    weight[[0, -1]] /= 2
+    cosines = np.cos(np.pi / window * np.outer(np.arange(COEFFICIENTS), np.arange(window + 1)))
+    cosines[1:] *= 2  # a wave's mean square is half of its amplitude's
+    return np.einsum("kw,tws->tks", cosines * weight, seen)

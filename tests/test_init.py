@@ -1,0 +1,320 @@
+"""A folder of features and a CSV become a data set's folder, whole or not at all, without code."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from test_cli import facnet, fails
+
+from facnet.datasets import importing, load
+from facnet.datasets.check import check_folder
+from facnet.datasets.files import read_annotations
+from facnet.datasets.own import init_folder
+from facnet.errors import FacnetError
+
+VIDEOS = {f"match_{i}": 20 + i for i in range(8)}  # snippets
+WIDTH = 6
+SECONDS = 0.5
+ROWS = """video,label,start,end
+match_0,dive,1,2.5
+match_0,jump,3,4
+match_1,dive,0,2
+match_2,dive,2,3
+match_3,jump,2,3
+match_4,jump,2,3
+match_5,dive,2,3
+match_6,dive,2,3
+match_7,jump,2,3
+"""
+
+
+def joint(folder, arrays) -> None:
+    folder.mkdir()
+    for video, array in arrays.items():
+        np.save(folder / f"{video}.npy", array)
+
+
+def separate(folder, arrays) -> None:
+    for stream, columns in (("rgb", slice(0, 3)), ("flow", slice(3, 6))):
+        (folder / stream).mkdir(parents=True)
+        for video, array in arrays.items():
+            np.save(folder / stream / f"{video}.npy", array[:, columns])
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {video: rng.random((snippets, WIDTH), np.float32) for video, snippets in VIDEOS.items()}
+
+
+@pytest.fixture
+def mine(tmp_path, arrays, monkeypatch):
+    """A user's folder: i3d/ with joint features and segments.csv; the command runs inside it."""
+    monkeypatch.chdir(tmp_path)
+    joint(tmp_path / "i3d", arrays)
+    (tmp_path / "segments.csv").write_text(ROWS)
+    return tmp_path
+
+
+def init(folder, **options) -> str:
+    return init_folder(folder / "i3d", folder / "segments.csv", folder / "data" / "mine",
+                       SECONDS, **options)
+
+
+def rows(folder, text: str) -> None:
+    (folder / "segments.csv").write_text(text)
+
+
+def test_three_commands_lead_to_detections_and_a_fourth_to_a_number(mine):
+    text = facnet("data", "init", "--features", "i3d", "--annotations", "segments.csv",
+                  "--snippet-seconds", SECONDS, "--out", "data/mine")
+    assert "split by video with seed 0: 2 of 8 to test" in text
+    facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
+    facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
+    text = facnet("evaluate", "d.json", "--annotations", "data/mine")
+    assert "Protocol released (FAC-Net's released code): 2 videos" in text
+    assert facnet("data", "check", "data/mine").endswith("data/mine: 0 errors, 0 oddities\n")
+
+
+def test_all_that_the_rows_say_is_in_the_folder(mine, arrays):
+    report = init(mine)
+    data = load(mine / "data/mine")
+    assert (data.name, data.classes, data.streams) == ("mine", ("dive", "jump"), ("features",))
+    assert data.snippet_seconds == SECONDS
+    for video, array in arrays.items():
+        np.testing.assert_array_equal(data.features("features", video), array)
+    given = [line.split(",") for line in ROWS.splitlines()[1:]]
+    assert sorted(data.instances.values.tolist()) == sorted(
+        [video, label, float(start), float(end)] for video, label, start, end in given)
+    durations = data.videos.set_index("video").duration
+    assert durations.to_dict() == {video: n * SECONDS for video, n in VIDEOS.items()}
+    assert report.splitlines()[:2] == ["kept:", "  6 training videos with 7 segments"]
+    assert report == (mine / "data/mine/import_report.txt").read_text().rstrip("\n")
+
+
+@pytest.mark.parametrize("streams, expected", [
+    ((), {"features": (0, 6)}), (("rgb", "flow"), {"rgb": (0, 3), "flow": (3, 6)})])
+def test_joint_columns_are_one_stream_or_equal_parts(mine, arrays, streams, expected):
+    init(mine, streams=streams)
+    data = load(mine / "data/mine")
+    assert data.streams == tuple(expected)
+    for stream, columns in expected.items():
+        np.testing.assert_array_equal(
+            data.features(stream, "match_3"), arrays["match_3"][:, slice(*columns)])
+
+
+def test_a_folder_a_stream_is_that_stream(mine, arrays):
+    shutil.rmtree(mine / "i3d")
+    separate(mine / "i3d", arrays)
+    init(mine)
+    data = load(mine / "data/mine")
+    assert data.streams == ("rgb", "flow")
+    np.testing.assert_array_equal(data.features("flow", "match_3"), arrays["match_3"][:, 3:])
+
+
+def test_features_stay_where_they_are_and_a_tree_may_move(mine, tmp_path_factory):
+    """A link is relative within the current folder, so that all of it can be moved."""
+    before = sorted((mine / "i3d").iterdir())
+    assert "data/mine/features is a link to ../../i3d" in init(mine)
+    assert sorted((mine / "i3d").iterdir()) == before
+    assert os.readlink(mine / "data/mine/features") == "../../i3d"
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "moved"
+    mine.rename(elsewhere)
+    assert len(load(elsewhere / "data/mine").features("features", "match_0")) == 20
+
+
+def test_a_link_to_elsewhere_is_absolute(mine, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    init(mine)
+    assert os.readlink(mine / "data/mine/features") == str((mine / "i3d").resolve())
+    assert check_folder(mine / "data/mine").errors == []
+
+
+def test_features_that_lie_in_the_folder_already_are_used_without_a_link(mine):
+    (mine / "data/mine").mkdir(parents=True)
+    (mine / "i3d").rename(mine / "data/mine/features")
+    options = (mine / "data/mine/features", mine / "segments.csv", mine / "data/mine", SECONDS)
+    assert "nothing was moved" in init_folder(*options)
+    assert not (mine / "data/mine/features").is_symlink()
+    assert check_folder(mine / "data/mine").errors == []
+    with pytest.raises(FacnetError, match="annotations.json: exists already"):
+        init_folder(*options)
+
+
+def test_the_split_depends_on_videos_and_seed_alone(mine):
+    init(mine)
+    first = load(mine / "data/mine").subset("test")
+    shutil.rmtree(mine / "data")
+    header, *lines = ROWS.splitlines()
+    rows(mine, "\n".join([header, *reversed(lines)]))
+    init(mine)
+    assert set(load(mine / "data/mine").subset("test")) == set(first)
+    said = json.loads((mine / "data/mine/annotations.json").read_text())["split"]
+    assert said == "by video with seed 0: 2 of 8 to test, each label kept in a video to train on"
+    others = set()
+    for seed in range(1, 5):
+        shutil.rmtree(mine / "data")
+        init(mine, seed=seed, test_share=0.5)
+        others.add(frozenset(load(mine / "data/mine").subset("test")))
+        assert len(load(mine / "data/mine").subset("test")) == 4
+    assert len(others) > 1
+
+
+def test_every_label_keeps_a_video_to_train_on(mine):
+    rows(mine, ROWS.replace("match_7,jump", "match_7,spin"))
+    text = init(mine, test_share=0.99)
+    data = load(mine / "data/mine")
+    assert data.labels(data.subset("train")).any(0).all()
+    assert "match_7" in data.subset("train")
+    assert "of 8 to test (8 were wanted)" in text
+
+
+def test_a_split_that_is_given_is_kept(mine):
+    lines = ROWS.splitlines()
+    lines = [lines[0] + ",subset"] + [
+        line + ("," if "jump,3" in line else ",test" if line[6] in "0357" else ",train")
+        for line in lines[1:]]
+    rows(mine, "\n".join(lines))
+    assert "split as segments.csv gives it" in init(mine)
+    assert load(mine / "data/mine").subset("test") == ("match_0", "match_3", "match_5", "match_7")
+
+
+def test_labels_alone_are_enough_to_train_on(mine):
+    rows(mine, ROWS.replace("match_1,dive,0,2", "match_1,dive,,").replace("3,4\n", ",\n"))
+    text = init(mine, test_share=0.5)
+    data = load(mine / "data/mine")
+    assert {"match_0", "match_1"} <= set(data.subset("train"))
+    assert "4 training videos with 3 segments; 2 of them have labels without times" in text
+    assert data.labels(("match_0", "match_1")).tolist() == [[1, 1], [1, 0]]
+
+
+def test_without_any_segment_evaluation_says_what_it_lacks(mine, capsys):
+    header, *lines = ROWS.splitlines()
+    rows(mine, "\n".join([header, *(",".join(line.split(",")[:2]) + ",," for line in lines)]))
+    init(mine)
+    facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
+    facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
+    error = fails(capsys, "evaluate", "d.json", "--annotations", "data/mine")
+    assert error.startswith("facnet: data/mine: no video to evaluate has an instance")
+
+
+def test_ambiguous_intervals_are_no_class(mine):
+    rows(mine, ROWS + "match_1,Ambiguous,3,4\n")
+    init(mine)
+    data = load(mine / "data/mine")
+    assert data.classes == ("dive", "jump")
+    assert data.ignored.values.tolist() == [["match_1", 3.0, 4.0]]
+    assert read_annotations(mine / "data/mine").ignored.values.tolist() == [["match_1", 3.0, 4.0]]
+
+
+def test_columns_in_another_order_and_blanks_and_a_byte_order_mark_do_no_harm(mine):
+    shuffled = "\ufefflabel, Video,end,start,annotator\r\n\r\n"
+    for line in ROWS.splitlines()[1:]:
+        video, label, start, end = line.split(",")
+        shuffled += f'"{label}", {video} ,{end},{start},me\r\n'
+    rows(mine, shuffled)
+    assert "segments.csv: column 'annotator'" in init(mine)
+    assert len(load(mine / "data/mine").instances) == 9
+
+
+@pytest.mark.parametrize("change, message", [
+    (("match_1,dive,0,2", "match_1,dive,x,2"),
+     "segments.csv, row 4, match_1: start is 'x', not a number of seconds"),
+    (("match_1,dive,0,2", "match_1,dive,0,"), "row 4, match_1: end is '', not a number"),
+    (("match_1,dive,0,2", "match_1,dive,0,nan"), "row 4, match_1: end is 'nan', not a number"),
+    (("match_1,dive,0,2", "match_1,dive,3,2"), r"row 4, match_1: dive \[3.0, 2.0\] ends before it"),
+    (("match_1,dive,0,2", "match_1,dive,-1,2"), r"row 4, match_1: dive \[-1.0, 2.0\] starts"),
+    (("match_1,dive,0,2", "match_1,,0,2"), "row 4, match_1: no label"),
+    (("match_1,dive,0,2", "match_1,Ambiguous,,"), "row 4, match_1: start is '', not a number"),
+    (("match_1,dive,0,2", "match_1,dive,0"), "row 4: 3 values, but 4 columns"),
+    (("match_1,dive,0,2", "match_1,dive,0,2,5"), "row 4: 5 values, but 4 columns"),
+    (("match_1,dive,0,2", "match_9,dive,0,2"), "row 4, match_9: no .*match_9.npy. It has match_0"),
+    (("match_1,dive,0,2", "match_1.npy,dive,0,2"), "row 4, match_1.npy: .*Did you mean 'match_1'"),
+    (("match_1,dive,0,2", "../match_1,dive,0,2"), "row 4: '../match_1' is no name for a file"),
+    (("match_1,dive,0,2", ",dive,0,2"), "row 4: '' is no name for a file"),
+    (("match_1,dive,0,2", '"match_1,dive,0,2'), "row 10: not a CSV"),
+    (("match_1,dive,0,2", "match_1,dive,0,2000"),
+     "row 4, match_1: ends at 2000 s, but 21 snippets of 0.5 s last 10.5 s; of 9 segments 1 end"),
+    (("start,end", "begin,end"), "row 1: 'video,label,begin,end' has not one column 'start'"),
+    ((",", ";"), "row 1: 'video;label;start;end' has not one column 'video'"),
+    ((ROWS, "video,label,start,end\n"), "no row below the header"),
+    ((ROWS, ""), "row 1: '' has not one column 'video'"),
+    ((ROWS, "video,label,start,end\nmatch_0,dive,1,2\nmatch_1,jump,1,2\n"), "cannot be split"),
+    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\nmatch_1,dive,1,2,\n"),
+     "row 3, match_1: no subset, but other videos have one"),
+    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\nmatch_0,dive,3,4,test\n"),
+     "row 3, match_0: subset test, but train in an earlier row"),
+    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,val\n"),
+     "row 2, match_0: subset 'val' is neither train nor test"),
+    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\n"),
+     "segments.csv: no video has subset 'test'"),
+    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\nmatch_1,jump,1,2,test\n"),
+     "segments.csv: no training video has class 'jump'"),
+])
+def test_a_row_that_cannot_be_used_is_one_line_and_leaves_nothing(mine, change, message):
+    rows(mine, ROWS.replace(*change))
+    before = set(mine.rglob("*"))
+    with pytest.raises(FacnetError, match=message) as caught:
+        init(mine)
+    assert "\n" not in str(caught.value)
+    assert {path for path in set(mine.rglob("*")) - before if path.name != "data"} == set()
+
+
+def nan(folder):
+    array = np.load(folder / "i3d/match_3.npy")
+    array[2, 1] = np.nan
+    np.save(folder / "i3d/match_3.npy", array)
+
+
+@pytest.mark.parametrize("harm, message", [
+    (nan, r"i3d/match_3.npy, match_3: 1 values are NaN or infinite, the first \(nan\) in snippet"),
+    (lambda d: (d / "i3d/match_3.npy").write_bytes(b"\x93NUM"), "i3d/match_3.npy: cannot be read"),
+    (lambda d: np.save(d / "i3d/match_3.npy", np.zeros((9, 2, 2))), r"match_3.npy: .*\(9, 2, 2\)"),
+    (lambda d: np.save(d / "i3d/match_3.npy", np.ones((23, 5))), "match_3.npy, match_3: 5 f"),
+    (lambda d: separate(d / "i3d", {"match_0": np.zeros((20, 6))}), "i3d: holds VIDEO.npy and rgb"),
+    (lambda d: (d / "i3d").rename(d / "there"), "i3d: no such folder"),
+    (lambda d: [p.unlink() for p in (d / "i3d").iterdir()], "i3d: holds neither VIDEO.npy nor"),
+    (lambda d: (d / "segments.csv").unlink(), "segments.csv: cannot be read"),
+    (lambda d: (d / "segments.csv").write_bytes(b"\xff\xfe"), "segments.csv: not a text file"),
+])
+def test_files_that_cannot_be_used_are_one_line_and_leave_nothing(mine, harm, message):
+    harm(mine)
+    before = set(mine.rglob("*"))
+    with pytest.raises(FacnetError, match=message) as caught:
+        init(mine)
+    assert "\n" not in str(caught.value)
+    assert {path for path in set(mine.rglob("*")) - before if path.name != "data"} == set()
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"streams": ("a", "b", "c", "d")}, "streams = a,b,c,d: 6 columns"),
+    ({"streams": ("a", "a")}, "streams = a,a: 6 columns"),
+    ({"test_share": 0.0}, "test share = 0.0: must be above 0 and below 1"),
+    ({"test_share": float("nan")}, "test share = nan"),
+])
+def test_options_that_cannot_be_are_refused(mine, options, message):
+    with pytest.raises(FacnetError, match=message):
+        init(mine, **options)
+
+
+def test_a_folder_that_exists_is_never_touched(mine, capsys):
+    (mine / "data/mine").mkdir(parents=True)
+    (mine / "data/mine/notes.txt").write_text("mine")
+    error = fails(capsys, "data", "init", "--features", "i3d", "--annotations", "segments.csv",
+                  "--snippet-seconds", "0.5", "--out", "data/mine")
+    assert error == "facnet: data/mine: exists already; remove it, or name another folder."
+    assert [path.name for path in (mine / "data/mine").iterdir()] == ["notes.txt"]
+
+
+def test_an_interruption_leaves_the_features_and_nothing_else(mine, monkeypatch):
+    def interrupted(folder, path):
+        assert path.exists()  # at the last moment
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing, "find_faults", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        init(mine)
+    assert not list((mine / "data").iterdir())
+    assert len(list((mine / "i3d").iterdir())) == len(VIDEOS)
