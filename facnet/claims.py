@@ -18,7 +18,7 @@ import pandas as pd
 from facnet import published
 from facnet.config import Experiment
 from facnet.datasets import Dataset
-from facnet.experiments import foreground_separation, read_record, separation
+from facnet.experiments import CHANCE, foreground_separation, read_record, separation
 from facnet.sweeps import BRANCHES, HOSTS, interval, summary, verdict
 from facnet.localization import Scores
 
@@ -497,7 +497,7 @@ def typical_seeds(areas: pd.DataFrame) -> pd.DataFrame:
         rows[name] = {
             "seed": int(one.seed), "foreground": one.foreground, "sequence": one.sequence,
             "label": f"{name}\nseed {one.seed:.0f}: {one.foreground:.0f} | {one.sequence:.0f}"
-                     + ("\n(collapsed)" if one.sequence < 50 else "")}
+                     + ("\n(collapsed)" if one.sequence < 100 * CHANCE else "")}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 

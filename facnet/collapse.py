@@ -13,7 +13,7 @@ from facnet.claims import cell, ends, percent
 from facnet.config import Experiment
 from facnet.datasets import Dataset
 from facnet.errors import FacnetError
-from facnet.experiments import foreground_separation, read_record
+from facnet.experiments import CHANCE, foreground_separation, read_record
 from facnet.sweeps import interval
 from facnet.training import fit, predict
 
@@ -67,7 +67,7 @@ def warnings_of(table: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
         AVG is low), missed (seeds of low AVG that are not collapsed).
     """
     low = table.average < share * table.average.median()
-    fell = {column.removeprefix("area "): table[column] < 0.5
+    fell = {column.removeprefix("area "): table[column] < CHANCE
             for column in table if column.startswith("area ")}
     fell["any stream"] = pd.concat(fell, axis=1).any(axis=1)
     return pd.DataFrame({
@@ -143,7 +143,7 @@ def summary_of(table: pd.DataFrame, compared: pd.DataFrame, reference: str) -> p
                                 f" [{percent(rate.low)}, {percent(rate.high)}]"}
         for column in own:
             if column.startswith("area "):
-                row[column.removeprefix("area ")] = int((own[column] < 0.5).sum())
+                row[column.removeprefix("area ")] = int((own[column] < CHANCE).sum())
         row |= {f"only {reference} | only here": "", "p": "", "difference of AVG": "",
                 "over test videos": ""}
         if name in gains.index:
@@ -204,7 +204,7 @@ def restarts(
         raise FacnetError(
             f"{len(table)} seeds: {max(tries)} tries each need as many to choose from.")
     loss, average = table[f"loss {stream}"].to_numpy(), table.average.to_numpy()
-    fell = (table[f"area {stream}"] < 0.5).to_numpy()
+    fell = (table[f"area {stream}"] < CHANCE).to_numpy()
     chosen = np.random.default_rng(0).integers(len(table), size=(draws, len(table)))
     by_loss = np.take_along_axis(chosen, loss[chosen].argsort(axis=1, kind="stable"), axis=1)
     ordered, once = average[by_loss], average[chosen].mean(1)  # [draws, seeds]; [draws]

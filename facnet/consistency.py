@@ -24,10 +24,12 @@ def selection_and_class(
     The first is FAC-Net's S_f, STPN's and BM's attention, UM's length of features. W-TALC selects
     the snippets of largest score, so there it is the class's score A itself.
     """
-    foreground = scores.foreground
-    if foreground is None:
-        foreground = scores.activation[:, column]
-    return foreground, method_of(experiment).snippet_probability(scores.activation)[:, column]
+    probability = method_of(experiment).snippet_probability(scores.activation)
+    return _selection(scores, column), probability[:, column]
+
+
+def _selection(scores: Scores, column: int) -> np.ndarray:
+    return scores.activation[:, column] if scores.foreground is None else scores.foreground
 
 
 def consistency(
@@ -45,8 +47,9 @@ def consistency(
 
     rows = []
     labels = dataset.labels(scores.videos)
+    probability = method_of(experiment).snippet_probability(scores.activation)
     for column, label in enumerate(dataset.classes):
-        selection, of_class = selection_and_class(scores, column, experiment)
+        selection, of_class = _selection(scores, column), probability[:, column]
         for v in np.flatnonzero(labels[:, column]):
             own = slice(scores.offsets[v], scores.offsets[v + 1])
             pair = np.stack([selection[own], of_class[own]]).astype(np.float64)

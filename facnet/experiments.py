@@ -33,12 +33,13 @@ from facnet.methods import method_of
 from facnet.training import fit, frame_labels, predict, training_videos
 
 __all__ = [
-    "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
+    "CHANCE", "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
     "foreground_separation", "provenance", "read_record",
     "record", "run", "run_seeds", "separation", "stream_scores",
     "video_probability", "write_record",
 ]
 
+CHANCE = 0.5  # ROC area below which a stream has collapsed
 RESULT_VERSION = 2  # raised when a change of code changes results: old records then count no more
 
 
@@ -264,7 +265,7 @@ def _record(dataset: Dataset, experiment: Experiment, protocol: str, device: str
         "consistency": {
             stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
             for stream, own in result.scores.items()},
-        "collapsed": [stream for stream, area in separations.items() if area < 0.5],
+        "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
         "losses": {stream: history.drop(columns="epoch").to_dict("list")
                    for stream, history in result.histories.items()},
         "seconds": seconds,

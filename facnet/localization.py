@@ -13,8 +13,8 @@ from facnet.config import LocalizationConfig
 
 __all__ = [
     "Kept", "Runs", "Scores", "detections_of", "fuse", "keep", "kept_classes", "localize",
-    "mean_between", "nms", "outer_inner", "propose", "running_sums", "sequences", "suppress",
-    "upsample",
+    "mean_between", "nms", "outer_inner", "propose", "running_sums", "sequences", "softmax",
+    "suppress", "upsample",
 ]
 
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
@@ -155,8 +155,7 @@ def sequences(scores: Scores, config: LocalizationConfig) -> tuple[np.ndarray, n
     """
     sequence = np.asarray(scores.activation, np.float64)
     if config.sequence == "probability":
-        sequence = np.exp(sequence - sequence.max(1, keepdims=True))
-        sequence /= sequence.sum(1, keepdims=True)
+        sequence = softmax(sequence)
     offsets = scores.offsets * config.upsampling
     if config.upsampling > 1:
         sequence = upsample(sequence, scores.offsets, config.upsampling)
@@ -168,6 +167,13 @@ def sequences(scores: Scores, config: LocalizationConfig) -> tuple[np.ndarray, n
         low, span = np.repeat(low, repeats, axis=0), np.repeat(span, repeats, axis=0)
         sequence = np.clip((sequence - low) / span, 0, 1)
     return sequence, offsets
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Over the columns, in float64."""
+    x = np.asarray(x, np.float64)
+    x = np.exp(x - x.max(1, keepdims=True))
+    return x / x.sum(1, keepdims=True)
 
 
 def propose(

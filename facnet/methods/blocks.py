@@ -7,18 +7,22 @@ neither says.
 
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from facnet.config import check_types, require, require_choice
-from facnet.localization import Scores
+from facnet.config import CommonTraining, check_types, require, require_choice
+from facnet.localization import Scores, suppress
 from facnet.losses import normalised_cross_entropy
 from facnet.model import Packing, class_wise_foreground, cosine
 
 __all__ = [
     "HostModel", "attention_weighted", "binary_cross_entropy", "cw_loss",
-    "foreground_vector", "others", "sigmoid", "softmax", "top_k_means", "top_k_rows",
+    "foreground_vector", "fuse_by_nms", "only_model", "others", "sigmoid", "top_k_means",
+    "top_k_rows", "with_cw",
 ]
 
 
@@ -97,6 +101,28 @@ def cw_loss(
     return normalised_cross_entropy(R_a, nn.functional.pad(labels, (0, missing)))
 
 
+def with_cw(
+    losses: dict[str, Tensor], output: Any, labels: Tensor, config: CommonTraining
+) -> dict[str, Tensor]:
+    """A host's losses and, where the CW branch is on, its own, in "total" with weight λ_cw.
+
+    Parameters
+    ----------
+    losses : dict of str to Tensor [B]
+        With "total".
+    output : host's Output
+        Has x, activation, videos and network, and the latter classifier, W_f and config.
+    labels : Tensor [B, C]
+    config : CommonTraining
+    """
+    if config.lambda_cw == 0:
+        return losses
+    network = output.network
+    cw = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
+                 output.videos, labels, network.config)
+    return losses | {"cw": cw, "total": losses["total"] + config.lambda_cw * cw}
+
+
 def attention_weighted(x: Tensor, weight: Tensor, videos: Packing) -> Tensor:
     """Σ_t weight(t) x(t) of each video, [N, D] and [N] to [B, D]."""
     return videos.sums(weight.unsqueeze(1) * x)
@@ -120,6 +146,22 @@ def binary_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy(probability, target, reduction="none").mean(-1)
 
 
+def fuse_by_nms(
+    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Any
+) -> pd.DataFrame:
+    """NMS over the proposals of all streams, at `config.nms_threshold`."""
+    pooled = pd.concat(detections.values(), ignore_index=True)
+    return suppress(pooled, snippet_seconds, config.nms_threshold)
+
+
+def only_model(
+    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Any
+) -> pd.DataFrame:
+    """The one model's detections as they are."""
+    (own,) = detections.values()
+    return own.reset_index(drop=True)
+
+
 def others(scores: dict[str, Scores], stream: str) -> np.ndarray:
     """The activation [N, K] of the other streams, their mean; a lone stream's own."""
     found = [one.activation for name, one in scores.items() if name != stream]
@@ -129,10 +171,3 @@ def others(scores: dict[str, Scores], stream: str) -> np.ndarray:
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """Of float64."""
     return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    """Over the columns, in float64."""
-    x = np.asarray(x, np.float64)
-    x = np.exp(x - x.max(1, keepdims=True))
-    return x / x.sum(1, keepdims=True)

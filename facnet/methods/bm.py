@@ -19,12 +19,13 @@ from facnet.config import (
     CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
 )
 from facnet.localization import (
-    Kept, Scores, detections_of, keep, outer_inner, running_sums, suppress, upsample,
+    Kept, Scores, detections_of, keep, outer_inner, running_sums, softmax, upsample,
 )
 from facnet.losses import normalised_cross_entropy
 from facnet.methods.blocks import (
-    HostModel, attention_weighted, cw_loss, foreground_vector, others, softmax,
+    HostModel, attention_weighted, foreground_vector, others, with_cw,
 )
+from facnet.methods.blocks import fuse_by_nms as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing, neighbourhood
 
@@ -164,6 +165,11 @@ class Network(nn.Module):
         self.classifier = nn.Linear(width, classes + 1, bias=False)
         self.u_fg, self.u_bg = foreground_vector(width), foreground_vector(width)
 
+    @property
+    def W_f(self) -> Tensor:
+        """The foreground's direction, u_fg [P]: L_cluster keeps it from the background's."""
+        return self.u_fg
+
     def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
         """Packed snippets [N, input_width] of videos [B] to `Output`."""
         videos = Packing(lengths, x.device)
@@ -222,12 +228,7 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
              "cluster": cluster}
     total = (foreground + config.background * background + config.guide * guide
              + config.cluster * cluster)
-    if config.lambda_cw > 0:
-        # u_fg is the foreground's direction already [P]: L_cluster keeps it from the background's.
-        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight,
-                              network.u_fg, videos, labels, network.config)
-        total = total + config.lambda_cw * found["cw"]
-    return found | {"total": total}
+    return with_cw(found | {"total": total}, output, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -257,14 +258,6 @@ def localize(
     runs = kept.runs(values, config.thresholds)
     score = outer_inner(running_sums(ranking), runs, kept, config.outer_weight)
     return detections_of(own.videos, classes, kept, runs, score, snippet_seconds / factor)
-
-
-def fuse(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
-) -> pd.DataFrame:
-    """NMS over the proposals of all streams."""
-    pooled = pd.concat(detections.values(), ignore_index=True)
-    return suppress(pooled, snippet_seconds, config.nms_threshold)
 
 
 HOST = Experiment(Model(), Training(), Localization())

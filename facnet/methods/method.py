@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from facnet.config import CommonTraining, Experiment
 from facnet.datasets import Dataset
-from facnet.localization import Scores
-from facnet.methods.blocks import softmax
+from facnet.localization import Scores, softmax
 
 __all__ = ["Method", "shuffled"]
 

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from facnet.config import CommonTraining, Experiment, check_types, require, require_choice
 from facnet.localization import (
-    Kept, Scores, detections_of, mean_between, running_sums, suppress, upsample,
+    Kept, Scores, detections_of, mean_between, running_sums, upsample,
 )
 from facnet.methods.blocks import (
-    HostModel, attention_weighted, cw_loss, foreground_vector, others, sigmoid,
+    HostModel, attention_weighted, foreground_vector, others, sigmoid, with_cw,
 )
+from facnet.methods.blocks import fuse_by_nms as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing
 
@@ -180,12 +181,7 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     sparsity = output.videos.sums(output.attention)
     found = {"classification": classification, "sparsity": sparsity}
     total = classification + config.sparsity * sparsity
-    if config.lambda_cw > 0:
-        network = output.network
-        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
-                              output.videos, labels, network.config)
-        total = total + config.lambda_cw * found["cw"]
-    return found | {"total": total}
+    return with_cw(found | {"total": total}, output, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -214,14 +210,6 @@ def localize(
     score = mean_between(running_sums(ranking), runs.start, runs.end)
     return detections_of(
         own.videos, classes, kept, runs, score, snippet_seconds / config.upsampling)
-
-
-def fuse(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
-) -> pd.DataFrame:
-    """NMS over the proposals of all streams."""
-    pooled = pd.concat(detections.values(), ignore_index=True)
-    return suppress(pooled, snippet_seconds, config.nms_threshold)
 
 
 EMBEDDING = Experiment(

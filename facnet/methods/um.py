@@ -18,12 +18,14 @@ from facnet.config import (
 )
 from facnet.errors import FacnetError
 from facnet.localization import (
-    Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, suppress, upsample,
+    Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, softmax, suppress,
+    upsample,
 )
 from facnet.losses import normalised_cross_entropy
 from facnet.methods.blocks import (
-    HostModel, binary_cross_entropy, cw_loss, foreground_vector, softmax, top_k_means, top_k_rows,
+    HostModel, binary_cross_entropy, foreground_vector, top_k_means, top_k_rows, with_cw,
 )
+from facnet.methods.blocks import only_model as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing
 
@@ -235,12 +237,7 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     magnitude = ((config.margin - action).relu() + quiet) ** 2
     found = {"classification": classification, "magnitude": magnitude, "background": background}
     total = classification + config.magnitude * magnitude + config.background * background
-    if config.lambda_cw > 0:
-        network = output.network
-        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
-                              output.videos, labels, network.config)
-        total = total + config.lambda_cw * found["cw"]
-    return found | {"total": total}
+    return with_cw(found | {"total": total}, output, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -293,13 +290,6 @@ def localize(
     proposals = detections_of(
         own.videos, classes, kept, found, score, snippet_seconds / factor)
     return suppress(proposals, 1.0, config.nms_threshold, added=config.nms_added)
-
-
-def fuse(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
-) -> pd.DataFrame:
-    """The one model's detections as they are."""
-    return pd.concat(detections.values(), ignore_index=True)
 
 
 HOST = Experiment(Model(), Training(), Localization())

@@ -20,7 +20,8 @@ from facnet.config import (
 from facnet.errors import FacnetError
 from facnet.localization import Kept, Scores, detections_of
 from facnet.losses import normalised_cross_entropy
-from facnet.methods.blocks import HostModel, cw_loss, foreground_vector, top_k_means
+from facnet.methods.blocks import HostModel, foreground_vector, top_k_means, with_cw
+from facnet.methods.blocks import only_model as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing
 
@@ -213,12 +214,7 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     casl = co_activity(output, labels, config).expand_as(mil)
     found = {"mil": mil, "casl": casl}
     total = config.mil_share * mil + (1 - config.mil_share) * casl
-    if config.lambda_cw > 0:
-        network = output.network
-        found["cw"] = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
-                              output.videos, labels, network.config)
-        total = total + config.lambda_cw * found["cw"]
-    return found | {"total": total}
+    return with_cw(found | {"total": total}, output, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, None, Tensor]:
@@ -252,13 +248,6 @@ def localize(
     largest = np.array([values[a:b].max() for a, b in zip(runs.start, runs.end)])
     score = largest + config.class_weight * of_video[kept.video, kept.column][runs.pair]
     return detections_of(own.videos, classes, kept, runs, score, snippet_seconds)
-
-
-def fuse(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Localization
-) -> pd.DataFrame:
-    """The one model's detections as they are."""
-    return pd.concat(detections.values(), ignore_index=True)
 
 
 HOST = Experiment(Model(), Training(), Localization())
