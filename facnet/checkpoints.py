@@ -92,13 +92,11 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     )
 
 
-def origin(
-    dataset: Dataset, stream: str, experiment: Experiment, supervision: str = "video"
-) -> dict[str, str]:
+def origin(dataset: Dataset, stream: str, experiment: Experiment) -> dict[str, str]:
     """What decides the outcome of `fit`, as metadata of its files."""
     return {
         "stream": stream, "dataset": dataset.name, "fingerprint": dataset.fingerprint(),
-        "supervision": supervision, "experiment": json.dumps(to_dict(experiment)),
+        "experiment": json.dumps(to_dict(experiment)),
     }
 
 
@@ -112,7 +110,7 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
     """
     try:
         with safe_open(path, "pt") as file:
-            stored = {"supervision": "video"} | (file.metadata() or {})
+            stored = file.metadata() or {}
         there, here = (
             {name: value for name, value in facts.items() if name in expected}
             | _flat(json.loads(facts["experiment"])) for facts in (stored, expected)

@@ -143,6 +143,10 @@ class CommonTraining:
     held_out : float
         Share of the training videos, drawn by the seed, that are not trained on. How well the
         model classifies them says something of a recipe without test data.
+    supervision : {"video", "frame"}
+        "frame" adds the cross-entropy of every snippet's class to the loss: no weak supervision,
+        but a ceiling for what the same network could learn from these features. For methods that
+        have `frame_logits`.
     bfloat16 : bool
         Matrix products of the embedding in bfloat16 (autocast); all else stays in float32. Saves
         time on a GPU, or a CPU with AVX512-BF16 or AMX; costs time on any other CPU.
@@ -158,6 +162,7 @@ class CommonTraining:
     sampling: str = "stratified"
     lambda_cw: float = 0.0
     held_out: float = 0.0
+    supervision: str = "video"
     bfloat16: bool = False
 
     def __post_init__(self):
@@ -171,6 +176,7 @@ class CommonTraining:
         whole = self.snippets is None or (type(self.snippets) is int and self.snippets >= 1)
         require(whole, self, "snippets", "a positive whole number, or null for all")
         require_choice(self, "sampling", ("stratified", "crop"))
+        require_choice(self, "supervision", ("video", "frame"))
         require(0 <= self.held_out < 1, self, "held_out", "in [0, 1)")
         require_not_negative(self, "weight_decay", *(
             one.name for one in dataclasses.fields(self) if one.name.startswith("lambda_")))

@@ -122,7 +122,7 @@ def stream_scores(
 
 def run(
     dataset: Dataset, experiment: Experiment = Experiment(), protocol: str = "released",
-    device: str = "cpu", supervision: str = "video", progress: bool = True,
+    device: str = "cpu", progress: bool = True,
 ) -> Result:
     """Train the method's models, localise the test videos, evaluate.
 
@@ -132,14 +132,14 @@ def run(
     experiment : Experiment
     protocol : str
         As in `evaluate`.
-    device, supervision, progress
+    device, progress
         As in `fit`.
     """
     videos = dataset.subset("test")
     models, histories, scores = {}, {}, {}
     for stream in method_of(experiment).streams(dataset):
         models[stream], histories[stream] = fit(
-            dataset, stream, experiment, device, supervision, progress=progress)
+            dataset, stream, experiment, device, progress=progress)
         scores[stream] = predict(models[stream], dataset, stream, videos, experiment, device)
     detections = detect(scores, dataset, experiment, protocol)
     evaluation = evaluate_test(detections, dataset, protocol)

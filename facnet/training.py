@@ -12,7 +12,7 @@ from tqdm import tqdm
 from facnet.checkpoints import load_training, origin, save_training
 from facnet.config import CommonTraining, Experiment
 from facnet.datasets import Dataset
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError
 from facnet.localization import Scores
 from facnet.methods import Method, method_of
 
@@ -110,7 +110,7 @@ def train_step(
 
 def fit(
     dataset: Dataset, stream: str, experiment: Experiment = Experiment(), device: str = "cpu",
-    supervision: str = "video", state_file: Path | None = None, progress: bool = True,
+    state_file: Path | None = None, progress: bool = True,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
@@ -125,10 +125,6 @@ def fit(
         machine.
     device : str
         Such as "cpu" or "cuda".
-    supervision : {"video", "frame"}
-        "frame" adds the cross-entropy of every snippet's class to the loss: not FAC-Net, but a
-        ceiling for what the same network could learn from these features. For methods that have
-        `frame_logits`.
     state_file : Path, optional
         Where the state of training is kept: written after every epoch, and gone on from if it
         exists. A training that was cut short then ends as if it had not been.
@@ -154,12 +150,8 @@ def fit(
     first one; here an incomplete mini-batch makes a step of its own. At THUMOS14's 200 videos
     and 10 a mini-batch there is none.
     """
-    if supervision not in ("video", "frame"):
-        raise FacnetError(
-            f"supervision = {supervision!r} is unknown.{suggest(supervision, ['video', 'frame'])}"
-        )
     method, config = method_of(experiment), experiment.training
-    if supervision == "frame" and method.frame_logits is None:
+    if config.supervision == "frame" and method.frame_logits is None:
         raise FacnetError(f"supervision = 'frame': {method.name} has no training by frames.")
     if config.lambda_cw > 0 and not experiment.model.embedding_widths:
         raise FacnetError(
@@ -172,7 +164,7 @@ def fit(
             " processor, but training takes several times as long as in float32.", stacklevel=2)
     labels = torch.from_numpy(dataset.labels(videos)).to(device)
     history = []
-    known = None if state_file is None else origin(dataset, stream, experiment, supervision)
+    known = None if state_file is None else origin(dataset, stream, experiment)
     with torch.random.fork_rng():
         torch.manual_seed(experiment.seed)
         width = dataset.features(stream, videos[0]).shape[1]
@@ -193,7 +185,7 @@ def fit(
                 rows = [sampled(len(array), config) for array in arrays]
                 x, lengths = pack([array[own] for array, own in zip(arrays, rows)], device)
                 frames = None
-                if supervision == "frame":
+                if config.supervision == "frame":
                     frames = torch.from_numpy(np.concatenate([
                         frame_labels(dataset, name, len(array))[own]
                         for name, array, own in zip(names, arrays, rows)])).float().to(device)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facnet.config import profile
+from facnet.config import changed, profile
 from facnet.datasets import load
 from facnet.datasets.synthetic import STRENGTH, VERSION
 from facnet.experiments import run
@@ -41,13 +41,12 @@ def recipe(size: str):
 def measure(size: str) -> dict:
     """Five seeds of FAC-Net, untrained and frame-supervised."""
     data, experiment = load("synthetic", size), recipe(size)
-    untrained = replace(experiment, training=replace(experiment.training, epochs=0))
     rows = {}
-    variants = {"facnet": (experiment, "video"), "untrained": (untrained, "video"),
-                "frame_supervised": (experiment, "frame")}
-    for name, (one, supervision) in variants.items():
+    variants = {"facnet": experiment, "untrained": changed(experiment, {"training.epochs": 0}),
+                "frame_supervised": changed(experiment, {"training.supervision": "frame"})}
+    for name, one in variants.items():
         started = time.perf_counter()
-        results = [run(data, replace(one, seed=s), supervision=supervision) for s in SEEDS]
+        results = [run(data, replace(one, seed=s)) for s in SEEDS]
         seconds = (time.perf_counter() - started) / len(SEEDS)
         rows[name] = {
             "average": [round(r.evaluation.average, 2) for r in results],

@@ -9,7 +9,7 @@ import torch
 from conftest import FIXTURES
 from test_model import PARAMETERS, released_model
 
-from facnet.config import Experiment, ModelConfig, TrainingConfig, profile
+from facnet.config import Experiment, ModelConfig, TrainingConfig, changed, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet import training
@@ -125,7 +125,8 @@ def test_frame_supervision_learns_the_frames(smoke, experiment):
     shown = frame_labels(smoke, video, len(smoke.features("flow", video))).any(1)
     background = {}
     for supervision in ("video", "frame"):
-        model, _ = fit(smoke, "flow", experiment, supervision=supervision)
+        model, _ = fit(
+            smoke, "flow", changed(experiment, {"training.supervision": supervision}))
         scores = predict(model, smoke, "flow", (video,))
         p = torch.from_numpy(10 / 5 * scores.activation).softmax(-1).numpy()[:, -1]
         background[supervision] = p[~shown].mean() - p[shown].mean()
@@ -162,12 +163,12 @@ def interrupted(monkeypatch, step: int, *arguments, **options) -> None:
 @pytest.mark.parametrize("supervision", ["video", "frame"])
 def test_an_interrupted_training_ends_as_the_undisturbed_one(
         smoke, experiment, monkeypatch, tmp_path, supervision):
-    experiment = replace(
-        experiment, training=replace(experiment.training, epochs=5, batch_size=6))
+    experiment = changed(experiment, {
+        "training.epochs": 5, "training.batch_size": 6, "training.supervision": supervision})
     steps = -(-len(smoke.subset("train")) // experiment.training.batch_size)
     assert steps > 2
-    options = {"supervision": supervision, "state_file": tmp_path / "flow.training"}
-    expected, whole = fit(smoke, "flow", experiment, supervision=supervision)
+    options = {"state_file": tmp_path / "flow.training"}
+    expected, whole = fit(smoke, "flow", experiment)
     interrupted(monkeypatch, 2, smoke, "flow", experiment, **options)
     assert not list(tmp_path.iterdir())  # not one epoch was whole
     interrupted(monkeypatch, 2 * steps + 2, smoke, "flow", experiment, **options)
@@ -206,26 +207,27 @@ def state(smoke, experiment, tmp_path):
 
 
 @pytest.mark.parametrize("change, message", [
-    (lambda data, e: (data, "flow", e, "video"), "stream is rgb there, flow here"),
-    (lambda data, e: (data, "rgb", e, "frame"), "supervision is video there, frame here"),
-    (lambda data, e: (data, "rgb", replace(e, seed=4), "video"), "seed is 0 there, 4 here"),
+    (lambda data, e: (data, "flow", e), "stream is rgb there, flow here"),
+    (lambda data, e: (data, "rgb", changed(e, {"training.supervision": "frame"})),
+     "training.supervision is video there, frame here"),
+    (lambda data, e: (data, "rgb", replace(e, seed=4)), "seed is 0 there, 4 here"),
     (lambda data, e: (data, "rgb", replace(e, training=replace(
-        e.training, learning_rate=0.01)), "video"),
+        e.training, learning_rate=0.01))),
      "training.learning_rate is 0.005 there, 0.01 here"),
     (lambda data, e: (data, "rgb", replace(e, model=replace(
-        e.model, embedding_widths=(32, 16))), "video"),
+        e.model, embedding_widths=(32, 16)))),
      r"model.embedding_widths is \[32, 32\] there, \[32, 16\] here"),
-    (lambda data, e: (replace(data, name="mine"), "rgb", e, "video"),
+    (lambda data, e: (replace(data, name="mine"), "rgb", e),
      "dataset is synthetic there, mine here; fingerprint is "),
-    (lambda data, e: (replace(data, read=lambda s, v: data.read(s, v) + 1), "rgb", e, "video"),
+    (lambda data, e: (replace(data, read=lambda s, v: data.read(s, v) + 1), "rgb", e),
      "fingerprint is [0-9a-f]+ there, [0-9a-f]+ here"),
 ])
 def test_the_state_of_another_training_is_refused(smoke, state, change, message):
     path, experiment = state
     before = path.read_bytes()
-    data, stream, experiment, supervision = change(smoke, experiment)
+    data, stream, experiment = change(smoke, experiment)
     with pytest.raises(FacnetError, match=f"rgb.training: .*{message}.*another folder"):
-        fit(data, stream, experiment, supervision=supervision, state_file=path)
+        fit(data, stream, experiment, state_file=path)
     assert path.read_bytes() == before
 
 
@@ -304,6 +306,6 @@ def test_where_the_ca_branch_is_off_the_other_branches_predict(smoke, experiment
 
 def test_unknown_supervision_and_stream_are_refused(smoke, experiment):
     with pytest.raises(FacnetError, match="Did you mean 'frame'"):
-        fit(smoke, "rgb", experiment, supervision="frames")
+        changed(experiment, {"training.supervision": "frames"})
     with pytest.raises(FacnetError, match="no stream 'rbg'. Did you mean 'rgb'"):
         fit(smoke, "rbg", experiment)
