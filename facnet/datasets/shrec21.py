@@ -25,47 +25,50 @@ CLASSES = (
     "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
 SUBSETS = ("training", "test")
 STREAMS = ("pose", "motion")
-FRAME_RATE = 50.0  # of the recordings, and of the frames that the annotations count
+FRAME_RATE = 50  # of the recordings; annotations count their frames, from 1
+RATE = 25  # of what is read of them: every second frame
 # Of a frame: position (metres) and quaternion (x, y, z, w) of the palm, then of three joints of the
 # thumb and four of each finger.
 JOINTS, NUMBERS = 20, 7
 
-# The compact form: every second frame, as whole numbers, which are divided by these.
+# The compact form: the same frames as whole numbers, which are divided by these.
 POSES, ANNOTATIONS = "poses_25fps_int16.npz", "annotations_50fps_frames.json"
-COMPACT_RATE, METRE, UNIT = 25.0, 10000.0, 32767.0
+METRE, UNIT = 10000.0, 32767.0
 
-# The shortest gestures last .16 s, so a snippet is that long: 8 or 4 frames. What it shows can be
-# told from .64 s around its middle, THUMOS14's snippet: half a swipe, the start of a circle.
-SNIPPET_SECONDS, WINDOW_SECONDS = 0.16, 0.64
-# Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window; the fastest, 3.1 Hz, is that of a
-# hand that shakes. `pose` keeps the first, the mean; `motion` the mean and the root of the sum of
-# the others' squares, since the phase at which a window meets a gesture says nothing of it.
+# The shortest gestures last .18 s; a snippet is about that long, and its features are of a window
+# around its middle. `motion` looks through two: a short one tells when, a long one what. How well
+# held-out training sequences were classified chose them.
+SNIPPET_SECONDS = 0.16
+WINDOWS = {"pose": (0.64,), "motion": (0.64, 1.28)}  # seconds
+# Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window. `pose` keeps the first, the mean;
+# `motion` the mean and the root of the sum of the others' squares, since the phase at which a
+# window meets a gesture says nothing of it.
 COEFFICIENTS = 5
-# Velocities are differences over .08 s, a whole number of frames at both rates. Over one frame of
-# 20 ms, the compact form's tenths of a millimetre would be an error of 5 mm/s.
-HALF_DIFFERENCE_SECONDS = 0.04
 
-# No joint of a hand is as far from its palm (19 cm is the largest distance where tracking worked),
-# and no hand was as far from the origin (2.7 m); the compact form cuts positions off at 3.28 m.
+# Of a sound recording no joint is as far from the palm's point (.20 m at most), and no coordinate
+# as large (2.9 m at most); the compact form cuts positions off at 3.28 m.
 REACH, ROOM = 0.3, 3.2
 # One sequence is known to have such positions, in 3 % of its frames. More may not be repaired.
 HELD_SHARE = 0.05
 UNIT_TOLERANCE = 0.01
-# Features are cut off at so many deviations. Where tracking jumps, and at the start of some
-# recordings, velocities are a hundred deviations high; such a snippet would outweigh all others.
+# An annotation that ends this much past its sequence means a file that was cut short.
+PAST_END_FRAMES = 25
+# Features are cut off at so many deviations: .1 % of the values of test sequences and fewer of
+# training ones. Where tracking jumps, velocities are up to a hundred deviations high; such a
+# snippet would outweigh all others.
 LIMIT = 10.0
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """A recording as its annotations have it; frames count at 50 a second."""
+    """A recording as its annotations have it."""
 
     name: str
     subset: str
-    gestures: tuple[tuple[str, int, int], ...]  #: label, start, end
+    gestures: tuple[tuple[str, int, int], ...]  #: label, first and last frame, from 1
     where: str  #: begins a message about the annotations
     file: Path
-    read: Callable[[], np.ndarray | None]  #: [n, 20, 7] of numbers, or None if there is none
+    read: Callable[[], np.ndarray | None]  #: [n, 20, 7] at 25 a second, or None
 
 
 def import_shrec21(source: str | Path, out: str | Path) -> str:
@@ -97,22 +100,22 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     -----
     These faults are known, and repaired in whatever sequence they are found:
 
-    - An end before its start: the two change places, unless the gesture would then overlap another
-      one. It is left out then; its label stays one to train on.
-    - An end past the sequence's: it becomes the sequence's.
+    - An end before its start: the gesture is left out, and its label stays one to train on. Nobody
+      knows which of the two is wrong.
+    - An end half a second past the sequence's, or less: it becomes the sequence's.
     - Positions where no hand can be: the frame takes the nearest good frame's numbers, in at most
       5 % of a sequence.
 
     Sequences that are annotated but not there, and those that are there but not annotated, are left
-    out. Both forms give the same features up to the error of sums over 25 instead of 50 frames a
-    second; `tests/test_shrec21.py` states how much that is.
+    out. Of the published form every second frame is read, as the compact one has them, so that
+    both give the same features to the latter's rounding.
     """
     source, out = Path(source), Path(out)
     refuse_existing(out)
     if (source / POSES).is_file():
-        rate, (sequences, strangers) = COMPACT_RATE, _compact(source)
+        sequences, strangers = _compact(source)
     else:
-        rate, (sequences, strangers) = FRAME_RATE, _published(source)
+        sequences, strangers = _published(source)
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         report["left out"] += strangers
@@ -124,20 +127,20 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
                 continue
             where = f"{sequence.file}, sequence {sequence.name}"
             poses = _plausible(frames, sequence.name, where, report)
-            duration = len(poses) / rate
+            duration = len(poses) / RATE
             database[sequence.name] = {
                 "subset": sequence.subset, "duration": duration,
                 "labels": list(dict.fromkeys(label for label, _, _ in sequence.gestures)),
                 "annotations": [{"label": label, "segment": [start, end]} for label, start, end
                                 in _repaired(sequence, duration, report)]}
-            for stream, array in features(poses, rate).items():
+            for stream, array in features(poses).items():
                 streams[stream][sequence.name] = array
         if not database:
             raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
         training = [name for name, entry in database.items() if entry["subset"] == SUBSETS[0]]
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
-        report["kept"] += _kept(database, streams, rate)
+        report["kept"] += _kept(database, streams)
         shown = {label for entry in database.values() for label in entry["labels"]}
         return {
             "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
@@ -166,15 +169,14 @@ def _write_standardised(
     return {"mean": mean.tolist(), "deviation": deviation.tolist()}
 
 
-def _kept(database: dict, streams: dict[str, dict[str, np.ndarray]], rate: float) -> list[str]:
+def _kept(database: dict, streams: dict[str, dict[str, np.ndarray]]) -> list[str]:
     lines = []
     for subset in SUBSETS:
         own = {name: entry for name, entry in database.items() if entry["subset"] == subset}
         lines.append(
             f"{len(own)} {subset} sequences with"
             f" {sum(len(entry['annotations']) for entry in own.values())} gestures and"
-            f" {sum(len(streams['pose'][name]) for name in own)} snippets of {SNIPPET_SECONDS} s,"
-            f" from {rate:g} frames a second")
+            f" {sum(len(streams['pose'][name]) for name in own)} snippets of {SNIPPET_SECONDS} s")
     widths = {stream: next(iter(arrays.values())).shape[1] for stream, arrays in streams.items()}
     return [*lines, ", ".join(f"{s}: {width} features a snippet" for s, width in widths.items())]
 
@@ -234,7 +236,7 @@ def _triples(fields: list[str], where: str) -> list[list[object]]:
 
 
 def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
-    """Gestures [label, start, end]: a known label, and two whole numbers that are not negative."""
+    """Gestures [label, start, end]: a known label, and two whole numbers from 1."""
     gestures = []
     if not isinstance(items, list):
         raise FacnetError(f"{where}: {str(items)[:80]!r} is no list of gestures.")
@@ -247,10 +249,12 @@ def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
                     if label == "POINTING" else suggest(str(label), CLASSES))
             raise FacnetError(f"{where}: unknown gesture {str(label)[:40]!r}.{hint}")
         for value in times:
-            if not (type(value) is int and 0 <= value < 1e9
-                    or isinstance(value, str) and value.isdecimal() and len(value) < 9):
+            if not (type(value) is int and 1 <= value < 1e9
+                    or isinstance(value, str) and value.isdecimal() and 0 < len(value) < 9
+                    and int(value) >= 1):
                 raise FacnetError(
-                    f"{where}: {label} has {str(value)[:40]!r} where a frame's number belongs.")
+                    f"{where}: {label} has {str(value)[:40]!r} where a frame's number belongs, the"
+                    " first being 1.")
         gestures.append((label, *map(int, times)))
     if not gestures:
         raise FacnetError(f"{where}: no gesture.")
@@ -258,7 +262,7 @@ def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def _read_published(file: Path, name: str) -> np.ndarray | None:
-    """A sequence's frames: 140 numbers a line, a ";" after each."""
+    """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
     if not file.is_file():
         return None
     check_name(name, file)
@@ -276,7 +280,7 @@ def _read_published(file: Path, name: str) -> np.ndarray | None:
                              if not _is_number(v))
         raise FacnetError(
             f"{file}, sequence {name}, line {number}: {value[:40]!r} is not a number.") from None
-    return frames.reshape(len(rows), JOINTS, NUMBERS)
+    return frames.reshape(len(rows), JOINTS, NUMBERS)[:: FRAME_RATE // RATE]
 
 
 def _said(row: list[str]) -> str:
@@ -349,21 +353,21 @@ def _plausible(
     if bad.any():
         frame, joint, number = np.argwhere(bad)[0]
         raise FacnetError(
-            f"{where}, frame {frame + 1}: joint {joint} has {frames[frame, joint, number]}.")
+            f"{where}, at {frame / RATE:.2f} s: joint {joint} has {frames[frame, joint, number]}.")
     lengths = np.linalg.norm(frames[..., 3:], axis=-1)
     off = np.abs(lengths - 1) > UNIT_TOLERANCE
     if off.any():
         frame, joint = np.argwhere(off)[0]
         raise FacnetError(
-            f"{where}, frame {frame + 1}: the quaternion of joint {joint} has length"
+            f"{where}, at {frame / RATE:.2f} s: the quaternion of joint {joint} has length"
             f" {lengths[frame, joint]:.4g}, not 1; are columns missing?")
     position = frames[..., :3]
     reach = np.linalg.norm(position - position[:, :1], axis=-1).max(1)
     impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
     if not impossible.any():
         return frames
-    said = (f"{impossible.sum()} of {len(frames)} frames, the first frame"
-            f" {impossible.argmax() + 1}, have impossible positions, up to"
+    said = (f"{impossible.sum()} of {len(frames)} frames, the first at"
+            f" {impossible.argmax() / RATE:.2f} s, have impossible positions, up to"
             f" {np.abs(position[impossible]).max():.3g} m")
     if impossible.mean() > HELD_SHARE:
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
@@ -382,64 +386,55 @@ def _repaired(
     """Gestures in seconds, the known faults repaired or left out."""
     last = round(duration * FRAME_RATE)
     kept: list[tuple[str, int, int]] = []
-    for i, (label, start, end) in enumerate(sequence.gestures):
+    for label, start, end in sequence.gestures:
         said = f"{sequence.name}: {label} [{start}, {end}]"
         if end < start:
-            others = sequence.gestures[:i] + sequence.gestures[i + 1 :]
-            if any(end < max(times) and min(times) < start for _, *times in others):
-                report["left out"].append(
-                    f"{said} ends before it starts, and turned round overlaps another gesture; its"
-                    " label stays")
-                continue
-            start, end = end, start
-            report["repaired"].append(f"{said} ends before it starts, turned round")
-        if start >= last or start == end:
+            report["left out"].append(f"{said} ends before it starts; its label stays")
+            continue
+        if start > last or end > last + PAST_END_FRAMES:
             raise FacnetError(
-                f"{sequence.where}: {label} [{start}, {end}] "
-                + (f"starts after its {last} frames; is {sequence.file.name} complete?"
-                   if start >= last else "has no length."))
+                f"{sequence.where}: {label} [{start}, {end}] lies past its {last} frames; is"
+                f" {sequence.file.name} complete?")
         if end > last:
             report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
             end = last
         kept.append((label, start, end))
     kept.sort(key=lambda gesture: gesture[1])
     for (label, *times), (other, *others) in zip(kept, kept[1:]):
-        if others[0] < times[1]:
+        if others[0] <= times[1]:
             raise FacnetError(f"{sequence.where}: {label} {times} and {other} {others} overlap.")
-    return [(label, start / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
+    return [(label, (start - 1) / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
 
 
 # ---------------------------------------------------------------------------------------- features
 
 
-def features(poses: np.ndarray, rate: float) -> dict[str, np.ndarray]:
+def features(poses: np.ndarray) -> dict[str, np.ndarray]:
     """The streams of a recording, [T, D] of float64 each, not standardised.
 
     Parameters
     ----------
     poses : ndarray [n, 20, 7]
-        Positions in metres and quaternions of the palm and the joints.
-    rate : float
-        Frames a second: 50 or 25.
+        Positions in metres and quaternions of the palm and the joints, at 25 a second.
 
     Returns
     -------
     dict of str to ndarray
         `pose`, what the hand looks like: of the 19 joints' positions as seen from the palm, and of
-        two axes of the palm in the room, its normal and the direction of its fingers, the means in
+        two axes of the palm in the room, the direction of its fingers and its normal, the means in
         a window. `motion`, how it moves: of the velocity and the rotation of the palm along its own
-        axes (m/s, rad/s), and of the velocities of the joints as seen from it (m/s), the means in
-        a window and how strongly they change there.
+        axes (m/s, rad/s for small angles), and of the velocities of the joints as seen from it
+        (m/s), the means in a window and how strongly they change there, for each window.
     """
     palm, axes = poses[:, 0, :3], rotation(poses[:, 0, 3:])  # [n, 3]; [n, 3, 3], an axis a column
     joints = np.einsum("nji,nkj->nki", axes, poses[:, 1:, :3] - palm[:, None])  # [n, 19, 3]
     joints = joints.reshape(len(poses), -1)
-    pose = np.concatenate([joints, axes[:, :, 1:].reshape(len(poses), -1)], axis=1)
+    pose = np.concatenate([joints, axes[:, :, :2].reshape(len(poses), -1)], axis=1)
 
-    half = round(HALF_DIFFERENCE_SECONDS * rate)
+    # Over two frames: over one, the compact form's tenths of a millimetre weigh twice as much.
     frame = np.arange(len(poses))
-    before, after = np.maximum(frame - half, 0), np.minimum(frame + half, len(poses) - 1)
-    seconds = ((after - before) / rate)[:, None]
+    before, after = np.maximum(frame - 1, 0), np.minimum(frame + 1, len(poses) - 1)
+    seconds = ((after - before) / RATE)[:, None]
     velocity = np.einsum("nji,nj->ni", axes, palm[after] - palm[before])
     turn = np.einsum("nji,njk->nik", axes[before], axes[after])
     # What is antisymmetric in a rotation is its axis times the sine of its angle.
@@ -447,9 +442,11 @@ def features(poses: np.ndarray, rate: float) -> dict[str, np.ndarray]:
                      turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
     motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
 
-    still, moving = amplitudes(pose, rate), amplitudes(motion, rate)
-    strength = np.linalg.norm(moving[:, 1:], axis=1)
-    return {"pose": still[:, 0], "motion": np.concatenate([moving[:, 0], strength], axis=1)}
+    still = [amplitudes(pose, window)[:, 0] for window in WINDOWS["pose"]]
+    moving = [amplitudes(motion, window) for window in WINDOWS["motion"]]
+    strength = [np.linalg.norm(own[:, 1:], axis=1) for own in moving]
+    return {"pose": np.concatenate(still, axis=1),
+            "motion": np.concatenate([*(own[:, 0] for own in moving), *strength], axis=1)}
 
 
 def rotation(quaternion: np.ndarray) -> np.ndarray:
@@ -462,23 +459,24 @@ def rotation(quaternion: np.ndarray) -> np.ndarray:
     ], axis=1).reshape(-1, 3, 3)
 
 
-def amplitudes(signal: np.ndarray, rate: float) -> np.ndarray:
+def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
     """Amplitudes of cosines in a window around each snippet, [T, COEFFICIENTS, S].
 
     Parameters
     ----------
     signal : ndarray [n, S]
-    rate : float
-        Samples a second.
+        At 25 a second.
+    seconds : float
+        Length of the window.
 
     Notes
     -----
     Cosines of 0, 1/2, 1, ... periods in the window; the first amplitude is the mean. This is a
     discrete cosine transform of type I: the integrals of a Fourier series by the trapezoidal rule,
-    the first and last sample lying on the window's ends. So amplitudes hardly depend on the rate,
-    and T does not at all. Past the ends of a recording a window sees it backwards.
+    the first and last sample lying on the window's ends. Past the ends of a recording the signal
+    is mirrored.
     """
-    stride, window = round(SNIPPET_SECONDS * rate), round(WINDOW_SECONDS * rate)
+    stride, window = round(SNIPPET_SECONDS * RATE), round(seconds * RATE)
     snippets = (len(signal) - 1) // stride + 1
     padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
     first = window + np.arange(snippets) * stride + stride // 2 - window // 2
