@@ -203,7 +203,9 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.command()
-@click.argument("name", metavar="table1|table3|table4|fig4|table5|lambda_cw|seeds|collapse")
+@click.argument(
+    "name", metavar="table1|table3|table4|fig4|table5|lambda_cw|weights|multilabel|seeds|collapse"
+)
 @DATASET
 @PROFILE
 @click.option(
@@ -232,7 +234,7 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
     """
-    from facnet.sweeps import base_of, chosen_weights, summary, sweep
+    from facnet.sweeps import base_of, chosen_lambdas, chosen_weights, summary, sweep
 
     if scheduler is None:
         _usable(None, None, device)
@@ -249,6 +251,14 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
                    .to_frame().to_string(float_format="%.4f"))
         click.echo("\nChosen: " + ", ".join(
             f"{host} {weight:g}" for host, weight in chosen_weights(frame).items()) + ".")
+        return
+    if name == "weights":
+        judged = frame.drop_duplicates(["variant", "seed"]).groupby("variant")
+        click.echo(judged.held_out_classification.mean()[shown.index]
+                   .rename("classification mAP of held-out videos").rename_axis(None)
+                   .to_frame().to_string(float_format="%.1f"))
+        click.echo("\nChosen: " + " ".join(
+            f"--set {field}={weight:g}" for field, weight in chosen_lambdas(frame).items()))
         return
     if name == "table5":
         shown.insert(0, "lambda_cw", frame.groupby("variant").lambda_cw.first())

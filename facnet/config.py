@@ -200,6 +200,10 @@ class TrainingConfig(CommonTraining):
         The sum in text and code ("accumulate gradients").
     lambda_cw, lambda_ca, lambda_mil : float
         λ of equation 14; 0 switches a branch's loss off.
+    cw_classes : {"softmax", "sigmoid"}
+        What the CW branch makes of a video's scores: probabilities over classes, equation 5, with
+        the cross-entropy of equation 6; or one probability a class, with binary cross-entropy,
+        so that the classes of a video do not compete. Only the former is FAC-Net.
     """
 
     betas: tuple[float, float] = (0.9, 0.99)
@@ -208,6 +212,11 @@ class TrainingConfig(CommonTraining):
     lambda_cw: float = 1.0
     lambda_ca: float = 0.1
     lambda_mil: float = 0.1
+    cw_classes: str = "softmax"
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_choice(self, "cw_classes", ("softmax", "sigmoid"))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from facnet.config import TrainingConfig
 from facnet.model import Output
 
-__all__ = ["fac_net_losses", "normalised_cross_entropy"]
+__all__ = ["fac_net_losses", "normalised_cross_entropy", "separate_cross_entropy"]
 
 
 def normalised_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -26,6 +27,16 @@ def normalised_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     # The released 1e-8 keeps a video without any label from dividing by zero.
     normalised = labels / (labels.sum(-1, keepdim=True) + 1e-8)
     return -(normalised * torch.log_softmax(scores, dim=-1)).sum(-1)
+
+
+def separate_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of each class's sigmoid, Σ over classes / Σy.
+
+    In place of equations 5 and 6 where a video's classes are not to compete. Parameters and result
+    as in `normalised_cross_entropy`.
+    """
+    each = functional.binary_cross_entropy_with_logits(scores, labels, reduction="none")
+    return each.sum(-1) / labels.sum(-1).clamp_min(1)
 
 
 def fac_net_losses(
@@ -54,9 +65,12 @@ def fac_net_losses(
     labels = labels.to(output.R_a.dtype)
     without = with_background = labels
     if output.R_a.shape[1] > labels.shape[1]:
-        without = torch.nn.functional.pad(labels, (0, 1), value=0.0)
-        with_background = torch.nn.functional.pad(labels, (0, 1), value=1.0)
-    cw = normalised_cross_entropy(output.R_a, without)
+        without = functional.pad(labels, (0, 1), value=0.0)
+        with_background = functional.pad(labels, (0, 1), value=1.0)
+    if config.cw_classes == "sigmoid":
+        cw = separate_cross_entropy(output.R_a, without)
+    else:
+        cw = normalised_cross_entropy(output.R_a, without)
     ca = normalised_cross_entropy(output.R_f, without)
     mil = normalised_cross_entropy(output.R_m, with_background)
     total = config.lambda_cw * cw + config.lambda_ca * ca + config.lambda_mil * mil

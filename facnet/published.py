@@ -12,7 +12,7 @@ import pandas as pd
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["full_size", "statement", "table", "thumos14", "value"]
+__all__ = ["result", "statement", "table", "thumos14", "value", "write_result"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "published"
 RESULTS = FOLDER.parent / "results"
@@ -119,17 +119,12 @@ def statement(name: str) -> float:
     return float(averages[name])
 
 
-def full_size(name: str) -> tuple[pd.DataFrame, str]:
-    """A sweep that was run once at full synthetic size for this book.
-
-    Parameters
-    ----------
-    name : {"table3", "table4"}
+def result(name: str) -> tuple[pd.DataFrame, str]:
+    """A table that was computed once for this book, such as a sweep: data/results/NAME.csv.
 
     Returns
     -------
     frame : DataFrame
-        As `facnet.sweeps.sweep` gave it.
     provenance : str
         On what data and at what size, the command and the revision of the code that made it.
 
@@ -138,17 +133,32 @@ def full_size(name: str) -> tuple[pd.DataFrame, str]:
     FacnetError
         If there is no such file, or provenance.csv does not say how it was made.
     """
-    path = RESULTS / f"{name}_full.csv"
-    made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
+    path = RESULTS / f"{name}.csv"
+    made = _provenance()
     if not path.is_file() or path.name not in made.index:
         raise FacnetError(
             f"{path}: the file or its row in provenance.csv beside it is missing;"
-            " tests/full_size.py writes both.")
+            " data/README.md says what writes both.")
     made = made.loc[path.name]
     # "" is a value there, no stream collapsed, and not a missing one.
-    frame = pd.read_csv(path, dtype={"collapsed": str, "temperatures": str},
-                        keep_default_na=False, na_values={"paper": [""]})
+    text = {"collapsed": str, "temperatures": str}
+    header = pd.read_csv(path, nrows=0).columns
+    frame = pd.read_csv(path, dtype={column: str for column in text if column in header},
+                        keep_default_na=False,
+                        na_values={column: [""] for column in header if column not in text})
     return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`"
+
+
+def write_result(name: str, frame: pd.DataFrame, what: str, command: str, revision: str) -> None:
+    """Write data/results/NAME.csv and its row of provenance.csv, as `result` reads them."""
+    frame.to_csv(RESULTS / f"{name}.csv", index=False, float_format="%.6g")
+    made = _provenance()
+    made.loc[f"{name}.csv"] = {"what": what, "command": command, "revision": revision}
+    made.sort_index().to_csv(RESULTS / "provenance.csv")
+
+
+def _provenance() -> pd.DataFrame:
+    return pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
 
 
 def _read(name: str, **options) -> pd.DataFrame:

@@ -23,7 +23,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet import published
-from facnet.config import Experiment, changed, profile
+from facnet.config import Experiment, TrainingConfig, changed, profile
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import write_json
 from facnet.errors import FacnetError, suggest
@@ -31,8 +31,8 @@ from facnet.experiments import experiment_key, read_record, record, write_record
 from facnet.methods import preset, recipes
 
 __all__ = [
-    "HOSTS", "SWEEPS", "Failure", "Variant", "base_of", "chosen_weights", "summary", "sweep",
-    "variants", "verdict",
+    "HOSTS", "SWEEPS", "Failure", "Variant", "base_of", "chosen_lambdas", "chosen_weights",
+    "said_weights", "summary", "sweep", "variants", "verdict",
 ]
 
 BRANCHES = ("cw", "ca", "mil")
@@ -50,6 +50,8 @@ NAMED = {
 }
 # λ of Fig. 4, for which the paper prints no grid.
 LAMBDAS = (0.001, 0.03, 1.0)
+# λ_CW, λ_CA and λ_MIL to choose from for a data set; the largest of a choice is 1.
+CHOICES = ((0.0, 0.1, 1.0), (0.1, 1.0), (0.1, 1.0))
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
 
     Parameters
     ----------
-    name : {"table1", "table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
+    name : str
+        A key of `SWEEPS`.
     base : Experiment or dict of str to Experiment
         As `base_of` gives it: the full model at a profile's sizes, or the recipes of Table 5.
 
@@ -232,6 +235,56 @@ def chosen_weights(frame: pd.DataFrame) -> dict[str, float]:
     return {host: float(own.droplevel("host").idxmin()) for host, own in loss.groupby("host")}
 
 
+def _weights(base: Experiment) -> list[Variant]:
+    """Weights of the branches, without a fifth of the training videos."""
+    found = []
+    for weights in product(*CHOICES):
+        if max(weights) == 1:
+            place = {f"lambda_{b}": w for b, w in zip(BRANCHES, weights)}
+            experiment = changed(base, {
+                **{f"training.{name}": w for name, w in place.items()},
+                "training.held_out": HELD_OUT})
+            found.append(Variant(said_weights(experiment), experiment, np.nan, place))
+    return found
+
+
+def said_weights(experiment: Experiment) -> str:
+    """FAC-Net's λ in words, those of CW, CA and MIL."""
+    return "λ " + ", ".join(f"{getattr(experiment.training, f'lambda_{b}'):g}" for b in BRANCHES)
+
+
+def chosen_lambdas(frame: pd.DataFrame) -> dict[str, float]:
+    """FAC-Net's weights, from a sweep of "weights", as fields of the training.
+
+    Those with which the held-out training videos are classified best (mAP), the mean over seeds.
+    Neither segments nor test videos count. Without the CW branch it is not FAC-Net, so a λ_CW of 0
+    is no choice.
+    """
+    own = frame[frame.lambda_cw > 0].drop_duplicates(["variant", "seed"])
+    names = [f"lambda_{b}" for b in BRANCHES]
+    best = own.groupby(names).held_out_classification.mean().idxmax()
+    return {f"training.{name}": float(weight) for name, weight in zip(names, best)}
+
+
+def _multilabel(base: Experiment) -> list[Variant]:
+    """FAC-Net where videos show several classes: the released λ against the base's, and why."""
+    released = TrainingConfig()
+    as_released = changed(base, {
+        f"training.lambda_{b}": getattr(released, f"lambda_{b}") for b in BRANCHES})
+    sigmoid = {"training.cw_classes": "sigmoid"}
+    named = {
+        "λ as released": as_released,
+        "λ as released, a sigmoid a class": changed(as_released, sigmoid),
+        "λ chosen": base,
+        "λ chosen, a sigmoid a class": changed(base, sigmoid),
+        "λ chosen, without CW": changed(base, {"training.lambda_cw": 0.0}),
+        "frame-supervised": changed(base, {"training.supervision": "frame"}),
+        "untrained": changed(base, {"training.epochs": 0}),
+    }
+    return [Variant(name, one, np.nan, {"weights": said_weights(one)})
+            for name, one in named.items()]
+
+
 def _seeds(base: Experiment) -> list[Variant]:
     name = "released" if base.method == "FAC-Net" else base.method
     return [Variant(name, base, np.nan, {})]
@@ -247,7 +300,8 @@ def _collapse(base: Experiment) -> list[Variant]:
 
 SWEEPS: dict[str, Callable[..., list[Variant]]] = {
     "table1": _table1, "table3": _table3, "table4": _table4, "fig4": _fig4, "table5": _table5,
-    "lambda_cw": _lambda_cw, "seeds": _seeds, "collapse": _collapse,
+    "lambda_cw": _lambda_cw, "weights": _weights, "multilabel": _multilabel, "seeds": _seeds,
+    "collapse": _collapse,
 }
 
 
@@ -264,7 +318,8 @@ def sweep(
 
     Parameters
     ----------
-    name : {"table1", "table3", "table4", "fig4", "table5", "lambda_cw", "seeds", "collapse"}
+    name : str
+        A key of `SWEEPS`.
     dataset : str
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.

@@ -72,7 +72,7 @@ figures.save_figure(figure, "table3", output)
 
 # %% tags=["hide-input", "full-width"]
 # The synthetic data at a larger size; beside other data it has no place.
-large, large_source = published.full_size("table3") if data.simulated else (None, "")
+large, large_source = published.result("table3_full") if data.simulated else (None, "")
 shown = claims.readable_rows(table, "full", large)
 shown.insert(0, "row", shown.index)
 place = frame.drop_duplicates("variant").set_index("variant")

@@ -58,7 +58,7 @@ figures.save_figure(figure, "table4", output)
 # %% tags=["hide-input", "full-width"]
 chosen = "1 2 5"  # the paper's
 # The synthetic data at a larger size; beside other data it has no place.
-large, large_source = published.full_size("table4") if data.simulated else (None, "")
+large, large_source = published.result("table4_full") if data.simulated else (None, "")
 columns = {
     column.upper() if column != "full" else "Full":
         claims.rows(own, own.variant[own.temperatures == chosen].iloc[0], draws)

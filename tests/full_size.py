@@ -7,16 +7,13 @@ full size. It may be stopped and started again: records are kept in results/full
 """
 
 import sys
-from pathlib import Path
-
-import pandas as pd
 
 from facnet.config import changed, profile
 from facnet.experiments import REVISION
 from facnet.methods import preset
+from facnet.published import write_result
 from facnet.sweeps import SWEEPS, sweep
 
-RESULTS = Path(__file__).resolve().parent.parent / "data" / "results"
 CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
            "training.epochs": 40}
 
@@ -30,12 +27,10 @@ def main(jobs: int) -> None:
     frames = {}
     for name in ("table3", "table4"):
         frames[name] = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
-    for name, frame in frames.items():  # together, or else one would lack its provenance
-        frame.to_csv(RESULTS / f"{name}_full.csv", index=False, float_format="%.6g")
-    pd.DataFrame({"file": [f"{name}_full.csv" for name in frames],
-                  "what": "synthetic data, all videos, embedding 128 wide, 40 epochs, 3 seeds",
-                  "command": "python tests/full_size.py", "revision": REVISION}
-                 ).to_csv(RESULTS / "provenance.csv", index=False)
+    for name, frame in frames.items():  # when both are there: one revision for both
+        write_result(f"{name}_full", frame,
+                     "synthetic data, all videos, embedding 128 wide, 40 epochs, 3 seeds",
+                     "python tests/full_size.py", REVISION)
 
 
 if __name__ == "__main__":

@@ -268,18 +268,19 @@ def test_statements_have_sources():
     assert frame.source.notna().all() and frame.average.between(0, 100).all()
 
 
-def test_a_run_at_full_size_comes_with_its_command(tmp_path, monkeypatch):
+def test_a_result_comes_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "RESULTS", tmp_path)
     frame = sweep_frame("table4")
     frame.to_csv(tmp_path / "table4_full.csv", index=False)
-    (tmp_path / "provenance.csv").write_text("file,command,revision\n")
+    (tmp_path / "provenance.csv").write_text("file,what,command,revision\n")
     with pytest.raises(FacnetError, match="table4_full.csv: the file or its row in provenance.csv"):
-        published.full_size("table4")
-    pd.DataFrame([{"file": "table4_full.csv", "what": "synthetic data", "command": "facnet sweep",
-                   "revision": "0012"}]).to_csv(tmp_path / "provenance.csv", index=False)
-    read, said = published.full_size("table4")
+        published.result("table4_full")
+    published.write_result("table4_full", frame, "synthetic data", "facnet sweep", "0012")
+    published.write_result("a", frame[["seed"]], "other data", "facnet", "0013")
+    read, said = published.result("table4_full")
     pd.testing.assert_frame_equal(read, frame, check_dtype=False)
     assert said == "synthetic data; `facnet sweep` at revision `0012`"
+    assert published.result("a")[1] == "other data; `facnet` at revision `0013`"
 
 
 def test_figures_of_sweeps_show_every_run():

@@ -8,7 +8,7 @@ import torch
 from conftest import FIXTURES
 
 from facnet.config import ModelConfig, TrainingConfig
-from facnet.losses import fac_net_losses, normalised_cross_entropy
+from facnet.losses import fac_net_losses, normalised_cross_entropy, separate_cross_entropy
 from facnet.methods import preset
 from facnet.model import FACNet, _dropout
 
@@ -189,3 +189,13 @@ def test_normalised_cross_entropy_is_the_mean_over_the_labels():
     loss = normalised_cross_entropy(scores, torch.tensor([[1.0, 1.0, 0.0]]))
     assert float(loss) == pytest.approx(-float(log_p[0] + log_p[1]) / 2, rel=1e-6)
     assert float(normalised_cross_entropy(scores, torch.zeros(1, 3))) == 0.0
+
+
+def test_a_sigmoid_a_class_lets_the_classes_of_a_video_be_probable_together():
+    scores, labels = torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[1.0, 1.0, 0.0]])
+    p = scores.sigmoid()[0]
+    expected = -(p[0].log() + p[1].log() + (1 - p[2]).log()) / 2
+    assert float(separate_cross_entropy(scores, labels)) == pytest.approx(float(expected), rel=1e-6)
+    sure = torch.tensor([[50.0, 50.0, -50.0]])
+    assert float(separate_cross_entropy(sure, labels)) < 1e-6
+    assert float(normalised_cross_entropy(sure, labels)) > 0.6  # each has half at most

@@ -16,6 +16,8 @@ from facnet.model import FACNet, Output
 
 __all__ = ["METHOD"]
 
+NINE_TENTHS = tuple(round(0.1 * i, 1) for i in range(1, 10))  # of a sequence's range
+
 RECIPES = {
     "released": Experiment(),
     "paper": Experiment(
@@ -36,6 +38,23 @@ RECIPES = {
             nms_threshold=0.7,
             fusion_nms_threshold=0.7,
             rgb_weight=1.0,
+        ),
+    ),
+    # For gestures of a hand, a few seconds or fractions of one, of several classes in a recording:
+    # the released model; localised relative to each sequence's range, since a uniform probability
+    # means little where classes share a video, at thresholds that prefer none; nothing is too short
+    # and no end is moved by a snippet, which is half of the shortest gesture; plain tIoU in NMS.
+    # None of it was chosen by trying.
+    "shrec21": Experiment(
+        localization=LocalizationConfig(
+            threshold_rule="range",
+            thresholds=NINE_TENTHS,
+            minimum_length=0.0,
+            extra_end_snippet=False,
+            outer_inner_weight=1.0,
+            nms_criterion="tiou",
+            nms_threshold=0.5,
+            fusion_nms_threshold=0.5,
         ),
     ),
 }
@@ -82,8 +101,7 @@ def other_rule(config: LocalizationConfig) -> LocalizationConfig:
     released multiples of the uniform probability.
     """
     if config.threshold_rule == "uniform":
-        return replace(config, threshold_rule="range",
-                       thresholds=tuple(round(0.1 * i, 1) for i in range(1, 10)))
+        return replace(config, threshold_rule="range", thresholds=NINE_TENTHS)
     return replace(config, sequence="probability", threshold_rule="uniform",
                    thresholds=LocalizationConfig().thresholds)
 
