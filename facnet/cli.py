@@ -204,7 +204,8 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 @cli.command()
 @click.argument(
-    "name", metavar="table1|table3|table4|fig4|table5|lambda_cw|weights|multilabel|seeds|collapse"
+    "name",
+    metavar="table1|table3|table4|table4_full|fig4|table5|lambda_cw|weights|multilabel|seeds|collapse",
 )
 @DATASET
 @PROFILE

@@ -17,14 +17,14 @@ from facnet.config import Experiment, changed
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import write_json
 from facnet.experiments import provenance
-from facnet.sweeps import base_of, chosen_lambdas, sweep
+from facnet.sweeps import base_of, chosen_lambdas, sweep, variants
 
 __all__ = ["SEEDS", "Study", "chosen_recipe", "cut_at_gestures", "read_study", "run_study",
            "write_study"]
 
 # Seeds of each sweep: the choice of weights, the main comparison, and the rest.
-SEEDS = {"weights": 5, "multilabel": 10, "one_class": 3, "table3": 3, "table4": 3, "table5": 3,
-         "lambda_cw": 3}
+SEEDS = {"weights": 3, "multilabel": 10, "one_class": 3, "table3": 3, "table4_full": 3,
+         "table5": 3, "lambda_cw": 3}
 PREFIX = "shrec21_"
 
 
@@ -35,8 +35,8 @@ class Study:
     Attributes
     ----------
     frames : dict of str to DataFrame
-        Of each sweep of `SEEDS`, as `facnet.sweeps.sweep` gives it. `one_class` is `multilabel`
-        trained on sequences that were cut between gestures.
+        Of each sweep of `SEEDS`, as `facnet.sweeps.sweep` gives it. `one_class` has the released
+        and the chosen weights, trained on sequences that were cut between gestures.
     draws : dict of str to DataFrame
         AVG on resampled test videos, as `facnet.claims.resampled` gives it.
     runs : DataFrame
@@ -81,11 +81,14 @@ def run_study(
     frames = {"weights": sweep(
         "weights", dataset, profile, seeds["weights"], folder, base, jobs)}
     base = chosen_recipe(frames["weights"], profile)
-    for name in ("multilabel", "one_class", "table3", "lambda_cw", "table5", "table4"):
-        which = "multilabel" if name == "one_class" else name
+    for name in ("multilabel", "table3", "lambda_cw", "table5", "table4_full"):
         frames[name] = sweep(
-            which, str(pieces) if name == "one_class" else dataset, profile, seeds[name], folder,
-            base_of(which, profile) if name in ("lambda_cw", "table5") else base, jobs)
+            name, dataset, profile, seeds[name], folder,
+            base_of(name, profile) if name in ("lambda_cw", "table5") else base, jobs)
+    frames["one_class"] = pd.concat([
+        sweep("seeds", str(pieces), profile, seeds["one_class"], folder, one.experiment,
+              jobs).assign(variant=one.name)
+        for one in variants("multilabel", base) if one.name in ("λ as released", "λ chosen")])
     draws = {name: resampled(frame, folder) for name, frame in frames.items()
              if name not in ("weights", "lambda_cw")}
     main = frames["multilabel"]

@@ -12,7 +12,7 @@ from facnet.config import changed, profile
 from facnet.experiments import REVISION
 from facnet.methods import preset
 from facnet.published import write_result
-from facnet.sweeps import SWEEPS, sweep
+from facnet.sweeps import sweep
 
 CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
            "training.epochs": 40}
@@ -20,15 +20,12 @@ CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
 
 def main(jobs: int) -> None:
     """Run what is missing, and write both frames and where they come from."""
-    of_table4 = SWEEPS["table4"]
-    SWEEPS["table4"] = lambda base: [
-        one for one in of_table4(base) if one.place["column"] == "full"]
     base = changed(profile("full").apply(preset("released")), CHANGES)
     frames = {}
-    for name in ("table3", "table4"):
-        frames[name] = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
-    for name, frame in frames.items():  # when both are there: one revision for both
-        write_result(f"{name}_full", frame,
+    for file, name in (("table3_full", "table3"), ("table4_full", "table4_full")):
+        frames[file] = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
+    for file, frame in frames.items():  # when both are there: one revision for both
+        write_result(file, frame,
                      "synthetic data, all videos, embedding 128 wide, 40 epochs, 3 seeds",
                      "python tests/full_size.py", REVISION)
 
