@@ -1,0 +1,111 @@
+"""The study of SHREC'21: complete, and the same from its files; no test recording chooses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_shrec21 import Made, hand, published as as_published
+
+from facnet import gestures, published
+from facnet.config import Experiment, changed
+from facnet.datasets import load
+from facnet.datasets.check import check_folder
+from facnet.datasets.shrec21 import import_shrec21
+from facnet.gestures import SEEDS, cut_at_gestures, read_study, run_study, write_study
+from facnet.methods import preset
+from facnet.sweeps import base_of, chosen_lambdas, variants
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """A data set of ten training and four test recordings of a made-up hand."""
+    folder = tmp_path_factory.mktemp("gestures")
+    made = {str(n): Made(
+        "training" if n < 10 else "test",
+        [["TAP", 40, 60], ["OK", 100, 250]] if n % 2 else [["V", 30, 90], ["TAP", 150, 180]],
+        hand(n, 300)) for n in range(14)}
+    import_shrec21(as_published(folder / "shrec", made), folder / "out")
+    return folder / "out"
+
+
+def test_the_weights_are_those_that_classify_held_out_videos_best_whatever_the_test_says():
+    rows = [(cw, ca, seed, held, average) for cw, ca, held, average in (
+        (0.0, 1.0, 90.0, 1.0), (0.1, 1.0, 80.0, 2.0), (1.0, 0.1, 60.0, 99.0))
+        for seed in range(2) for _ in range(3)]  # three tIoUs
+    frame = pd.DataFrame(rows, columns=[
+        "lambda_cw", "lambda_ca", "seed", "held_out_classification", "average"])
+    frame = frame.assign(lambda_mil=1.0, variant=frame.lambda_cw.astype(str))
+    assert chosen_lambdas(frame) == {
+        "training.lambda_cw": 0.1, "training.lambda_ca": 1.0, "training.lambda_mil": 1.0}
+
+
+def test_every_choice_of_weights_holds_videos_out_and_has_one_weight_of_1():
+    cells = variants("weights", base_of("weights", "smoke", "shrec21"))
+    weights = [tuple(cell.place.values()) for cell in cells]
+    assert len(set(weights)) == 10 and all(max(w) == 1 for w in weights)
+    assert (1.0, 0.1, 0.1) in weights  # the released ones
+    assert {cell.experiment.training.held_out for cell in cells} == {0.2}
+
+
+def test_the_comparison_changes_one_thing_at_a_time():
+    base = changed(Experiment(), {"training.lambda_cw": 0.1, "training.lambda_ca": 1.0})
+    named = {cell.name: cell.experiment for cell in variants("multilabel", base)}
+    assert named["λ chosen"] == base
+    assert named["λ as released"] == preset("released")
+    for name in ("λ as released", "λ chosen"):
+        assert changed(named[f"{name}, a sigmoid a class"],
+                       {"training.cw_classes": "softmax"}) == named[name]
+    assert named["λ chosen, without CW"].training.lambda_cw == 0
+    assert changed(named["frame-supervised"], {"training.supervision": "video"}) == base
+
+
+def test_cut_recordings_show_one_gesture_and_lose_nothing(recordings, tmp_path):
+    whole = load(recordings)
+    cut_at_gestures(whole, tmp_path / "cut")
+    cut = load(tmp_path / "cut")
+    assert check_folder(tmp_path / "cut").errors == []
+    assert len(cut.subset("train")) == 20 and cut.subset("test") == whole.subset("test")
+    assert {len(labels) for labels in cut.videos.labels[cut.videos.subset == "train"]} == {1}
+    pd.testing.assert_frame_equal(
+        cut.instances_of("test").reset_index(drop=True),
+        whole.instances_of("test").reset_index(drop=True))
+    for stream in whole.streams:
+        pieces = [cut.features(stream, f"1_{part}") for part in (1, 2)]
+        np.testing.assert_array_equal(np.concatenate(pieces), whole.features(stream, "1"))
+    # TAP ends at 1.2 s and OK begins at 1.98 s: cut at the nearest snippet to 1.59 s.
+    assert len(pieces[0]) == 10
+    first, second = (cut.instances[cut.instances.video == f"1_{part}"] for part in (1, 2))
+    assert first.iloc[0].tolist() == ["1_1", "TAP", 0.78, 1.2]
+    np.testing.assert_allclose(second[["start", "end"]], [[0.38, 3.4]])
+
+
+def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monkeypatch):
+    study = run_study(recordings, tmp_path / "records", "smoke", dict.fromkeys(SEEDS, 1))
+    assert set(study.frames) == set(SEEDS)
+    assert study.frames["multilabel"].variant.nunique() == 7
+    assert list(study.frames["one_class"].variant.unique()) == ["λ as released", "λ chosen"]
+    assert {"loss motion", "area pose"} <= set(study.runs)
+    (tmp_path / "provenance.csv").write_text("file,what,command,revision\n")
+    monkeypatch.setattr(published, "RESULTS", tmp_path)
+    write_study(study, "made-up hands", "pytest", "0012")
+    again = read_study()
+    assert again.source == "made-up hands; `pytest` at revision `0012`"
+    for name, frame in study.frames.items():
+        pd.testing.assert_frame_equal(again.frames[name], frame.reset_index(drop=True),
+                                      check_dtype=False, rtol=1e-4)
+    for name, frame in study.draws.items():
+        pd.testing.assert_frame_equal(again.draws[name], frame, rtol=1e-4)
+    pd.testing.assert_frame_equal(again.runs, study.runs, check_dtype=False, rtol=1e-4)
+
+
+def test_the_books_own_run_is_whole():
+    study = gestures.read_study()
+    for name, seeds in SEEDS.items():
+        frame = study.frames[name]
+        counts = frame.groupby("variant").seed.nunique()
+        assert (counts == seeds).all(), name
+        assert not frame[["mean_ap", "average", "classification"]].isna().any(axis=None)
+    assert study.frames["table3"].variant.nunique() == 20
+    assert "SHREC'21" in study.source and "tests/study_shrec21.py" in study.source
+    recipe = gestures.chosen_recipe(study.frames["weights"], "quick").training
+    said = study.frames["multilabel"].set_index("variant").weights["λ chosen"].iloc[0]
+    assert said == f"λ {recipe.lambda_cw:g}, {recipe.lambda_ca:g}, {recipe.lambda_mil:g}"
