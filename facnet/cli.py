@@ -459,6 +459,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         cli.main(arguments, prog_name="facnet")
     except FacnetError as error:
+        if len(error.faults) > 1:
+            for fault in error.faults:
+                click.echo(f"error: {fault}", err=True)
+            error = f"{error.heading} {len(error.faults)} errors."
         click.echo(f"facnet: {error}", err=True)
         sys.exit(2)
     except OSError as error:
