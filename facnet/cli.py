@@ -156,7 +156,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     from facnet.datasets.files import (
         read_annotations, read_detections, read_ignored, read_videos,
     )
-    from facnet.evaluation import PROTOCOLS, evaluate
+    from facnet.evaluation import PROTOCOLS, evaluate, untimed
 
     truth = read_annotations(annotations)
     instances = truth.instances if videos else truth.test_instances
@@ -169,8 +169,14 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     else:  # ambiguous intervals count where the protocol has a rule for them
         rules = PROTOCOLS.get(protocol)
         ignored = None if rules and rules.ignored == "refused" else truth.ignored
+    found, unknown = read_detections(detections), untimed(truth.videos, truth.instances)
+    lost = found[found.video.isin(unknown)]
+    if len(lost):
+        click.echo(
+            f"Left out: {len(lost)} detections in {lost.video.nunique()} videos with labels but no"
+            f" segment, such as {lost.video.iloc[0]}.", err=True)
     result = evaluate(
-        read_detections(detections), instances, protocol,
+        found.drop(lost.index), instances, protocol,
         tiou=_thresholds(tiou) if tiou else None,
         videos=read_videos(videos) if videos else None,
         ignored=ignored, snippet_seconds=truth.snippet_seconds,

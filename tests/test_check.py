@@ -149,11 +149,11 @@ ODDITIES = {
         r"annotations\.json: 1 videos of subset 'Validation' are used neither to train nor to test,"
         r" such as extra\."),
     "classes that look alike": (
-        lambda d, f: (f["classes"].append("Run "), f["database"]["train_0"].update(
-            labels=["jump", "Run "]), f["database"]["train_0"]["annotations"].append(
-                item("Run ", 4.0, 5.0)), f["database"]["test_0"]["annotations"].append(
-                    item("Run ", 4.0, 5.0))),
-        r"annotations\.json: 'run', 'Run ' are different classes; is one mistyped\?"),
+        lambda d, f: (f["classes"].append("run "), f["database"]["train_0"].update(
+            labels=["jump", "run "]), f["database"]["train_0"]["annotations"].append(
+                item("run ", 4.0, 5.0)), f["database"]["test_0"]["annotations"].append(
+                    item("run ", 4.0, 5.0))),
+        r"annotations\.json: 'run', 'run ' are different classes; is one mistyped\?"),
     "an instance of no length": (
         lambda d, f: f["database"]["test_0"]["annotations"].append(item("jump", 2.0, 2.0)),
         r"annotations\.json, test_0: jump at 2\.0 has no length\."),

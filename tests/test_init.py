@@ -5,15 +5,17 @@ import os
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_cli import facnet, fails
 
 from facnet.cli import main
 from facnet.datasets import importing, load
 from facnet.datasets.check import check_folder
-from facnet.datasets.files import read_annotations
+from facnet.datasets.files import read_annotations, read_detections, write_detections
 from facnet.datasets.own import init_folder
 from facnet.errors import FacnetError
+from facnet.experiments import evaluate_test
 
 VIDEOS = {f"match_{i}": 20 + i for i in range(8)}  # snippets
 WIDTH = 6
@@ -203,6 +205,40 @@ def test_without_any_segment_evaluation_says_what_it_lacks(mine, capsys, columns
     facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
     error = fails(capsys, "evaluate", "d.json", "--annotations", "data/mine")
     assert error.startswith("facnet: data/mine: no video to evaluate has an instance")
+
+
+def test_test_videos_of_unknown_times_are_left_out_of_the_number(mine):
+    """What is found in them is neither right nor wrong."""
+    text = "video,label,start,end,subset\n"
+    for i in range(8):
+        times = "," if i == 5 else "1,4"
+        text += f"match_{i},{'dive' if i % 2 else 'jump'},{times},{'train' if i < 4 else 'test'}\n"
+    rows(mine, text)
+    assert "4 test videos with 3 segments; 1 of them have labels without times" in init(mine)
+    everywhere = pd.DataFrame([(f"match_{i}", "dive", 1.0, 4.0, 0.9) for i in (5, 7)],
+                              columns=["video", "label", "start", "end", "score"])
+    write_detections(mine / "d.json", everywhere)
+    text = facnet("evaluate", "d.json", "--annotations", "data/mine", "--json")
+    said, result = text.splitlines()[0], json.loads(text.partition("\n")[2])
+    assert said == "Left out: 1 detections in 1 videos with labels but no segment, such as match_5."
+    assert result["ap"]["dive"]["0.7"] == 100
+    here = evaluate_test(everywhere, load(mine / "data/mine"))
+    assert here.ap.loc["dive", 0.7] == 100
+    assert here.left_out == {"in a video not evaluated": 1}
+
+
+def test_a_single_class_can_be_detected(mine):
+    rng = np.random.default_rng(0)
+    for i in range(8):  # an action has features of its own
+        array = rng.random((40, WIDTH), np.float32) * 0.1
+        array[:, 0] = 1
+        array[10:20, :2] = 0, 1
+        np.save(mine / f"i3d/match_{i}.npy", array)
+    rows(mine, "video,label\n" + "".join(f"match_{i},dive\n" for i in range(8)))
+    init(mine)
+    facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
+    facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
+    assert set(read_detections("d.json").label) == {"dive"}
 
 
 def test_ambiguous_intervals_are_no_class(mine):
