@@ -213,7 +213,11 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 )
 @click.option("--out", type=PATH, required=True, help="A file that ends in .svg, .pdf or .png.")
 def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream, out):
-    """Draw one video's scores, thresholds, detections and ground truth over time."""
+    """Draw one video's scores and detections over time.
+
+    From the top: foreground scores, and for each class the sequence with its thresholds, detections
+    and ground truth. Where only labels are known there is no ground truth to draw.
+    """
     from facnet import figures
     from facnet.datasets import load
     from facnet.experiments import detect
@@ -231,8 +235,8 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     figures.use_style()
     figure = figures.timeline(data, scores[stream], {video: labels}, detections, experiment)
     figures.write_figure(figure, out)
-    shown = detections.label.isin(labels).sum()
-    click.echo(f"{out}: {video}, scores of {stream}, {shown} detections of {', '.join(labels)}")
+    shown, of = detections.label.isin(labels).sum(), ", ".join(labels) or "any class"
+    click.echo(f"{out}: {video}, scores of {stream}, {shown} detections of {of}")
 
 
 @cli.command()
@@ -327,7 +331,7 @@ def check(folder):
 @click.option(
     "--annotations", type=PATH, required=True, metavar="FILE.csv",
     help="Columns video,label,start,end in seconds, and subset (train or test) if split already."
-    " Start and end may be empty.",
+    " Start and end may be empty, or left out with their columns.",
 )
 @click.option(
     "--snippet-seconds", type=float, required=True,
