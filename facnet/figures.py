@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -667,13 +668,14 @@ def _draw_bars(
     for name, height in bars.tracks.items():
         middles[name] = bottom + height / 2
         if name == "detections":
-            thick = height / bars.lanes
-            for segment, lane in zip(bars.found.itertuples(), bars.lane):
-                width, shade = segment.end - segment.start, shades.to_rgba(segment.score)
-                axes.broken_barh(
-                    [(segment.start, width)], (bottom + thick * (lane + 0.1), 0.8 * thick),
-                    facecolor=shade, edgecolor="white" if width > seconds / 150 else shade,
-                    lw=0.6, gid=f"detection of {label}")
+            found, thick = bars.found, height / bars.lanes
+            shade = shades.to_rgba(found.score.astype(float))
+            short = found.end - found.start < seconds / 150
+            axes.add_collection(PolyCollection(
+                [[(a, low), (b, low), (b, low + 0.8 * thick), (a, low + 0.8 * thick)]
+                 for a, b, low in zip(found.start, found.end, bottom + thick * (bars.lane + 0.1))],
+                facecolor=shade, edgecolor=np.where(short.to_numpy()[:, None], shade, 1.0),
+                lw=0.6, gid=f"detections of {label}"))
         else:
             segments = bars.truth if name == "ground truth" else bars.proposals
             axes.broken_barh(
