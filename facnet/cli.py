@@ -318,7 +318,7 @@ def check(folder):
         click.echo(f"oddity: {line}")
     if report.portrait is not None:
         shown = report.portrait.map(lambda v: f"{v:,.0f}" if v % 1 == 0 else f"{v:.3f}")
-        click.echo(shown.to_string())
+        click.echo(shown.replace("nan", "unknown").to_string())
     click.echo(f"{folder}: {len(report.errors)} errors, {len(report.oddities)} oddities")
     sys.exit(1 if report.errors else 0)
 

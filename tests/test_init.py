@@ -201,6 +201,8 @@ def test_without_any_segment_evaluation_says_what_it_lacks(mine, capsys, columns
     text = init(mine)
     assert text.count("instance") == 1
     assert "no test video has an instance; detections can be made, but not evaluated" in text
+    told = facnet("data", "check", "data/mine")
+    assert "unknown" in told and "nan" not in told and told.endswith("0 errors, 1 oddities\n")
     facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
     facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
     error = fails(capsys, "evaluate", "d.json", "--annotations", "data/mine")
