@@ -25,6 +25,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from IPython.display import Image
@@ -38,12 +39,17 @@ here = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def shell(command: str, *statuses: int) -> None:
-    """Run a command in `folder` as a terminal does; it must end with 0 or one of `statuses`."""
-    print(f"$ {command}")
+    """Run a command in `folder` as a terminal does; it must end with 0 or one of `statuses`.
+
+    Long lines are broken: a command so that it can be copied, others at a blank.
+    """
+    print("$", command if len(command) < 76 else command.replace(" --", " \\\n    --"))
     done = subprocess.run(
         command, shell=True, cwd=folder, env=os.environ | {"PATH": here, "TQDM_DISABLE": "1"},
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    print(done.stdout)
+    for line in done.stdout.splitlines():
+        print(line if len(line) < 78 else fill(line, 78, subsequent_indent="    "))
+    print()
     assert done.returncode in (0, *statuses), f"it ended with status {done.returncode}"
 
 
