@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from facnet.errors import FacnetError
+from facnet.errors import FacnetError, suggest
 
 PATH = click.Path(path_type=Path)
 DATASET = click.option(
@@ -44,6 +44,11 @@ PRESET = click.option(
 CHANGES = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
     help="Change one field of the recipe, such as training.epochs=5. May be repeated.",
+)
+PROTOCOL = click.option(
+    "--protocol", metavar="NAME",
+    help="What the detections are for: released drops those that touch an ambiguous interval,"
+    " thumos and activitynet keep them.  [default: the data set's]",
 )
 
 
@@ -104,31 +109,16 @@ def train(dataset, profile, device, preset, seed, changes, out):
 @PROFILE
 @DEVICE
 @click.option("--subset", default="test", show_default=True, help="train or test.")
-@click.option(
-    "--protocol", metavar="NAME",
-    help="What the detections are for: released drops those that touch an ambiguous interval,"
-    " thumos and activitynet keep them.  [default: the data set's]",
-)
+@PROTOCOL
 @click.option("--out", type=PATH, required=True, help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
-    from facnet.checkpoints import load_checkpoint
     from facnet.datasets import load
     from facnet.datasets.files import write_detections
     from facnet.experiments import detect
-    from facnet.training import predict
 
-    paths = sorted(checkpoints.glob("*.safetensors"))
-    if not paths:
-        raise FacnetError(f"{checkpoints}: no .safetensors checkpoint in this folder.")
     data = load(dataset, profile)
-    videos = data.subset(subset)
-    models = _one_a_stream({path: load_checkpoint(path, device) for path in paths}, data)
-    scores = {
-        stream: predict(one.model, data, stream, videos, one.experiment, device)
-        for stream, one in models.items()
-    }
-    experiment = next(iter(models.values())).experiment
+    scores, experiment = _scores(checkpoints, data, data.subset(subset), device)
     detections = detect(scores, data, experiment, protocol)
     write_detections(out, detections)
     click.echo(f"{out}: {len(detections)} detections in {detections.video.nunique()} videos")
@@ -157,7 +147,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     from facnet.datasets.files import (
         read_annotations, read_detections, read_ignored, read_videos,
     )
-    from facnet.evaluation import PROTOCOLS, evaluate
+    from facnet.evaluation import PROTOCOLS, evaluate, untimed
 
     truth = read_annotations(annotations)
     protocol = protocol or truth.protocol
@@ -171,8 +161,14 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     else:  # ambiguous intervals count where the protocol has a rule for them
         rules = PROTOCOLS.get(protocol)
         ignored = None if rules and rules.ignored == "refused" else truth.ignored
+    found, unknown = read_detections(detections), untimed(truth.videos, truth.instances)
+    lost = found[found.video.isin(unknown)]
+    if len(lost):
+        click.echo(
+            f"Left out: {len(lost)} detections in {lost.video.nunique()} videos with labels but no"
+            f" segment, such as {lost.video.iloc[0]}.", err=True)
     result = evaluate(
-        read_detections(detections), instances, protocol,
+        found.drop(lost.index), instances, protocol,
         tiou=_thresholds(tiou) if tiou else None,
         videos=read_videos(videos) if videos else None,
         ignored=ignored, snippet_seconds=truth.snippet_seconds,
@@ -200,6 +196,49 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
         click.echo(
             f"{result.elsewhere} detections lie in videos without any instance: false positives.",
             err=True)
+
+
+@cli.command()
+@click.argument("checkpoints", type=PATH, metavar="FOLDER")
+@DATASET
+@PROFILE
+@DEVICE
+@PROTOCOL
+@click.option("--video", required=True, metavar="NAME", help="Of train or test.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="NAME",
+    help="A class to show; may be repeated.  [default: those that it has or that were found]",
+)
+@click.option(
+    "--stream", metavar="NAME",
+    help="Whose scores are shown; detections are of all.  [default: the last]",
+)
+@click.option("--out", type=PATH, required=True, help="A file that ends in .svg, .pdf or .png.")
+def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream, out):
+    """Draw one video's scores and detections over time.
+
+    From the top: foreground scores, and for each class the sequence with its thresholds, detections
+    and ground truth. Where only labels are known there is no ground truth to draw.
+    """
+    from facnet import figures
+    from facnet.datasets import load
+    from facnet.experiments import detect
+
+    if out.suffix.lower() not in figures.FORMATS:
+        raise FacnetError(f"--out {out}: must end in {', '.join(figures.FORMATS)}.")
+    data = load(dataset, profile)
+    _check_choice("--video", [video], data.videos.video)
+    _check_choice("--label", labels, data.classes)
+    scores, experiment = _scores(checkpoints, data, (video,), device)
+    stream = stream or list(scores)[-1]
+    _check_choice("--stream", [stream], scores)
+    detections = detect(scores, data, experiment, protocol)
+    labels = labels or figures.shown_classes(data, video, detections)
+    figures.use_style()
+    figure = figures.timeline(data, scores[stream], {video: labels}, detections, experiment)
+    figures.write_figure(figure, out)
+    shown, of = detections.label.isin(labels).sum(), ", ".join(labels) or "any class"
+    click.echo(f"{out}: {video}, scores of {stream}, {shown} detections of {of}")
 
 
 @cli.command()
@@ -292,7 +331,7 @@ def check(folder):
         click.echo(f"oddity: {line}")
     if report.portrait is not None:
         shown = report.portrait.map(lambda v: f"{v:,.0f}" if v % 1 == 0 else f"{v:.3f}")
-        click.echo(shown.to_string())
+        click.echo(shown.replace("nan", "unknown").to_string())
     click.echo(f"{folder}: {len(report.errors)} errors, {len(report.oddities)} oddities")
     sys.exit(1 if report.errors else 0)
 
@@ -305,7 +344,7 @@ def check(folder):
 @click.option(
     "--annotations", type=PATH, required=True, metavar="FILE.csv",
     help="Columns video,label,start,end in seconds, and subset (train or test) if split already."
-    " Start and end may be empty.",
+    " Start and end may be empty, or left out with their columns.",
 )
 @click.option(
     "--snippet-seconds", type=float, required=True,
@@ -416,6 +455,27 @@ def _changes(texts: tuple[str, ...]) -> dict[str, object]:
     return changes
 
 
+def _check_choice(option: str, given, choices) -> None:
+    """Refuse a name that there is not."""
+    for name in given:
+        if name not in list(choices):
+            raise FacnetError(f"{option} {name}: there is none.{suggest(name, choices)}")
+
+
+def _scores(checkpoints: Path, data, videos: tuple[str, ...], device: str) -> tuple:
+    """Scores of the videos by stream, of the models in a folder, and the models' recipe."""
+    from facnet.checkpoints import load_checkpoint
+    from facnet.training import predict
+
+    paths = sorted(checkpoints.glob("*.safetensors"))
+    if not paths:
+        raise FacnetError(f"{checkpoints}: no .safetensors checkpoint in this folder.")
+    models = _one_a_stream({path: load_checkpoint(path, device) for path in paths}, data)
+    scores = {stream: predict(one.model, data, stream, videos, one.experiment, device)
+              for stream, one in models.items()}
+    return scores, next(iter(models.values())).experiment
+
+
 def _one_a_stream(checkpoints: dict, data) -> dict:
     """The checkpoints by stream, in the data set's order, if they belong together."""
     from facnet.methods import method_of
@@ -472,6 +532,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         cli.main(arguments, prog_name="facnet")
     except FacnetError as error:
+        if len(error.faults) > 1:
+            for fault in error.faults:
+                click.echo(f"error: {fault}", err=True)
+            error = f"{error.heading} {len(error.faults)} errors."
         click.echo(f"facnet: {error}", err=True)
         sys.exit(2)
     except OSError as error:

@@ -17,7 +17,7 @@ from facnet.errors import FacnetError, suggest
 
 __all__ = [
     "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "classification_mean_ap",
-    "drop_ignored", "evaluate", "rules_of", "temporal_iou", "to_snippets",
+    "drop_ignored", "evaluate", "rules_of", "temporal_iou", "to_snippets", "untimed",
 ]
 
 TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
@@ -207,6 +207,18 @@ def evaluate(
         protocol, tiou, ap, ap.mean(), float(ap.mean().mean()), counts, n_videos, detections,
         outcomes, elsewhere, {reason: count for reason, count in left_out.items() if count},
     )
+
+
+def untimed(videos: pd.DataFrame, instances: pd.DataFrame) -> list[str]:
+    """Videos that are said to show something, nobody says when: detections there cannot be judged.
+
+    Parameters
+    ----------
+    videos : DataFrame [video, labels, ...]
+    instances : DataFrame [video, ...]
+    """
+    labelled = videos.labels.map(len) > 0
+    return videos.video[labelled & ~videos.video.isin(instances.video)].tolist()
 
 
 def average_precision(

@@ -27,6 +27,7 @@ from facnet.datasets.files import read_json, write_json
 from facnet.errors import FacnetError
 from facnet.evaluation import (
     Evaluation, average_precision, classification_mean_ap, drop_ignored, evaluate, rules_of,
+    untimed,
 )
 from facnet.localization import Scores
 from facnet.methods import method_of
@@ -104,14 +105,17 @@ def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
 def evaluate_test(
     detections: pd.DataFrame, dataset: Dataset, protocol: str | None = None
 ) -> Evaluation:
-    """Detections of all test videos by a protocol, the data set's unless another is named.
+    """Detections of the test videos by a protocol, the data set's unless another is named.
 
-    Ambiguous intervals are treated by the protocol's own rule.
+    Ambiguous intervals are treated by the protocol's own rule. Left out are videos that have labels
+    but no instance.
     """
     protocol = protocol or dataset.protocol
     refused = rules_of(protocol).ignored == "refused"
+    unknown = set(untimed(dataset.videos, dataset.instances))
     return evaluate(
-        detections, dataset.instances_of("test"), protocol, videos=dataset.subset("test"),
+        detections, dataset.instances_of("test"), protocol,
+        videos=[video for video in dataset.subset("test") if video not in unknown],
         ignored=None if refused else dataset.ignored, classes=dataset.classes,
         snippet_seconds=dataset.snippet_seconds,
     )

@@ -4,13 +4,18 @@ Colours are Okabe and Ito's, which colour-blind readers can tell apart; the same
 same colour throughout.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas.api.types import is_numeric_dtype
@@ -20,14 +25,15 @@ from facnet.config import Experiment, LocalizationConfig
 from facnet.consistency import selection_and_class
 from facnet.datasets import Dataset
 from facnet.evaluation import Evaluation, to_snippets
-from facnet.localization import Scores, localize, propose, sequences
+from facnet.localization import Scores, sequences
+from facnet.methods import method_of
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
     "COLOURS", "activations", "ceilings", "cw_weights", "differences", "example_video",
     "foreground_through_training", "instance_lengths", "lambda_maps", "on_page",
     "precision_recall", "save_figure", "save_table", "seeds", "selection", "snippet_grid",
-    "stages", "strip", "timeline", "training_curves", "use_style",
+    "shown_classes", "strip", "timeline", "training_curves", "use_style", "write_figure",
 ]
 
 COLOURS = {
@@ -55,12 +61,21 @@ def use_style() -> None:
     })
 
 
+# Without its date the same figure gives the same file.
+FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+
+
 def save_figure(figure: Figure, name: str, output: str | Path) -> None:
     """Write `figure` as OUTPUT/NAME.svg, .pdf and .png."""
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, date in (("svg", {"Date": None}), ("pdf", {"CreationDate": None}), ("png", {})):
-        figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=date)
+    for kind in FORMATS:
+        write_figure(figure, folder / f"{name}{kind}")
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
+    figure.savefig(path, dpi=200, metadata=FORMATS[path.suffix.lower()])
 
 
 def save_table(
@@ -386,7 +401,7 @@ def activations(
         left.set_ylabel(name.replace(", ", "\n"), rotation=0, ha="right", va="center")
     for axes in panels.flat:  # after all is drawn: rows share their limits
         _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
-    what = "softmax of $S_a$" if config.sequence == "probability" else "$S_a$"
+    what = _sequence_name(Experiment(localization=config)).replace("\n", " ")
     panels[0, 0].set_title("foreground, $S_f$")
     panels[0, 1].set_title(f"{what}, {label}")
     for axes in panels[-1]:
@@ -488,66 +503,210 @@ def snippet_grid(frames: int = 16, fps: float = 25.0) -> Figure:
     return figure
 
 
+def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> list[str]:
+    """What a video shows, then what else was detected in it, the best score first."""
+    true = dataset.videos.set_index("video").labels[video]
+    true = [*true, *dataset.instances.label[dataset.instances.video == video]]
+    found = detections[detections.video == video].sort_values("score", ascending=False)
+    return list(dict.fromkeys([*true, *found.label]))
+
+
 def timeline(
-    dataset: Dataset, scores: Scores, video: str, label: str, detections: pd.DataFrame
+    dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]],
+    detections: pd.DataFrame, experiment: Experiment = Experiment(),
+    proposals: pd.DataFrame | None = None,
 ) -> Figure:
-    """Foreground and class scores of one video above its detections and its ground truth.
+    """Fig. 7 of the paper: scores, detections and ground truth of a video on one time axis.
+
+    From the top: what the model has for foreground (S_f of equation 8; nothing where a method has
+    none); then for each class its sequence with the thresholds, its detections, and its instances
+    where they are known. Instances shade the scores, too.
 
     Parameters
     ----------
     dataset : Dataset
     scores : Scores
-        Of one stream.
-    video, label : str
-        Which video, and which class's activations.
+        Of one stream, or of all side by side.
+    examples : dict of str to sequence of str
+        Videos, a column each, and which classes to show, such as `shown_classes` gives.
     detections : DataFrame [video, label, start, end, score]
+        The better the darker; of those that overlap, the best is nearest to the ground truth.
         Those of other videos and classes are left out.
+    experiment : Experiment
+        Says what is thresholded, and at which values.
+    proposals : DataFrame [video, label, start, end], optional
+        Drawn above the detections, showing through each other.
     """
-    rows = scores.rows(video)
-    time = _seconds(dataset, rows)
-    figure, (top, middle, bottom) = plt.subplots(
-        3, 1, figsize=(7.2, 3.9), sharex=True, height_ratios=(2, 2, 1.1))
-    top.plot(time, scores.foreground[rows], color=COLOURS["foreground"], lw=1.2)
-    top.set(ylabel="$S_f$ (eq. 8)", title=f"{video}, {label}")
-    activation = scores.activation[rows, dataset.classes.index(label)]
-    middle.plot(time, activation, color=COLOURS["class"], lw=1.2)
-    middle.set(ylabel=f"$S_a$, {label}\n(eq. 1)")
-    own = _of(detections, video, label)
-    truth = _of(dataset.instances, video, label)
-    for axes in (top, middle):
-        _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
-    _lanes(bottom, [("detections", own), ("ground truth", truth)])
-    bottom.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+    bars = {(video, label): _Bars.of(dataset, video, label, detections, proposals)
+            for video, labels in examples.items() for label in labels}
+    shades = _shades(pd.concat([detections.score[:0], *(own.found.score for own in bars.values())]))
+    columns = [_heights(scores, [bars[video, label] for label in labels])
+               for video, labels in examples.items()]
+    heights = [max(own) for own in zip_longest(*columns, fillvalue=0)]
+    figure, panels = plt.subplots(
+        len(heights), len(examples), figsize=(7.2, sum(heights) + 0.25 * len(heights) + 0.8),
+        sharex="col", squeeze=False, height_ratios=heights)
+    for column, (video, labels) in zip(panels.T, examples.items()):
+        own = {label: bars[video, label] for label in labels}
+        _draw_column(column, dataset, scores, video, own, experiment, shades, 68 // len(examples))
+    key = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6}}
+    if proposals is not None:
+        key["proposal"] = {"marker": "s", "color": COLOURS["proposals"], "alpha": 0.4}
+    for score in sorted({shades.norm.vmax, shades.norm.vmin} - {None}, reverse=True):
+        key[f"detection, score {round(score, 2) + 0.0:.2f}"] = {
+            "marker": "s", "color": shades.to_rgba(score)}
+    if any(own.truth is not None and len(own.truth) for own in bars.values()):
+        key["ground truth"] = {"marker": "s", "color": COLOURS["ground truth"]}
+    if dataset.ignored.video.isin(list(examples)).any():
+        key["ambiguous, not evaluated"] = {"marker": "s", "color": COLOURS["ignored"]}
+    if bars:
+        _key(figure, key, ncols=4)
     return figure
 
 
-def stages(
-    dataset: Dataset, scores: Scores, video: str, label: str, config: LocalizationConfig
-) -> Figure:
-    """One class of one video from its sequence and thresholds to proposals and detections.
+@dataclass(frozen=True)
+class _Bars:
+    """What stands below a sequence, in seconds."""
 
-    Parameters as in `timeline`; `config` gives sequence, thresholds and NMS.
+    truth: pd.DataFrame | None  #: None where the video is known to show the class, but not when
+    found: pd.DataFrame  #: the best first
+    lane: np.ndarray  #: of each in `found`, 0 the lowest
+    proposals: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, dataset, video, label, detections, proposals):
+        truth = _of(dataset.instances, video, label)
+        unknown = not len(truth) and label in dataset.videos.set_index("video").labels[video]
+        found = _of(detections, video, label).sort_values(
+            ["score", "start"], ascending=[False, True])
+        return cls(None if unknown else truth, found, _lanes(found),
+                   None if proposals is None else _of(proposals, video, label))
+
+    @property
+    def lanes(self) -> int:
+        return int(self.lane.max(initial=0)) + 1
+
+    @property
+    def tracks(self) -> dict[str, float]:
+        """What there is, from the lowest, and its height; many lanes are thin."""
+        heights = {"ground truth": 1, "detections": min(self.lanes, 1.5 + self.lanes / 3),
+                   "proposals": 1}
+        missing = {"ground truth": self.truth, "proposals": self.proposals}
+        return {name: height for name, height in heights.items()
+                if name not in missing or missing[name] is not None}
+
+
+def _lanes(segments: pd.DataFrame) -> np.ndarray:
+    """For each segment the lowest lane in which it overlaps none of those before it."""
+    start, end = segments.start.to_numpy(), segments.end.to_numpy()
+    lanes = np.zeros(len(segments), int)
+    for i in range(len(segments)):
+        taken = lanes[:i][(start[:i] < end[i]) & (end[:i] > start[i])]
+        lanes[i] = np.setdiff1d(np.arange(i + 1), taken)[0]
+    return lanes
+
+
+def _heights(scores: Scores, bars: list[_Bars]) -> list[float]:
+    """Of the panels of one video, in inches."""
+    heights = [] if scores.foreground is None else [0.95]
+    for own in bars:
+        heights += [0.95, 0.17 * sum(own.tracks.values())]
+    return heights
+
+
+def _draw_column(
+    column: np.ndarray, dataset: Dataset, scores: Scores, video: str, bars: dict[str, _Bars],
+    experiment: Experiment, shades: ScalarMappable, letters: int,
+) -> None:
+    """The panels of one video; a line has room for so many letters."""
+    rows, method = scores.rows(video), method_of(experiment)
+    edges = np.arange(rows.stop - rows.start + 1) * dataset.snippet_seconds
+    line = {"lw": 1.1 if len(edges) < 600 else 0.5, "baseline": None}
+    panels, title = iter(column), _fitted(video, letters) + "\n"
+    if scores.foreground is not None:
+        axes = next(panels)
+        axes.stairs(scores.foreground[rows], edges, color=COLOURS["foreground"], **line)
+        known = [own.truth for own in bars.values() if own.truth is not None]
+        _shade(axes, pd.concat(known) if known else None)
+        name = "foreground\n$S_f$" if method.name == "FAC-Net" else "foreground"
+        axes.set_ylabel(name)
+        axes.set_title(title.strip(), loc="left", parse_math=False)
+        title = ""
+    sequence = method.sequence(scores, experiment.localization)
+    for label, own in bars.items():
+        axes, c = next(panels), dataset.classes.index(label)
+        values = sequence[rows, c]
+        axes.stairs(values, edges, color=COLOURS["class"], **line)
+        for value in method.thresholds(values, sequence.shape[1], experiment.localization):
+            axes.axhline(value, color="0.4", lw=0.4)
+        _shade(axes, own.truth)
+        probability = scores.probability[scores.videos.index(video), c]
+        axes.set_title(f"{title}{_fitted(label, letters - 18)}, probability {probability:.2f}",
+                       loc="left", fontsize=9, parse_math=False)
+        axes.set_ylabel(_sequence_name(experiment))
+        title = ""
+        axes = next(panels)
+        _draw_bars(axes, own, label, shades, edges[-1])
+        ignored = dataset.ignored[dataset.ignored.video == video]
+        axes.broken_barh(_widths(ignored), (0, axes.get_ylim()[1]), zorder=0,
+                         facecolor=COLOURS["ignored"], alpha=0.4)
+    axes.set_xlabel("time (s)")
+    axes.set_xlim(0, edges[-1])
+    axes.tick_params(axis="x", labelbottom=True)
+    for unused in panels:
+        unused.remove()
+
+
+def _draw_bars(
+    axes: Axes, bars: _Bars, label: str, shades: ScalarMappable, seconds: float
+) -> None:
+    """Ground truth, detections and proposals of a class in a video of so many seconds.
+
+    A bar has an edge in white, but what is short has one in its own colour, so as to be seen.
     """
-    sequence, offsets = sequences(scores, config)
-    v, c = scores.videos.index(video), dataset.classes.index(label)
-    values = sequence[offsets[v] : offsets[v + 1], c]
-    time = (np.arange(len(values)) + 0.5) * dataset.snippet_seconds / config.upsampling
-    scale = sequence.shape[1] if config.threshold_rule == "uniform" else 1
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.2, 3.9), sharex=True, height_ratios=(2.2, 1.4))
-    top.plot(time, values, color=COLOURS["class"], lw=1.2)
-    for threshold in config.thresholds:
-        top.axhline(threshold / scale, color="0.5", lw=0.6, ls="--")
-    sequence_name = "softmax of $S_a$" if config.sequence == "probability" else "$S_a$"
-    top.set(ylabel=f"{sequence_name}\n{label}", title=f"{video}; thresholds dashed")
-    every = (scores, dataset.classes, dataset.snippet_seconds, config)
-    _lanes(bottom, [
-        ("proposals", _of(propose(*every), video, label)),
-        ("detections", _of(localize(*every), video, label)),
-        ("ground truth", _of(dataset.instances, video, label)),
-    ])
-    bottom.set(xlabel="time (s)", xlim=(0, time[-1]))
-    return figure
+    bottom, middles = 0.0, {}
+    for name, height in bars.tracks.items():
+        middles[name] = bottom + height / 2
+        if name == "detections":
+            found, thick = bars.found, height / bars.lanes
+            shade = shades.to_rgba(found.score.astype(float))
+            short = found.end - found.start < seconds / 150
+            axes.add_collection(PolyCollection(
+                [[(a, low), (b, low), (b, low + 0.8 * thick), (a, low + 0.8 * thick)]
+                 for a, b, low in zip(found.start, found.end, bottom + thick * (bars.lane + 0.1))],
+                facecolor=shade, edgecolor=np.where(short.to_numpy()[:, None], shade, 1.0),
+                lw=0.6, gid=f"detections of {label}"))
+        else:
+            segments = bars.truth if name == "ground truth" else bars.proposals
+            axes.broken_barh(
+                _widths(segments), (bottom + 0.12, 0.76), color=COLOURS[name], lw=0.5,
+                gid=f"{name} of {label}", alpha=0.25 if name == "proposals" else 0.85)
+        bottom += height
+    axes.set(ylim=(0, bottom), yticks=list(middles.values()), yticklabels=list(middles))
+    axes.tick_params(axis="y", length=0)
+
+
+def _shades(scores: pd.Series) -> ScalarMappable:
+    """From light to dark over the scores that there are."""
+    colour = to_rgb(COLOURS["detections"])
+    light, dark = ([share * c + (1 - share) * end for c in colour]
+                   for share, end in ((0.35, 1.0), (0.55, 0.0)))
+    norm = Normalize(scores.min(), scores.max()) if len(scores) else Normalize()
+    return ScalarMappable(norm, LinearSegmentedColormap.from_list("scores", [light, dark]))
+
+
+def _sequence_name(experiment: Experiment) -> str:
+    """What is thresholded, on a narrow axis."""
+    if experiment.method != "FAC-Net":
+        return "sequence"
+    config = experiment.localization
+    return "softmax\nof $S_a$" if config.sequence == "probability" else "$S_a$"
+
+
+def _fitted(text: str, letters: int) -> str:
+    """A long name without its middle."""
+    half = (letters - 1) // 2
+    return text if len(text) <= letters else f"{text[:half]}…{text[-half:]}"
 
 
 def training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
@@ -584,11 +743,11 @@ def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
     return figure
 
 
-def _key(figure: Figure, entries: dict[str, dict]) -> None:
+def _key(figure: Figure, entries: dict[str, dict], ncols: int = 3) -> None:
     """A legend below the figure, of marks that are not drawn elsewhere in that look."""
     handles = [Line2D([], [], label=name, **{"ls": "", "ms": 4.5} | style)
                for name, style in entries.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
 
 def _seconds(dataset: Dataset, rows: slice) -> np.ndarray:
@@ -600,19 +759,20 @@ def _of(frame: pd.DataFrame, video: str, label: str) -> pd.DataFrame:
     return frame[(frame.video == video) & (frame.label == label)]
 
 
+def _widths(segments: pd.DataFrame) -> list[tuple[float, float]]:
+    return list(zip(segments.start, segments.end - segments.start))
+
+
 def _bars(axes: Axes, segments: pd.DataFrame, low: float, high: float, colour: str, **style):
-    widths = list(zip(segments.start, segments.end - segments.start))
-    axes.broken_barh(widths, (low, high - low), facecolor=colour, edgecolor="none", **style)
+    axes.broken_barh(_widths(segments), (low, high - low), facecolor=colour, edgecolor="none",
+                     **style)
     axes.set_ylim(low, high)
 
 
-def _lanes(axes: Axes, lanes: list[tuple[str, pd.DataFrame]]) -> None:
-    """Segments as bars, one lane a name; overlapping ones show through each other."""
-    for row, (name, segments) in enumerate(reversed(lanes)):
-        widths = list(zip(segments.start, segments.end - segments.start))
-        axes.broken_barh(widths, (row + 0.15, 0.7), facecolor=COLOURS[name],
-                         edgecolor="white", linewidth=0.5,
-                         alpha=0.25 if name == "proposals" else 0.75)
-    axes.set(ylim=(0, len(lanes)), yticks=np.arange(len(lanes)) + 0.5,
-             yticklabels=[name for name, _ in reversed(lanes)])
-    axes.tick_params(axis="y", length=0)
+def _shade(axes: Axes, truth: pd.DataFrame | None) -> None:
+    """Ground truth behind a curve, once it is drawn; what overlaps is not darker."""
+    if truth is not None:
+        truth = truth.sort_values("start")
+        apart = (truth.start > truth.end.cummax().shift()).cumsum()
+        union = truth.groupby(apart).agg({"start": "min", "end": "max"})
+        _bars(axes, union, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)

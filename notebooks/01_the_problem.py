@@ -41,15 +41,15 @@ Markdown(
     " been told where in a video anything happens."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video of the data named above, last stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class (equation 1). Green shade: ground truth. Bottom: what was detected from both streams, and what is there."}}
-figure = figures.timeline(data, result.scores[data.streams[-1]], video, label, result.detections)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video of the data named above, last stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class, beside all others (softmax of equation 1), the thresholds that a detection has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from both streams, the better the darker, and what is there. Green shade: ground truth."}}
+last = result.scores[data.streams[-1]]
+figure = figures.timeline(data, last, {video: [label]}, result.detections, recipe)
 figures.save_figure(figure, "the_problem", output)
 
 # %% tags=["hide-input"]
-scores = result.scores[data.streams[-1]]
-rows = scores.rows(video)
+rows = last.rows(video)
 inside = frame_labels(data, video, rows.stop - rows.start)[:, data.classes.index(label)]
-foreground = scores.foreground[rows]
+foreground = last.foreground[rows]
 Markdown(
     f"In this video the foreground score averages {foreground[inside].mean():.2f} inside instances"
     f" of {label} and {foreground[~inside].mean():.2f} outside (it lies between −5 and 5). Over"

@@ -64,15 +64,16 @@ figures.save_figure(figure, "training_curves", output)
 # Detections that touch an interval annotated as ambiguous are dropped, then the streams are pooled,
 # rgb scores times 0.1, and go through NMS once more with 0.9.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Softmax sequence of one class with dashed thresholds above bars for proposals, detections and ground truth"}, "figure": {"name": "fig-stages", "caption": "One class of one test video, last stream: sequence and thresholds, proposals (all thresholds, overlapping), what NMS keeps, and the ground truth."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above bars for proposals, detections and ground truth"}, "figure": {"name": "fig-stages", "caption": "One class of one test video, last stream: foreground scores, sequence and thresholds, proposals (all thresholds, overlapping), what NMS keeps, the better the darker, and the ground truth."}}
 video, label = figures.example_video(data, "HammerThrow")
 scores = first.scores[data.streams[-1]]
-figure = figures.stages(data, scores, video, label, recipe.localization)
+parts = scores, data.classes, data.snippet_seconds, recipe.localization
+proposals, detections = propose(*parts), localize(*parts)
+figure = figures.timeline(data, scores, {video: [label]}, detections, recipe, proposals)
 figures.save_figure(figure, "stages", output)
 
 # %% tags=["hide-input"]
-parts = scores, data.classes, data.snippet_seconds, recipe.localization
-counts = {"proposals": len(propose(*parts)), "after NMS": len(localize(*parts)),
+counts = {"proposals": len(proposals), "after NMS": len(detections),
           "both streams, fused": len(first.detections)}
 pd.DataFrame({"detections in all test videos": counts})
 

@@ -364,8 +364,9 @@ def test_a_truncated_checkpoint_is_refused(trained, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["train"], ["localize"], ["evaluate"], ["checkpoint"], ["checkpoint", "import"], ["data"],
-    ["data", "check"], ["data", "import"], ["data", "import", "thumos14"]])
+    [], ["train"], ["localize"], ["evaluate"], ["draw"], ["checkpoint"], ["checkpoint", "import"],
+    ["data"], ["data", "check"], ["data", "init"], ["data", "import"],
+    ["data", "import", "thumos14"]])
 def test_help_names_every_option_and_says_what_it_does(arguments):
     text = facnet(*arguments, "--help")
     assert "Usage: " in text

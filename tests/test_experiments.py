@@ -130,17 +130,12 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
     video, label = figures.example_video(data, "HammerThrow")
     scores = result.scores["flow"]
     drawn = {
-        "timeline": figures.timeline(data, scores, video, label, result.detections),
-        "stages": figures.stages(data, scores, video, label, result.experiment.localization),
-        "stages_paper": figures.stages(data, scores, video, label, preset("paper").localization),
         "training_curves": figures.training_curves(result.histories),
         "precision_recall": figures.precision_recall(result.evaluation),
         "activations": figures.activations(
             data, {"a": scores, "b, hybrid": result.scores["rgb"]}, video, label,
             result.experiment.localization),
     }
-    assert drawn["timeline"].axes[0].lines[0].get_xdata().size == len(
-        data.features("flow", video))
     assert len(drawn["training_curves"].axes) == 2
     rows = drawn["activations"].axes
     assert [axes.get_ylabel() for axes in rows] == ["a", "", "b\nhybrid", ""]

@@ -5,14 +5,17 @@ import os
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_cli import facnet, fails
 
+from facnet.cli import main
 from facnet.datasets import importing, load
 from facnet.datasets.check import check_folder
-from facnet.datasets.files import read_annotations
+from facnet.datasets.files import read_annotations, read_detections, write_detections
 from facnet.datasets.own import init_folder
 from facnet.errors import FacnetError
+from facnet.experiments import evaluate_test
 
 VIDEOS = {f"match_{i}": 20 + i for i in range(8)}  # snippets
 WIDTH = 6
@@ -190,14 +193,54 @@ def test_labels_alone_are_enough_to_train_on(mine):
     assert data.labels(("match_0", "match_1")).tolist() == [[1, 1], [1, 0]]
 
 
-def test_without_any_segment_evaluation_says_what_it_lacks(mine, capsys):
-    header, *lines = ROWS.splitlines()
-    rows(mine, "\n".join([header, *(",".join(line.split(",")[:2]) + ",," for line in lines)]))
-    init(mine)
+@pytest.mark.parametrize("columns", ["video,label,start,end", "video,label"])
+def test_without_any_segment_evaluation_says_what_it_lacks(mine, capsys, columns):
+    labels = [line.split(",")[:2] + [""] * (columns.count(",") - 1)
+              for line in ROWS.splitlines()[1:]]
+    rows(mine, "\n".join([columns, *map(",".join, labels)]))
+    text = init(mine)
+    assert text.count("instance") == 1
+    assert "no test video has an instance; detections can be made, but not evaluated" in text
+    told = facnet("data", "check", "data/mine")
+    assert "unknown" in told and "nan" not in told and told.endswith("0 errors, 1 oddities\n")
     facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
     facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
     error = fails(capsys, "evaluate", "d.json", "--annotations", "data/mine")
     assert error.startswith("facnet: data/mine: no video to evaluate has an instance")
+
+
+def test_test_videos_of_unknown_times_are_left_out_of_the_number(mine):
+    """What is found in them is neither right nor wrong."""
+    text = "video,label,start,end,subset\n"
+    for i in range(8):
+        times = "," if i == 5 else "1,4"
+        text += f"match_{i},{'dive' if i % 2 else 'jump'},{times},{'train' if i < 4 else 'test'}\n"
+    rows(mine, text)
+    assert "4 test videos with 3 segments; 1 of them have labels without times" in init(mine)
+    everywhere = pd.DataFrame([(f"match_{i}", "dive", 1.0, 4.0, 0.9) for i in (5, 7)],
+                              columns=["video", "label", "start", "end", "score"])
+    write_detections(mine / "d.json", everywhere)
+    text = facnet("evaluate", "d.json", "--annotations", "data/mine", "--json")
+    said, result = text.splitlines()[0], json.loads(text.partition("\n")[2])
+    assert said == "Left out: 1 detections in 1 videos with labels but no segment, such as match_5."
+    assert result["ap"]["dive"]["0.7"] == 100
+    here = evaluate_test(everywhere, load(mine / "data/mine"))
+    assert here.ap.loc["dive", 0.7] == 100
+    assert here.left_out == {"in a video not evaluated": 1}
+
+
+def test_a_single_class_can_be_detected(mine):
+    rng = np.random.default_rng(0)
+    for i in range(8):  # an action has features of its own
+        array = rng.random((40, WIDTH), np.float32) * 0.1
+        array[:, 0] = 1
+        array[10:20, :2] = 0, 1
+        np.save(mine / f"i3d/match_{i}.npy", array)
+    rows(mine, "video,label\n" + "".join(f"match_{i},dive\n" for i in range(8)))
+    init(mine)
+    facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
+    facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
+    assert set(read_detections("d.json").label) == {"dive"}
 
 
 def test_ambiguous_intervals_are_no_class(mine):
@@ -230,7 +273,11 @@ def test_columns_in_another_order_and_blanks_and_a_byte_order_mark_do_no_harm(mi
     (("match_1,dive,0,2", "match_1,Ambiguous,,"), "row 4, match_1: start is '', not a number"),
     (("match_1,dive,0,2", "match_1,dive,0"), "row 4: 3 values, but 4 columns"),
     (("match_1,dive,0,2", "match_1,dive,0,2,5"), "row 4: 5 values, but 4 columns"),
-    (("match_1,dive,0,2", "match_9,dive,0,2"), "row 4, match_9: no .*match_9.npy. It has match_0"),
+    (("match_1,dive,0,2", "match_9,dive,0,2"), "row 4, match_9: no .*match_9.npy. Did you mean 'm"),
+    (("match_1,dive,0,2", "match_1.mp4,dive,0,2"), "row 4, match_1.mp4: .*Did you mean 'match_1'"),
+    (("match_1,dive,0,2", "Match_1,dive,0,2"), "row 4, Match_1: .*Did you mean 'match_1'"),
+    (("match_1,dive,0,2", 'match_1,dive,0,"1,5"'), "row 4, match_1: end is '1,5', not a number"),
+    (("match_1,dive,0,2", "match_1,dive,0:01,2"), "row 4, match_1: start is '0:01', not a number"),
     (("match_1,dive,0,2", "match_1.npy,dive,0,2"), "row 4, match_1.npy: .*Did you mean 'match_1'"),
     (("match_1,dive,0,2", "../match_1,dive,0,2"), "row 4: '../match_1' is no name for a file"),
     (("match_1,dive,0,2", ",dive,0,2"), "row 4: '' is no name for a file"),
@@ -238,9 +285,10 @@ def test_columns_in_another_order_and_blanks_and_a_byte_order_mark_do_no_harm(mi
     (("match_1,dive,0,2", "match_1,dive,0,2000"),
      "row 4, match_1: ends at 2000 s, but 21 snippets of 0.5 s last 10.5 s; of 9 segments 1 end"),
     (("start,end", "begin,end"), "row 1: 'video,label,begin,end' has not one column 'start'"),
-    ((",", ";"), "row 1: 'video;label;start;end' has not one column 'video'"),
+    ((",", " "), "row 1: 'video label start end' has not one column 'video'"),
+    (("start,end", "start"), "row 1: 'video,label,start' has not one column 'end'"),
     ((ROWS, "video,label,start,end\n"), "no row below the header"),
-    ((ROWS, ""), "row 1: '' has not one column 'video'"),
+    ((ROWS, "\n\n"), "segments.csv: empty; it needs video,label,start,end"),
     ((ROWS, "video,label,start,end\nmatch_0,dive,1,2\nmatch_1,jump,1,2\n"), "cannot be split"),
     ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\nmatch_1,dive,1,2,\n"),
      "row 3, match_1: no subset, but other videos have one"),
@@ -268,16 +316,30 @@ def nan(folder):
     np.save(folder / "i3d/match_3.npy", array)
 
 
+def deeper(folder, *places):
+    """Deal the files out to folders below."""
+    for i, file in enumerate(sorted(folder.iterdir())):
+        (folder / places[i % len(places)]).mkdir(parents=True, exist_ok=True)
+        file.rename(folder / places[i % len(places)] / file.name)
+
+
 @pytest.mark.parametrize("harm, message", [
     (nan, r"i3d/match_3.npy, match_3: 1 values are NaN or infinite, the first \(nan\) in snippet"),
     (lambda d: (d / "i3d/match_3.npy").write_bytes(b"\x93NUM"), "i3d/match_3.npy: cannot be read"),
     (lambda d: np.save(d / "i3d/match_3.npy", np.zeros((9, 2, 2))), r"match_3.npy: .*\(9, 2, 2\)"),
-    (lambda d: np.save(d / "i3d/match_3.npy", np.ones((23, 5))), "match_3.npy, match_3: 5 f"),
+    (lambda d: np.save(d / "i3d/match_3.npy", np.ones((23, 5))), "match_3.npy, match_3: 5 colu"),
     (lambda d: separate(d / "i3d", {"match_0": np.zeros((20, 6))}), "i3d: holds VIDEO.npy and rgb"),
     (lambda d: (d / "i3d").rename(d / "there"), "i3d: no such folder"),
     (lambda d: [p.unlink() for p in (d / "i3d").iterdir()], "i3d: holds neither VIDEO.npy nor"),
+    (lambda d: [np.save(p, np.load(p).T) for p in (d / "i3d").iterdir()],
+     "i3d: every file has 6 rows, and from 20 to 27 columns; a row is a snippet: turn them"),
+    (lambda d: [np.save(p, np.load(p).astype(int)) for p in (d / "i3d").iterdir()],
+     "match_0.npy: features of type int64, not float16 or float32.* And 3 more"),
+    (lambda d: np.save(d / "i3d/match_3.npy", np.full((23, 6), 1e300)), "138 values are NaN or"),
+    (lambda d: deeper(d / "i3d", "a/rgb"), "i3d: holds neither .* Its arrays lie deeper, such as"),
+    (lambda d: deeper(d / "i3d", "train", "test"), "i3d: its folders test, train have no video in"),
     (lambda d: (d / "segments.csv").unlink(), "segments.csv: cannot be read"),
-    (lambda d: (d / "segments.csv").write_bytes(b"\xff\xfe"), "segments.csv: not a text file"),
+    (lambda d: (d / "segments.csv").write_bytes(b"\xff\xfe"), "segments.csv, line 1: not a text"),
 ])
 def test_files_that_cannot_be_used_are_one_line_and_leave_nothing(mine, harm, message):
     harm(mine)
@@ -286,6 +348,62 @@ def test_files_that_cannot_be_used_are_one_line_and_leave_nothing(mine, harm, me
         init(mine)
     assert "\n" not in str(caught.value)
     assert {path for path in set(mine.rglob("*")) - before if path.name != "data"} == set()
+
+
+def test_all_faults_are_told_in_one_call(mine, capsys):
+    """Those of the rows, of missing files and in the arrays, each on a line."""
+    rows(mine, ROWS.replace("dive,1,2.5", "dive,2.5,1").replace("match_2,dive,2", "match_2,dive,x")
+         .replace("match_4,", "match_44,") + "../match_7,jump,1,2\nmatch_7,,1,2\n")
+    (mine / "i3d/match_5.npy").unlink()
+    nan(mine)
+    np.save(mine / "i3d/match_6.npy", np.ones(26))
+    with pytest.raises(SystemExit):
+        main(["data", "init", "--features", "i3d", "--annotations", "segments.csv",
+              "--snippet-seconds", "0.5", "--out", "data/mine"])
+    *lines, last = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert [line.partition(" ")[2][:40] for line in lines] == [line[:40] for line in (
+        "segments.csv, row 2, match_0: dive [2.5, 1.0] ends",
+        "segments.csv, row 5, match_2: start is 'x', not",
+        "segments.csv, row 11: '../match_7' is no name",
+        "segments.csv, row 12, match_7: no label.......",
+        "segments.csv, row 7, match_44: no i3d/match_44.npy",
+        "segments.csv, row 8, match_5: no i3d/match_5.npy",
+        "i3d/match_6.npy: features of shape (26,), not",
+        "i3d/match_3.npy, match_3: 1 values are NaN or infinite")]
+    assert last == "facnet: segments.csv: not imported. 8 errors."
+    assert not (mine / "data/mine").exists()
+
+
+def test_a_file_that_no_row_names_is_the_one_suggested(mine):
+    """A numbered name is close to many, but what others mean it cannot mean."""
+    (mine / "i3d/match_4.npy").rename(mine / "i3d/match_004.npy")
+    with pytest.raises(FacnetError, match="match_4: no .*match_4.npy. Did you mean 'match_004'"):
+        init(mine)
+    (mine / "i3d/match_004.npy").unlink()
+    with pytest.raises(FacnetError, match=r"match_4: no [^ ]*match_4.npy\.$"):
+        init(mine)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_spreadsheets_separators_are_read(mine, separator):
+    rows(mine, ROWS.replace(",", separator))
+    init(mine)
+    assert len(load(mine / "data/mine").instances) == 9
+
+
+def test_names_may_hold_blanks_dots_and_letters_of_any_language(mine):
+    name = "möve 1.5 – final"
+    (mine / "i3d/match_1.npy").rename(mine / f"i3d/{name}.npy")
+    (mine / "segments.csv").write_text(ROWS.replace("match_1", name), encoding="utf-8")
+    init(mine)
+    assert len(load(mine / "data/mine").features("features", name)) == 21
+
+
+def test_labels_that_differ_in_case_alone_are_pointed_out(mine):
+    rows(mine, ROWS.replace("match_1,dive", "match_1,Dive "))
+    text = init(mine)
+    assert "segments.csv: 'Dive', 'dive' are different classes; is one mistyped?" in text
+    assert "classes, and the videos that show them: Dive 1, dive 4, jump 4" in text
 
 
 @pytest.mark.parametrize("options, message", [

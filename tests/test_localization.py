@@ -241,6 +241,15 @@ def test_a_class_is_kept_by_its_probability_or_as_the_best():
     assert kept_classes(scores, 2, fallback).tolist() == [[True, False], [True, False]]
 
 
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_a_class_with_half_of_the_probability_is_kept_however_few_classes_there_are(classes):
+    """2.1 times the uniform 1/2 is more than a probability can be."""
+    half = [0.5, *[0.5 / classes] * classes]
+    less = [0.4, *[0.6 / classes] * classes]
+    scores = scores_of([half, less], np.ones((2, classes + 1)), [0, 1, 2])
+    assert kept_classes(scores, 1, LocalizationConfig()).tolist() == [[True], [False]]
+
+
 def test_no_class_kept_gives_an_empty_frame_with_its_columns():
     scores = scores_of([[0.0, 1.0]], np.full((5, 2), 0.5), [0, 5])
     got = localize(scores, ("a",), SNIPPET)

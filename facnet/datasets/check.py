@@ -9,13 +9,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet.datasets.container import (
-    Header, empty_splits, open_folder, read_features, read_header, unknown_labels, used_videos,
+    Header, empty_splits, header_faults, open_folder, read_features, read_header, unknown_labels,
+    used_videos,
 )
 from facnet.datasets.files import Annotations, collect, read_annotations
 from facnet.datasets.portrait import portrait
 from facnet.errors import one_line
 
-__all__ = ["Report", "check_folder"]
+__all__ = ["Report", "check_features", "check_folder", "find_faults"]
 
 # Features end up to a stride before their video does, and extractors round frame rates.
 SLACK_SECONDS, SLACK_SNIPPETS, SLACK_SHARE = 1.0, 2, 0.05
@@ -67,43 +68,84 @@ def find_faults(folder: Path, path: Path) -> Report:
     """`check_folder` without the portrait, for annotations at any `path`."""
     found = Report()
     annotations = read_annotations(path, found.errors)
-    header = read_header(path, annotations.facts, found.errors)
-    if header is not None:
-        videos = used_videos(annotations, header)
-        lengths = _check_features(folder, videos, header, found)
+    wrong = header_faults(path, annotations.facts)
+    found.errors.extend(wrong.values())
+    subsets = {"train", "test"} if wrong.keys() & {"train", "test"} else set()
+    guesses = _guesses(folder, annotations)
+    header = read_header(
+        path, annotations.facts | {key: guesses[key] for key in wrong.keys() | subsets})
+    videos = used_videos(annotations, header)
+    lengths = check_features(folder / "features", videos, header, found)
+    if "snippet_seconds" not in wrong:
         _check_durations(path, videos, lengths, header.snippet_seconds, found)
+    if "classes" not in wrong and not subsets:
         _check_videos(path, videos, annotations, header, found)
-        _check_instances(path, videos, annotations, lengths, header, found)
-    return Report([one_line(line) for line in found.errors],
+    _check_instances(path, videos, annotations, lengths, header, found)
+    return Report([one_line(line) for line in dict.fromkeys(found.errors)],
                   [one_line(line) for line in found.oddities])
 
 
-def _check_features(
-    folder: Path, videos: pd.DataFrame, header: Header, report: Report
+def _guesses(folder: Path, annotations: Annotations) -> dict[str, object]:
+    """What the keys of annotations.json may have meant.
+
+    They stand in for those that are wrong, so that all the rest is looked at in the same call.
+    """
+    features = folder / "features"
+    given = [*annotations.videos.labels.explode().dropna(), *annotations.instances.label]
+    streams = {file.parent.name for file in features.glob("*/*.npy")}
+    subsets = Counter(annotations.videos.subset)
+    test = annotations.test or "test"
+    del subsets[test]
+    return {
+        "name": "unnamed",
+        "classes": sorted({str(label) for label in given if label}) or ["unnamed"],
+        "streams": {name: {} for name in sorted(streams) if "+" not in name}
+        or {"features": {"columns": [0, 1]}},
+        "snippet_seconds": 1e5,  # so that no time lies past the end
+        "train": max(subsets, key=subsets.get, default="") or "train",
+        "test": test,
+    }
+
+
+def check_features(
+    features: Path, videos: pd.DataFrame, header: Header, report: Report
 ) -> dict[str, int]:
-    """Every row of every file; gives the snippets of each video that could be read."""
+    """Every row of every file; gives the snippets of each video that could be read.
+
+    Parameters
+    ----------
+    features : Path
+        The folder of VIDEO.npy or STREAM/VIDEO.npy.
+    videos : DataFrame [video, ...]
+    header : Header
+    report : Report
+        What is found is added to it.
+    """
     lengths: dict[str, int] = {}
     places = {}  # a folder of features, and the streams that lie in it
     for stream, columns in header.streams.items():
         places.setdefault(stream if columns is None else "", []).append(stream)
     widths = {place: [] for place in places}  # of its files: (file, video, width)
     for place, streams in places.items():
-        where = folder / "features" / place
+        where = features / place
         if not where.is_dir():
-            report.errors.append(f"{where}: no such folder, for stream {' and '.join(streams)}.")
+            link = f" It links to {features.readlink()}." if features.is_symlink() else ""
+            report.errors.append(
+                f"{where}: no such folder, for stream {' and '.join(streams)}.{link}")
             continue
         for video in tqdm(videos.video, desc=f"checking {place or 'features'}", unit="video"):
             with collect(report.errors):
-                file = header.file(folder, streams[0], video)
+                file = header.file(features, streams[0], video)
                 array = np.array(read_features(file))
-                widths[place].append((file, video, array.shape[1]))
                 _check_values(file, video, array, report)
-                for stream in streams:
-                    columns = header.streams[stream]
-                    if columns and columns[1] > array.shape[1]:
-                        report.errors.append(
-                            f"{file}, {video}: {array.shape[1]} columns, but {stream} is in"
-                            f" {list(columns)}.")
+                width = array.shape[1]
+                beyond = {stream: columns for stream, columns in header.streams.items()
+                          if stream in streams and columns and columns[1] > width}
+                for stream, columns in beyond.items():
+                    report.errors.append(
+                        f"{file}, {video}: {width} columns, but {stream} is in {list(columns)}.")
+                if not beyond:
+                    widths[place].append((file, video, width))
                 if lengths.setdefault(video, len(array)) != len(array):
                     report.errors.append(
                         f"{file}, {video}: {len(array)} snippets, but {lengths[video]} in the"
@@ -113,16 +155,32 @@ def _check_features(
             report.oddities.append(
                 f"{where}: {len(extra)} files belong to no video of train or test, such as"
                 f" {min(extra)}.npy.")
-    for files in widths.values():
-        usual = Counter(width for _, _, width in files).most_common(1)
-        report.errors.extend(
-            f"{file}, {video}: {width} features a snippet, but {usual[0][0]} in most videos."
-            for file, video, width in files if width != usual[0][0])
+    for place, files in widths.items():
+        _check_widths(features / place, files, lengths, report)
     return lengths
 
 
+def _check_widths(
+    where: Path, files: list[tuple[Path, str, int]], lengths: dict[str, int], report: Report
+) -> None:
+    """All files must have as many columns."""
+    counts = Counter(width for _, _, width in files).most_common()
+    if len(counts) < 2:
+        return
+    if counts[0][1] <= len(files) / 2 and len({lengths[video] for _, video, _ in files}) == 1:
+        report.errors.append(
+            f"{where}: every file has {lengths[files[0][1]]} rows, and from"
+            f" {min(counts)[0]} to {max(counts)[0]} columns; a row is a snippet: turn them,"
+            " array.T.")
+        return
+    report.errors.extend(
+        f"{file}, {video}: {width} features a snippet, but {counts[0][0]} in most videos."
+        for file, video, width in files if width != counts[0][0])
+
+
 def _check_values(file: Path, video: str, array: np.ndarray, report: Report) -> None:
-    bad = ~np.isfinite(array)
+    with np.errstate(over="ignore"):
+        bad = ~np.isfinite(array.astype(np.float32, copy=False))  # what training makes of it
     if bad.any():
         snippet, column = np.argwhere(bad)[0]
         report.errors.append(
@@ -185,6 +243,13 @@ def _check_videos(
             report.errors.append(f"{path}: no training video has class {label!r}.")
     for video in training.video[training.labels.map(len) == 0]:
         report.oddities.append(f"{path}, {video}: a training video without a label.")
+    alike = {}
+    for label in header.classes:
+        alike.setdefault("".join(filter(str.isalnum, label.casefold())), []).append(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            report.oddities.append(
+                f"{path}: {', '.join(map(repr, labels))} are different classes; is one mistyped?")
 
 
 def _check_instances(
@@ -214,9 +279,12 @@ def _check_instances(
     for video, label, start, end in twice.itertuples(index=False):
         report.oddities.append(f"{path}, {video}: {label} [{start}, {end}] is there twice.")
     shown = own.groupby("video").label.agg(set)
+    if tested.empty and (videos.subset == "test").any():
+        report.oddities.append(
+            f"{path}: no test video has an instance; detections can be made, but not evaluated.")
     for video, subset, labels in zip(videos.video, videos.subset, videos.labels):
         if video not in shown.index:
-            if subset == "test":
+            if subset == "test" and len(tested):
                 report.oddities.append(f"{path}, {video}: a test video without an instance.")
         elif set(labels) != shown[video]:
             report.oddities.append(

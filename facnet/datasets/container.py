@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.datasets.files import Annotations, collect, read_annotations
+from facnet.datasets.files import Annotations, read_annotations
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["Dataset", "Header", "check_name", "open_folder", "read_features", "read_header"]
+__all__ = [
+    "Dataset", "Header", "check_name", "header_faults", "open_folder", "read_features",
+    "read_header",
+]
 
 
 @dataclass(frozen=True)
@@ -124,25 +127,15 @@ class Header:
     snippet_seconds: float
     subsets: dict[str, str]
 
-    def file(self, folder: Path, stream: str, video: str) -> Path:
-        """Where a video's features lie."""
-        check_name(video, folder / "annotations.json")
+    def file(self, features: Path, stream: str, video: str) -> Path:
+        """Where a video's features lie in the folder of features."""
+        check_name(video, features.parent / "annotations.json")
         parts = (stream,) if self.streams[stream] is None else ()
-        return folder.joinpath("features", *parts, f"{video}.npy")
+        return features.joinpath(*parts, f"{video}.npy")
 
 
-def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Header | None:
-    """The header of the annotations.json at `path`, whose content is `facts`.
-
-    Parameters
-    ----------
-    path : Path
-        Named in messages.
-    facts : dict
-    faults : list of str, optional
-        Messages for all that is wrong are added to it, and None comes back. Without it the first
-        fault is raised.
-    """
+def header_faults(path: Path, facts: dict) -> dict[str, str]:
+    """What is wrong with the keys beside `database`: a message by key; `path` is named in it."""
 
     def texts(value: object) -> bool:
         return isinstance(value, list) and value and all(isinstance(v, str) and v for v in value)
@@ -167,16 +160,25 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
         "train": (lambda v: texts([v]), "the name of a subset"),
         "test": (lambda v: texts([v]) and v != facts.get("train"), "the name of another subset"),
     }
-    found: list[str] = []
+    found = {}
     for key, (holds, rule) in rules.items():
-        with collect(found if faults is not None else None):
-            if key not in facts:
-                raise FacnetError(f"{path}: no {key!r}; a container needs {', '.join(rules)}.")
-            if not holds(facts[key]):
-                raise FacnetError(f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}.")
-    if found:
-        faults += found
-        return None
+        if key not in facts:
+            found[key] = f"{path}: no {key!r}; a container needs {', '.join(rules)}."
+        elif not holds(facts[key]):
+            found[key] = f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}."
+    return found
+
+
+def read_header(path: Path, facts: dict) -> Header:
+    """The header of the annotations.json at `path`, whose content is `facts`.
+
+    Raises
+    ------
+    FacnetError
+        If a key is missing or its value cannot be.
+    """
+    for fault in header_faults(path, facts).values():
+        raise FacnetError(fault)
     streams = {name: tuple(value["columns"]) if value else None
                for name, value in facts["streams"].items()}
     subsets = {facts["train"]: "train", facts["test"]: "test"}
@@ -240,7 +242,7 @@ def open_folder(folder: Path) -> Dataset:
         raise FacnetError(faults[0])
 
     def read(stream: str, video: str) -> np.ndarray:
-        file = header.file(folder, stream, video)
+        file = header.file(folder / "features", stream, video)
         array, columns = read_features(file), header.streams[stream]
         if columns and columns[1] > array.shape[1]:
             raise FacnetError(

@@ -100,7 +100,9 @@ def read_text(path: str | Path) -> str:
     except OSError as error:
         raise FacnetError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise FacnetError(f"{path}: not a text file in UTF-8.") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise FacnetError(
+            f"{path}, line {line}: not a text file in UTF-8; save it as such.") from error
 
 
 def read_json(path: str | Path, faults: list[str] | None = None) -> dict:

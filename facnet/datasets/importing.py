@@ -80,8 +80,7 @@ def refuse_faults(source: Path, checked: Report, names: dict[Path, Path]) -> lis
 
     errors = [renamed(line) for line in checked.errors]
     if errors:
-        more = f" And {len(errors) - 5} more." if len(errors) > 5 else ""
-        raise FacnetError(f"{source}: not imported. {' '.join(errors[:5])}{more}")
+        raise FacnetError(f"{source}: not imported.", errors)
     return [renamed(line) for line in checked.oddities]
 
 

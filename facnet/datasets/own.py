@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from facnet.datasets.check import find_faults
-from facnet.datasets.container import check_name, read_features
-from facnet.datasets.files import read_text, write_json
+from facnet.datasets.check import Report, check_features, find_faults
+from facnet.datasets.container import check_name, read_features, read_header
+from facnet.datasets.files import collect, read_text, write_json
 from facnet.datasets.importing import as_text, refuse_existing, refuse_faults, write_container
 from facnet.errors import FacnetError, suggest
 
@@ -21,6 +22,7 @@ __all__ = ["init_folder"]
 
 COLUMNS, SUBSET = ("video", "label", "start", "end"), "subset"
 SUBSETS = ("train", "test")
+SEPARATORS = ",;\t"  # the first that is most frequent in the header
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Features end up to two snippets before their video does. Where more than a tenth of the segments
 # end later than that, their times are not seconds or the grid is another.
@@ -51,9 +53,10 @@ def init_folder(
         A folder of plain arrays [T, D], STREAM/VIDEO.npy or VIDEO.npy. They are not copied: unless
         the folder is OUT/features itself, OUT/features becomes a link to it.
     annotations : str or Path
-        A CSV with the columns video, label, start and end (in seconds) and, if the split is given,
-        subset (train or test). A row is an instance. Without start and end it says that the video
-        shows the label somewhere, which is enough to train on. "Ambiguous" is no label: such
+        A CSV (its separator a comma, a semicolon or a tab) with the columns video, label, start and
+        end (in seconds) and, if the split is given, subset (train or test). A row is an instance.
+        Without start and end it says that the video shows the label somewhere, which is enough to
+        train on; a file of such rows needs no columns for them. "Ambiguous" is no label: such
         intervals are those that evaluation may ignore.
     out : str or Path
         The folder to make. It must not exist yet, unless it holds the features.
@@ -75,8 +78,8 @@ def init_folder(
     Raises
     ------
     FacnetError
-        If a row, a file or an option cannot be used, or if the container would have errors by
-        :func:`facnet.datasets.check.check_folder`. Nothing is left then.
+        If rows, files or an option cannot be used, or if the container would have errors by
+        :func:`facnet.datasets.check.check_folder`. It lists them all, and nothing is left.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
     in_place = out.exists() and features.resolve() == (out / "features").resolve()
@@ -89,15 +92,26 @@ def init_folder(
         if not 0 < value < limit:
             raise FacnetError(f"{name} = {value}: must be above 0 and below {limit:g}.")
     places = _places(features)
-    videos, unused = _read_rows(annotations)
-    lengths, width = _lengths(features, places, videos, annotations)
-    _check_times(videos, lengths, snippet_seconds, annotations)
-    split = _split(videos, annotations, test_share, seed)
+    faults: list[str] = []
+    videos, unused = _read_rows(annotations, faults)
+    lengths, width = _lengths(features, places, videos, annotations, faults)
+    if not lengths:
+        raise FacnetError(f"{annotations}: not imported.", faults)
+    with collect(faults):
+        _check_times(videos, lengths, snippet_seconds, annotations)
+    split = _split(videos, annotations, test_share, seed, faults)
     facts = {
         "name": out.resolve().name,
         "classes": sorted({label for video in videos.values() for label in video.labels}),
         "streams": _columns(places, streams, width, features),
         "snippet_seconds": snippet_seconds, "train": "train", "test": "test", "split": split,
+    }
+    if faults:  # nothing is made of it, but what the arrays hold should not be news the next time
+        found, header = Report(), read_header(annotations, facts | {"classes": ["any"]})
+        check_features(features, pd.DataFrame({"video": list(lengths)}), header, found)
+        raise FacnetError(f"{annotations}: not imported.",
+                          list(dict.fromkeys(faults + found.errors)))
+    facts |= {
         "ignored": {name: v.ambiguous for name, v in videos.items() if v.ambiguous},
         "database": {name: {
             "subset": video.subset, "duration": lengths[name] * snippet_seconds,
@@ -110,7 +124,8 @@ def init_folder(
     where = "nothing was moved" if in_place else f"{out / 'features'} is a link to {target}"
     report = {
         "kept": [*_counts(videos), f"split {split}",
-                 f"features of {', '.join(facts['streams'])} where they are: {where}"],
+                 f"classes, and the videos that show them: {_shown(videos, facts['classes'])}",
+                 f"features where they are, as {', '.join(facts['streams'])}: {where}"],
         "left out": [f"{annotations}: column {name!r}" for name in unused]}
     if in_place:
         return _write_beside(out, facts, report, annotations)
@@ -154,31 +169,43 @@ def _places(features: Path) -> tuple[str, ...]:
         raise FacnetError(
             f"{features}: holds VIDEO.npy and {streams[0]}/VIDEO.npy; name a folder of one kind.")
     if not joint and not streams:
-        raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy.")
+        deeper = min(features.rglob("*.npy"), default=None)
+        deeper = f" Its arrays lie deeper, such as {deeper}." if deeper else ""
+        raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy.{deeper}")
     for name in streams:
         if "+" in name:
             raise FacnetError(f"{features / name}: a stream's name cannot hold '+'.")
+    if len(streams) > 1 and not set.intersection(*(_stems(features / name) for name in streams)):
+        raise FacnetError(
+            f"{features}: its folders {', '.join(streams)} have no video in common, so they are"
+            " not its streams. Put the arrays of all videos into one folder, or one a stream.")
     return ("",) if joint else tuple(streams)
 
 
+def _stems(folder: Path) -> set[str]:
+    return {file.stem for file in folder.glob("*.npy")}
+
+
 def _lengths(
-    features: Path, places: tuple[str, ...], videos: dict[str, Video], annotations: Path
+    features: Path, places: tuple[str, ...], videos: dict[str, Video], annotations: Path,
+    faults: list[str],
 ) -> tuple[dict[str, int], int]:
-    """Snippets of each video, and columns of the first file; every video must have its files."""
-    lengths, width = {}, 0
+    """Snippets of each video that has all its files, and the usual number of columns."""
+    lengths, widths = {}, Counter()
+    there = {place: _stems(features / place) for place in places}
     for name, video in videos.items():
-        for place in places:
+        missing = [place for place in places if name not in there[place]]
+        for place in missing:
+            unused = there[place] - set(videos)
+            hint = suggest(name, unused) if unused else ""
             file = features / place / f"{name}.npy"
-            if not file.is_file():
-                there = sorted(other.stem for other in file.parent.glob("*.npy"))
-                close = name.removesuffix(".npy")
-                hint = suggest(close, there) if close in there else f" It has {there[0]}.npy."
-                raise FacnetError(
-                    f"{annotations}, row {video.row}, {name}: no {file}.{hint}")
-            array = read_features(file)
-            lengths.setdefault(name, len(array))
-            width = width or array.shape[1]
-    return lengths, width
+            faults.append(f"{annotations}, row {video.row}, {name}: no {file}.{hint}")
+        for place in places if not missing else ():
+            with collect(faults):
+                array = read_features(features / place / f"{name}.npy")
+                lengths.setdefault(name, len(array))
+                widths[array.shape[1]] += 1
+    return lengths, max(widths, key=widths.get, default=0)
 
 
 def _columns(
@@ -214,25 +241,44 @@ def _target(features: Path, out: Path) -> str:
 # ---------------------------------------------------------------------------------------- the CSV
 
 
-def _read_rows(path: Path) -> tuple[dict[str, Video], list[str]]:
+def _read_rows(path: Path, faults: list[str]) -> tuple[dict[str, Video], list[str]]:
     """The videos of the CSV in its order, and the columns that mean nothing here."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    first = text.lstrip().partition("\n")[0]
+    separator = max(SEPARATORS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     videos: dict[str, Video] = {}
+    header: list[str] = []
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        for name in COLUMNS:
-            if header.count(name) != 1:
-                raise FacnetError(
-                    f"{path}, row 1: {','.join(header)[:80]!r} has not one column {name!r}; it"
-                    f" needs {','.join(COLUMNS)}, and may have {SUBSET}.")
         for fields in reader:
-            if any(value.strip() for value in fields):
-                _read_row(path, reader.line_num, header, fields, videos)
+            if not any(value.strip() for value in fields):
+                continue
+            if header:
+                with collect(faults):
+                    _read_row(path, reader.line_num, header, fields, videos)
+            else:
+                header = [name.strip().lower() for name in fields]
+                _check_columns(path, reader.line_num, header)
     except csv.Error as error:
-        raise FacnetError(f"{path}, row {reader.line_num}: not a CSV ({error}).") from error
+        faults.append(f"{path}, row {reader.line_num}: not a CSV ({error}).")
+    if not header:
+        raise FacnetError(f"{path}: empty; it needs {','.join(COLUMNS)}.")
     if not videos:
-        raise FacnetError(f"{path}: no row below the header.")
-    return videos, [name for name in header if name not in (*COLUMNS, SUBSET)]
+        raise FacnetError(f"{path}: no row below the header that can be used.", faults)
+    return videos, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
+
+
+def _check_columns(path: Path, number: int, header: list[str]) -> None:
+    """Times may be left out, but not by a slip: then no column is unknown."""
+    needed = COLUMNS
+    if set(header) <= {"video", "label", SUBSET}:
+        needed = ("video", "label")
+    for name in needed:
+        if header.count(name) != 1:
+            raise FacnetError(
+                f"{path}, row {number}: {','.join(header)[:80]!r} has not one column {name!r}; it"
+                f" needs {','.join(COLUMNS)}, and may have {SUBSET}. Where no time is known,"
+                " video,label will do.")
 
 
 def _read_row(
@@ -242,16 +288,11 @@ def _read_row(
     where = f"{path}, row {number}"
     if len(fields) != len(header):
         raise FacnetError(f"{where}: {len(fields)} values, but {len(header)} columns.")
-    row = {name: value.strip() for name, value in zip(header, fields)}
+    row = {"start": "", "end": ""} | {k: value.strip() for k, value in zip(header, fields)}
     name, label = row["video"], row["label"]
     check_name(name, where)
     where = f"{where}, {name}"
     video = videos.setdefault(name, Video(number))
-    if not label:
-        raise FacnetError(f"{where}: no label.")
-    if label != AMBIGUOUS and label not in video.labels:
-        video.labels.append(label)
-
     given = row.get(SUBSET, "")
     if given not in ("", *SUBSETS):
         raise FacnetError(f"{where}: subset {given[:40]!r} is neither train nor test.")
@@ -259,6 +300,10 @@ def _read_row(
         raise FacnetError(f"{where}: subset {given}, but {video.subset} in an earlier row.")
     video.subset = given or video.subset
 
+    if not label:
+        raise FacnetError(f"{where}: no label.")
+    if label != AMBIGUOUS and label not in video.labels:
+        video.labels.append(label)
     if not row["start"] and not row["end"] and label != AMBIGUOUS:
         video.timed = False
         return
@@ -278,7 +323,7 @@ def _seconds(text: str, name: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise FacnetError(f"{where}: {name} is {text[:40]!r}, not a number of seconds.")
+        raise FacnetError(f"{where}: {name} is {text[:40]!r}, not a number of seconds like 12.4.")
     return value
 
 
@@ -287,7 +332,8 @@ def _check_times(
 ) -> None:
     """Refuse segments that lie on another grid than the features."""
     count, late = 0, []
-    for name, video in videos.items():
+    for name in lengths:
+        video = videos[name]
         reach = lengths[name] * seconds + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
         count += len(video.segments)
         late += [(row, name, end) for row, _, _, end in video.segments if end > reach]
@@ -302,14 +348,16 @@ def _check_times(
 # -------------------------------------------------------------------------------------- the split
 
 
-def _split(videos: dict[str, Video], path: Path, share: float, seed: int) -> str:
-    """Fill in the subsets where none are given; says how."""
+def _split(
+    videos: dict[str, Video], path: Path, share: float, seed: int, faults: list[str]
+) -> str:
+    """Fill in the subsets where none are given, if there are no faults; says how."""
     if any(video.subset for video in videos.values()):
-        for name, video in videos.items():
-            if not video.subset:
-                raise FacnetError(
-                    f"{path}, row {video.row}, {name}: no subset, but other videos have one.")
+        faults += [f"{path}, row {video.row}, {name}: no subset, but other videos have one."
+                   for name, video in videos.items() if not video.subset]
         return f"as {path.name} gives it"
+    if faults:
+        return ""
     candidates = sorted(name for name, video in videos.items() if video.timed) or sorted(videos)
     wanted = max(1, round(share * len(videos)))
     left = Counter(label for video in videos.values() for label in video.labels)
@@ -328,6 +376,11 @@ def _split(videos: dict[str, Video], path: Path, share: float, seed: int) -> str
     fewer = "" if len(test) == wanted else f" ({wanted} were wanted)"
     return (f"by video with seed {seed}: {len(test)} of {len(videos)} to test{fewer}, each label"
             " kept in a video to train on")
+
+
+def _shown(videos: dict[str, Video], classes: list[str]) -> str:
+    counts = Counter(label for video in videos.values() for label in video.labels)
+    return ", ".join(f"{label} {counts[label]}" for label in classes)
 
 
 def _counts(videos: dict[str, Video]) -> list[str]:

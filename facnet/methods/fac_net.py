@@ -77,6 +77,14 @@ def sequence(scores: Scores, config: LocalizationConfig) -> np.ndarray:
     return sequences(scores, replace(config, upsampling=1))[0]
 
 
+def thresholds(
+    sequence: np.ndarray, columns: int, config: LocalizationConfig
+) -> tuple[float, ...]:
+    """Multiples of the uniform probability, or parts of the sequence's own range."""
+    scale = columns if config.threshold_rule == "uniform" else 1
+    return tuple(threshold / scale for threshold in config.thresholds)
+
+
 def localize_stream(
     scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
     config: LocalizationConfig,
@@ -106,5 +114,5 @@ def other_rule(config: LocalizationConfig) -> LocalizationConfig:
 METHOD = Method(
     name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
     predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
-    frame_logits=frame_logits, other_rule=other_rule,
+    thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule,
 )

@@ -13,12 +13,17 @@ from facnet.config import CommonTraining, Experiment
 from facnet.datasets import Dataset
 from facnet.localization import Scores, softmax
 
-__all__ = ["Method", "shuffled"]
+__all__ = ["Method", "given_thresholds", "shuffled"]
 
 
 def shuffled(labels: Tensor, config: CommonTraining) -> Iterable[Tensor]:
     """Mini-batches of an epoch: every video once, in random order."""
     return torch.randperm(len(labels)).split(config.batch_size)
+
+
+def given_thresholds(sequence: np.ndarray, columns: int, config: Any) -> tuple[float, ...]:
+    """Those of the configuration, whatever the sequence is."""
+    return config.thresholds
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Method:
         foreground [N] or None, embedding [N, D].
     sequence : callable
         (Scores, localization config) to [N, K]: what is thresholded, at a sample a snippet.
+    thresholds : callable
+        (a class's sequence in one video [T], K, localization config) to the values that it is
+        compared with.
     localize : callable
         (Scores by stream, stream, classes, snippet_seconds, localization config) to the detections
         of that stream's model.
@@ -70,6 +78,7 @@ class Method:
     sequence: Callable[[Scores, Any], np.ndarray]
     localize: Callable[[dict[str, Scores], str, tuple[str, ...], float, Any], pd.DataFrame]
     fuse: Callable[[dict[str, pd.DataFrame], float, Any], pd.DataFrame]
+    thresholds: Callable[[np.ndarray, int, Any], tuple[float, ...]] = given_thresholds
     batches: Callable[[Tensor, Any], Iterable[Tensor]] = shuffled
     snippet_probability: Callable[[np.ndarray], np.ndarray] = softmax
     frame_logits: Callable[[nn.Module, Any], Tensor] | None = None

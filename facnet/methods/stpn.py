@@ -194,6 +194,11 @@ def sequence(scores: Scores, config: Localization) -> np.ndarray:
     return scores.foreground[:, None] * sigmoid(scores.activation)
 
 
+def thresholds(sequence: np.ndarray, columns: int, config: Localization) -> tuple[float]:
+    """One for all."""
+    return (config.threshold,)
+
+
 def localize(
     scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
     config: Localization,
@@ -224,5 +229,5 @@ METHOD = Method(
             EMBEDDING, training=replace(EMBEDDING.training, lambda_cw=0.05)),
     },
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse, snippet_probability=sigmoid,
+    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid,
 )

@@ -227,6 +227,12 @@ def sequence(scores: Scores, config: Localization) -> np.ndarray:
     return scores.activation
 
 
+def thresholds(sequence: np.ndarray, columns: int, config: Localization) -> tuple[float]:
+    """A part of the way from the smallest to the largest score of the video and class."""
+    low, high = sequence.min(), sequence.max()
+    return (low + config.threshold_factor * (high - low),)
+
+
 def localize(
     scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
     config: Localization,
@@ -256,5 +262,5 @@ METHOD = Method(
     recipes={"W-TALC": HOST,
              "W-TALC + CW": replace(HOST, training=replace(HOST.training, lambda_cw=0.1))},
     joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse, batches=batches,
+    thresholds=thresholds, localize=localize, fuse=fuse, batches=batches,
 )

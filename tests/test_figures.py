@@ -1,0 +1,282 @@
+"""One video over time: its scores, their thresholds, what was found and what is there."""
+
+from itertools import combinations
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import facnet, fails
+
+from facnet import figures
+from facnet.config import Experiment
+from facnet.datasets import Dataset, load
+from facnet.datasets.files import read_detections
+from facnet.experiments import detect
+from facnet.localization import Scores, propose
+from facnet.methods import METHODS, method_of, preset
+
+matplotlib.use("Agg")
+CLASSES, SECONDS = ("dive", "jump", "swim"), 0.64
+INSTANCE = ["video", "label", "start", "end"]
+DETECTION = [*INSTANCE, "score"]
+NONE = pd.DataFrame(columns=DETECTION)
+
+
+@pytest.fixture(autouse=True)
+def style():
+    figures.use_style()
+    yield
+    plt.close("all")
+
+
+def dataset(videos: dict[str, tuple[int, tuple[str, ...]]], instances=(), ignored=()) -> Dataset:
+    """Videos by name: snippets and labels."""
+    rows = [(name, "test", n * SECONDS, labels) for name, (n, labels) in videos.items()]
+    return Dataset("mine", CLASSES, ("flow",), SECONDS,
+                   pd.DataFrame(rows, columns=["video", "subset", "duration", "labels"]),
+                   pd.DataFrame(instances, columns=INSTANCE),
+                   pd.DataFrame(ignored, columns=["video", "start", "end"]), lambda *_: None)
+
+
+def scores_of(data: Dataset, columns: int = 4, foreground: bool = True) -> Scores:
+    """Scores in which the first label of each video is sure and its instances stand out."""
+    rng = np.random.default_rng(0)
+    lengths = (data.videos.duration / SECONDS).round().astype(int)
+    offsets = np.concatenate([[0], lengths.cumsum()])
+    activation = rng.normal(0, 0.5, (offsets[-1], columns))
+    for video, label, start, end in data.instances.itertuples(index=False):
+        v = data.videos.video.tolist().index(video)
+        first, last = (offsets[v] + int(time / SECONDS) for time in (start, end))
+        activation[first:last + 1, CLASSES.index(label)] += 2
+    probability = np.full((len(lengths), columns), 0.05)
+    for v, labels in enumerate(data.videos.labels):
+        probability[v, [CLASSES.index(label) for label in labels]] = 0.6
+    return Scores(tuple(data.videos.video), offsets, probability, activation,
+                  rng.normal(0, 1, offsets[-1]) if foreground else None, np.zeros((offsets[-1], 0)))
+
+
+@pytest.fixture
+def data():
+    return dataset({"a": (100, ("dive",)), "b": (50, ("jump", "dive"))},
+                   [("a", "dive", 6.4, 12.8), ("a", "dive", 32.0, 40.0), ("b", "jump", 3.2, 9.6)])
+
+
+def labels_of(axes) -> list[str]:
+    return [text.get_text() for text in axes.get_yticklabels()]
+
+
+def bars(axes, kind: str) -> list[tuple[float, float, float]]:
+    """Start, end and lower edge of each bar of a kind, as drawn."""
+    found = []
+    for collection in axes.collections:
+        if (collection.get_gid() or "").startswith(kind):
+            for path in collection.get_paths():
+                box = path.get_extents()
+                found.append((box.x0, box.x1, box.y0))
+    return found
+
+
+def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(data):
+    scores = scores_of(data)
+    found = pd.DataFrame([("a", "dive", 6.4, 12.0, 0.9), ("a", "dive", 50.0, 52.0, 0.1),
+                          ("a", "jump", 1.0, 2.0, 0.3), ("b", "dive", 1.0, 2.0, 0.3)],
+                         columns=DETECTION)
+    figure = figures.timeline(data, scores, {"a": ["dive"]}, found)
+    foreground, sequence, lanes = figure.axes
+    for axes in figure.axes:
+        assert axes.get_xlim() == (0, 100 * SECONDS)
+    assert lanes.get_xlabel() == "time (s)" and foreground.get_title("left") == "a"
+    assert sequence.get_title("left") == "dive, probability 0.60"
+    rows = scores.rows("a")
+    np.testing.assert_array_equal(foreground.patches[0].get_data().values, scores.foreground[rows])
+    expected = METHODS["FAC-Net"].sequence(scores, Experiment().localization)[rows, 0]
+    np.testing.assert_array_equal(sequence.patches[0].get_data().values, expected)
+    assert sequence.patches[0].get_data().edges[1] == SECONDS
+    assert labels_of(lanes) == ["ground truth", "detections"]
+    assert [bar[:2] for bar in bars(lanes, "detections of dive")] == [(6.4, 12.0), (50.0, 52.0)]
+    assert [bar[:2] for bar in bars(lanes, "ground truth")] == [(6.4, 12.8), (32.0, 40.0)]
+    assert not bars(lanes, "detections of jump")
+
+
+@pytest.mark.parametrize("name", ["released", "paper", "STPN", "BM", "W-TALC", "UM"])
+def test_every_detection_rises_above_a_threshold_that_is_drawn(data, name):
+    experiment = preset(name)
+    scores = scores_of(data, 4 if name in ("released", "paper", "BM") else 3, name != "W-TALC")
+    found = detect({"flow": scores}, data, experiment)
+    figure = figures.timeline(data, scores, {"a": ["dive"]}, found, experiment)
+    assert len(figure.axes) == (2 if name == "W-TALC" else 3)
+    sequence, lanes = figure.axes[-2:]
+    lowest = min(line.get_ydata()[0] for line in sequence.lines)
+    values = sequence.patches[0].get_data().values
+    shown = bars(lanes, "detections of dive")
+    own = found[(found.video == "a") & (found.label == "dive")]
+    assert len(shown) == len(own) > 0
+    for start, end, _ in shown:
+        inside = values[int(start / SECONDS):int(np.ceil(end / SECONDS))]
+        # Interpolation between snippets may start a run in the snippet before.
+        assert inside.max() >= lowest - 0.02, (start, end)
+
+
+def test_thresholds_are_those_of_the_method(data):
+    scores = scores_of(data)
+    values = scores.activation[:, 0]
+    uniform, own_range, w_talc = (preset(name) for name in ("released", "paper", "W-TALC"))
+    for experiment, columns, expected in (
+        (uniform, 4, [t / 4 for t in uniform.localization.thresholds]),
+        (own_range, 4, list(own_range.localization.thresholds)),
+        (w_talc, 3, [values.min() + w_talc.localization.threshold_factor * np.ptp(values)]),
+        (preset("STPN"), 3, [0.05]),
+    ):
+        got = method_of(experiment).thresholds(values, columns, experiment.localization)
+        assert list(got) == pytest.approx(expected)
+
+
+def test_of_detections_that_overlap_the_best_is_nearest_to_the_truth_and_darkest(data):
+    found = pd.DataFrame([("a", "dive", 1.0, 9.0, 0.2), ("a", "dive", 8.0, 20.0, 0.9),
+                          ("a", "dive", 30.0, 31.0, 0.1), ("a", "dive", 2.0, 10.0, 0.5)],
+                         columns=DETECTION)
+    lanes = figures.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
+    shown = bars(lanes, "detection")
+    assert [bar[0] for bar in shown] == [8.0, 2.0, 1.0, 30.0]  # by score
+    heights = [bar[2] for bar in shown]
+    assert heights[0] < heights[1] < heights[2] and heights[3] == heights[0]
+    for (a, b, low), (c, d, other) in combinations(shown, 2):
+        assert low != other or b <= c or d <= a
+    (drawn,) = (c for c in lanes.collections if c.get_gid() == "detections of dive")
+    shades = drawn.get_facecolor()[:, :3].sum(1)
+    assert len(shades) == 4 and (np.diff(shades) > 0).all()
+
+
+def test_where_only_labels_are_known_no_ground_truth_is_claimed():
+    data = dataset({"a": (40, ("dive",))}, [("elsewhere", "dive", 1, 2)])
+    assert figures.shown_classes(data, "a", NONE) == ["dive"]
+    figure = figures.timeline(data, scores_of(dataset({"a": (40, ("dive",))})),
+                              {"a": ["dive", "jump"]}, NONE)
+    known = labels_of(figure.axes[4])
+    assert labels_of(figure.axes[2]) == ["detections"]
+    assert known == ["ground truth", "detections"]  # that it shows no jump is known
+
+
+def test_classes_are_those_that_are_there_and_then_those_found_the_best_first(data):
+    found = pd.DataFrame([("b", "swim", 1.0, 2.0, 0.2), ("b", "dive", 1.0, 2.0, 0.9),
+                          ("a", "swim", 1.0, 2.0, 0.2), ("a", "jump", 1.0, 2.0, 0.4)],
+                         columns=DETECTION)
+    assert figures.shown_classes(data, "a", found) == ["dive", "jump", "swim"]
+    assert figures.shown_classes(data, "b", found) == ["jump", "dive", "swim"]
+    assert figures.shown_classes(dataset({"c": (9, ())}), "c", NONE) == []
+
+
+def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
+    figure = figures.timeline(
+        data, scores_of(data), {"a": ["dive"], "b": ["jump", "dive"]}, NONE)
+    left, right = ([axes for axes in figure.axes if axes.get_subplotspec().colspan.start == c]
+                   for c in (0, 1))
+    assert (len(left), len(right)) == (3, 5)
+    assert {axes.get_xlim()[1] for axes in left} == {100 * SECONDS}
+    assert {axes.get_xlim()[1] for axes in right} == {50 * SECONDS}
+    assert left[-1].get_xlabel() == right[-1].get_xlabel() == "time (s)"
+
+
+def test_proposals_and_ambiguous_intervals_are_shown_where_there_are_any(data):
+    scores, config = scores_of(data), Experiment().localization
+    found = propose(scores, CLASSES, SECONDS, config)
+    figure = figures.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
+    assert labels_of(figure.axes[-1]) == ["ground truth", "detections", "proposals"]
+    own = found[(found.video == "a") & (found.label == "dive")]
+    assert len(bars(figure.axes[-1], "proposals")) == len(own) > 0
+    ambiguous = dataset({"a": (100, ("dive",))}, data.instances[:2], [("a", 50.0, 60.0)])
+    for one, expected in ((data, False), (ambiguous, True)):
+        legend = figures.timeline(one, scores, {"a": ["dive"]}, NONE).legends[0]
+        words = [text.get_text() for text in legend.get_texts()]
+        assert ("ambiguous, not evaluated" in words) == expected
+
+
+@pytest.mark.parametrize("snippets, name", [
+    (3, "short"), (5625, "an hour"), (100, "long " * 40), (100, "$x_{"), (1, "one snippet")])
+def test_no_text_lies_on_another(snippets, name):
+    length = snippets * SECONDS
+    data = dataset({name: (snippets, ("dive", "jump")), "other": (70, ("swim",))},
+                   [(name, "dive", length * 0.2, length * 0.4)])
+    scores = scores_of(data)
+    found = detect({"flow": scores}, data)
+    for examples in ({name: ["dive", "jump"]}, {name: ["dive"], "other": ["swim"]}):
+        figure = figures.timeline(data, scores, examples, found)
+        figure.canvas.draw()
+        boxes = {text: text.get_window_extent() for text in texts_of(figure)}
+        assert len(boxes) > 10
+        for (a, first), (b, second) in combinations(boxes.items(), 2):
+            assert not first.overlaps(second), (a.get_text(), b.get_text())
+
+
+def texts_of(figure) -> list:
+    """What is written in a figure; ticks outside or between axes are not."""
+    texts = figure.findobj(matplotlib.text.Text)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            hidden = [tick.label1 for tick in axis.get_major_ticks()
+                      if not low <= tick.get_loc() <= high or not tick.label1.get_visible()]
+            texts = [text for text in texts if text not in hidden]
+    return [text for text in texts if text.get_text().strip() and text.get_window_extent().x1 > 1]
+
+
+def test_the_same_figure_gives_the_same_file(data, tmp_path):
+    for kind in figures.FORMATS:
+        written = []
+        for i in range(2):
+            figure = figures.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+            figures.write_figure(figure, tmp_path / f"{i}{kind}")
+            written.append((tmp_path / f"{i}{kind}").read_bytes())
+        assert written[0] == written[1] and len(written[0]) > 1000
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    facnet("train", "--profile", "smoke", "--out", folder)
+    facnet("localize", folder, "--profile", "smoke", "--out", folder / "d.json")
+    return folder
+
+
+def test_the_command_draws_what_localize_finds(trained, tmp_path):
+    found = read_detections(trained / "d.json")
+    video, label = figures.example_video(load("synthetic", "smoke"), "HammerThrow")
+    text = facnet("draw", trained, "--profile", "smoke", "--video", video, "--label", label,
+                  "--out", tmp_path / "a.svg")
+    own = found[(found.video == video) & (found.label == label)]
+    assert f"{video}, scores of flow, {len(own)} detections of {label}" in text
+    picture = (tmp_path / "a.svg").read_text()
+    drawn = picture.partition(f'<g id="detections of {label}"')[2].partition("</g>")[0]
+    assert drawn.count("<path") == len(own) > 0
+    for words in (video, "detections", "ground truth", "time (s)", "threshold"):
+        assert f"<!-- {words} -->" in picture, words
+    facnet("draw", trained, "--profile", "smoke", "--video", video, "--stream", "rgb",
+           "--out", tmp_path / "b.PNG")
+    assert (tmp_path / "b.PNG").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_method_without_foreground_scores_is_drawn_too(tmp_path):
+    facnet("train", "--profile", "smoke", "--preset", "W-TALC", "--set", "training.epochs=2",
+           "--out", tmp_path / "run")
+    text = facnet("draw", tmp_path / "run", "--profile", "smoke", "--video", "synthetic_test_0001",
+                  "--out", tmp_path / "a.pdf")
+    assert "scores of rgb+flow" in text and (tmp_path / "a.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--video", "synthetic_tst_0001"], "synthetic_tst_0001: there is none. Did you mean 'synth"),
+    (["--video", "x"], "--video x: there is none. There are "),
+    (["--label", "HamerThrow"], "--label HamerThrow: there is none. Did you mean 'HammerThrow'?"),
+    (["--stream", "depth"], "--stream depth: there is none. Choose from: flow, rgb."),
+    (["--out", "a.jpg"], "--out a.jpg: must end in .svg, .pdf, .png."),
+    (["--out", "a"], "--out a: must end in .svg, .pdf, .png."),
+    (["--out", "absent/a.svg"], "absent/a.svg: No such file or directory"),
+])
+def test_mistakes_in_drawing_are_one_line(trained, tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    error = fails(capsys, "draw", trained, "--profile", "smoke", "--video", "synthetic_test_0001",
+                  "--out", "a.svg", *options)
+    assert message in error and error.startswith("facnet: ") and "\n" not in error
+    assert not list(tmp_path.iterdir())
