@@ -37,8 +37,6 @@ class Scores:
     foreground : ndarray [N] or None
         What a method has for a snippet's foreground: FAC-Net's S_f of equation 8, the attention
         of STPN and BM, the length of UM's features. W-TALC has nothing of the kind.
-    embedding : ndarray [N, D]
-        What the classifier sees; FAC-Net's X_e.
     """
 
     videos: tuple[str, ...]
@@ -46,7 +44,6 @@ class Scores:
     probability: np.ndarray
     activation: np.ndarray
     foreground: np.ndarray | None
-    embedding: np.ndarray
 
     def rows(self, video: str) -> slice:
         """The rows of a video's snippets."""
