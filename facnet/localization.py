@@ -4,6 +4,7 @@
 other methods' too.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,16 @@ from facnet.config import LocalizationConfig
 
 __all__ = [
     "Kept", "Runs", "Scores", "detections_of", "fuse", "keep", "kept_classes", "localize",
-    "mean_between", "nms", "outer_inner", "propose", "running_sums", "sequences", "softmax",
-    "suppress", "upsample",
+    "mean_between", "nms", "outer_inner", "parts", "propose", "running_sums", "sequences",
+    "softmax", "suppress", "upsample",
 ]
 
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
 COLUMNS = ["video", "label", "start", "end", "score"]
+# Samples times columns that are localised at a time, 8 bytes each and several times over. All of
+# THUMOS14 at 16 samples a snippet is less; ActivityNet's validation videos are five times as much
+# at 1.
+LARGEST_PART = 2**25
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,23 @@ class Scores:
         """The rows of a video's snippets."""
         v = self.videos.index(video)
         return slice(self.offsets[v], self.offsets[v + 1])
+
+    def part(self, first: int, last: int) -> "Scores":
+        """Those of videos number `first` to `last`, exclusive."""
+        rows = slice(self.offsets[first], self.offsets[last])
+        return Scores(
+            self.videos[first:last], self.offsets[first : last + 1] - self.offsets[first],
+            self.probability[first:last], self.activation[rows],
+            None if self.foreground is None else self.foreground[rows])
+
+
+def parts(scores: dict[str, Scores], upsampling: int = 1) -> Iterator[dict[str, Scores]]:
+    """Scores by stream, some videos at a time, which bounds the memory of what they become."""
+    one = next(iter(scores.values()))
+    number = one.offsets[1:] * upsampling * one.activation.shape[1] // LARGEST_PART
+    bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(one.videos)]
+    for first, last in zip(bounds, bounds[1:]):
+        yield {stream: own.part(first, last) for stream, own in scores.items()}
 
 
 @dataclass(frozen=True)
