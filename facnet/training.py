@@ -236,6 +236,7 @@ def predict(
             x, lengths = pack(_features(dataset, stream, names, model.input_width), device)
             values = method.predictions(model(x, lengths), experiment.training)
             parts.append([lengths.numpy(), *(v if v is None else v.cpu().numpy() for v in values)])
+            del x, values  # as in `fit`
     lengths, *arrays = (None if column[0] is None else np.concatenate(column)
                         for column in zip(*parts))
     useless = ~np.isfinite(arrays[0]).all(1)
@@ -287,11 +288,14 @@ def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
 
 
 def _groups(dataset: Dataset, stream: str, videos: tuple[str, ...]) -> list[list[str]]:
-    """Videos in groups of some 8,000 snippets, which bounds the memory of a forward pass."""
+    """Videos in groups of some 8,000 snippets, which bounds the memory of a forward pass.
+
+    Of short videos 128 at most: each takes an open file, and a row for each class.
+    """
     groups, room = [], 0
     for video in videos:
         snippets = len(dataset.features(stream, video))
-        if snippets > room or not groups:
+        if snippets > room or not groups or len(groups[-1]) == 128:
             groups.append([])
             room = 8192
         groups[-1].append(video)

@@ -61,7 +61,7 @@ def import_activitynet(
         If a file is unreadable or malformed, or if the container would have errors by
         :func:`facnet.datasets.check.check_folder`. Nothing is left of it then.
     """
-    features, out = Path(features), Path(out)
+    features, annotations, out = Path(features), Path(annotations), Path(out)
     refuse_existing(out)  # before anything is read
     truth = read_annotations(annotations)
     subsets = set(truth.videos.subset)
@@ -76,17 +76,22 @@ def import_activitynet(
     for video in truth.videos.video:
         check_name(video, annotations)
 
+    found = find_features(features, _video_of(truth))
+    missed = {"kept": [], "left out": []}
+    videos = _with_features(features, found, truth, missed)
+    videos, classes = _of_taught_classes(videos, truth, missed)
+    for subset, use in ((TRAIN, "train"), (TEST, "test")):
+        if not (videos.subset == subset).any():
+            raise FacnetError(f"{features}: no features of a {subset} video to {use} on.")
+
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        found = find_features(features, _video_of(truth))
-        videos = _with_features(features, found, truth, report)
-        videos, classes = _of_taught_classes(videos, truth, report)
-        for subset, use in ((TRAIN, "train"), (TEST, "test")):
-            if not (videos.subset == subset).any():
-                raise FacnetError(f"{features}: no features of a {subset} video to {use} on.")
+        report |= missed
         lengths, widths = _place(found, videos, folder, report)
         return _annotations(truth, videos, classes, lengths, widths, snippet_seconds, report)
 
-    return write_container(features, out, write)
+    links = {out / "features" / place / f"{video}.npy": file
+             for video in videos.video for place, file in found[video].items()}
+    return write_container(features, out, write, {out / "annotations.json": annotations, **links})
 
 
 def _video_of(truth: Annotations) -> Callable[[str], str]:

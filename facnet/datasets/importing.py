@@ -89,10 +89,10 @@ def refuse_faults(source: Path, checked: Report, names: dict[Path, Path]) -> lis
             line = line.replace(str(before), str(after))
         return line
 
-    errors = [renamed(line) for line in checked.errors]
-    if errors:
+    if errors := checked.errors:
         more = f" And {len(errors) - 5} more." if len(errors) > 5 else ""
-        raise FacnetError(f"{source}: not imported. {' '.join(errors[:5])}{more}")
+        raise FacnetError(
+            f"{source}: not imported. {' '.join(map(renamed, errors[:5]))}{more}")
     return [renamed(line) for line in checked.oddities]
 
 
