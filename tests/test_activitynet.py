@@ -395,6 +395,13 @@ def test_memory_does_not_grow_with_the_number_of_videos(tmp_path):
     assert peaks[1] - peaks[0] < 0.1 * (sizes[1] - sizes[0])
 
 
+def test_the_counts_in_the_data_page_are_counted_again(reference):
+    from count_activitynet import README, count, page
+
+    truth = reference / "data/activitynet13/activity_net.v1-3.subset.json"
+    assert page(count(truth)) == README.read_text(encoding="utf-8")
+
+
 def test_the_real_annotations_run_from_import_to_a_number(reference, tmp_path):
     """Random features of the true lengths, a few columns wide: every step of the command line."""
     truth = reference / "data/activitynet13/activity_net.v1-3.subset.json"
