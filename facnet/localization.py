@@ -20,10 +20,9 @@ __all__ = [
 
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
 COLUMNS = ["video", "label", "start", "end", "score"]
-# Samples times columns that are localised at a time, 8 bytes each and several times over. All of
-# THUMOS14 at 16 samples a snippet is less; ActivityNet's validation videos are five times as much
-# at 1.
-LARGEST_PART = 2**25
+# Samples times columns that are localised at a time, 8 bytes each and several times over: all of
+# THUMOS14 at a sample a snippet is less, and ActivityNet's validation videos are 20 times as much.
+LARGEST_PART = 2**23
 
 
 @dataclass(frozen=True)
