@@ -415,6 +415,34 @@ def shrec21(source, out):
     click.echo(f"{out}: imported; the report is in {out / 'import_report.txt'}")
 
 
+@import_data.command()
+@click.option(
+    "--features", type=PATH, required=True, metavar="DIR",
+    help="A folder of VIDEO.npy or v_VIDEO.npy to any depth, joint or below rgb/ and flow/. Stays"
+    " where it is.",
+)
+@click.option(
+    "--annotations", type=PATH, required=True, metavar="FILE.json",
+    help="The official activity_net.v1-3.min.json.",
+)
+@click.option(
+    "--snippet-seconds", default=0.64, show_default=True,
+    help="Seconds between two snippets: 16 frames at 25 fps.",
+)
+@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/activitynet.")
+def activitynet(features, annotations, snippet_seconds, out):
+    """Import ActivityNet-1.3: write OUT whole or not at all, and report what was done.
+
+    Nothing is copied: OUT/features holds a link to each file that is used. Videos without features
+    are left out.
+    """
+    from facnet.datasets.activitynet import import_activitynet
+    from facnet.datasets.importing import shortened
+
+    click.echo(shortened(import_activitynet(features, annotations, out, snippet_seconds)))
+    click.echo(f"{out}: imported; the whole report is in {out / 'import_report.txt'}")
+
+
 @cli.group()
 def checkpoint():
     """Work with trained models."""

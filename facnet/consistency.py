@@ -47,12 +47,13 @@ def consistency(
 
     rows = []
     labels = dataset.labels(scores.videos)
-    probability = method_of(experiment).snippet_probability(scores.activation)
+    probability = method_of(experiment).snippet_probability
     for column, label in enumerate(dataset.classes):
-        selection, of_class = _selection(scores, column), probability[:, column]
+        selection = _selection(scores, column)
         for v in np.flatnonzero(labels[:, column]):
             own = slice(scores.offsets[v], scores.offsets[v + 1])
-            pair = np.stack([selection[own], of_class[own]]).astype(np.float64)
+            of_class = probability(scores.activation[own])[:, column]
+            pair = np.stack([selection[own], of_class]).astype(np.float64)
             ranks = np.stack([rankdata(one) for one in pair])
             ranks -= ranks.mean(1, keepdims=True)
             norm = np.sqrt((ranks**2).sum(1).prod())

@@ -29,7 +29,7 @@ from facnet.evaluation import (
     Evaluation, average_precision, classification_mean_ap, drop_ignored, evaluate, rules_of,
     untimed,
 )
-from facnet.localization import Scores
+from facnet.localization import Scores, parts
 from facnet.methods import method_of
 from facnet.training import fit, frame_labels, predict, training_videos
 
@@ -82,12 +82,22 @@ def detect(
     _check_lengths(scores, dataset)
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
-    streams = {stream: method.localize(scores, stream, dataset.classes, seconds, config)
-               for stream in scores}
+    found = {stream: [] for stream in scores}
+    for part in parts(scores, getattr(config, "upsampling", 1)):
+        for stream in scores:
+            found[stream].append(
+                method.localize(part, stream, dataset.classes, seconds, config))
+    streams = {stream: _one_below_the_other(frames) for stream, frames in found.items()}
     if rules_of(protocol or dataset.protocol).ignored == "dropped":
-        streams = {stream: drop_ignored(found, dataset.ignored, seconds)
-                   for stream, found in streams.items()}
+        streams = {stream: drop_ignored(frame, dataset.ignored, seconds)
+                   for stream, frame in streams.items()}
     return method.fuse(streams, seconds, config)
+
+
+def _one_below_the_other(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Empty ones have no say in the columns' types."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled or frames[:1], ignore_index=True)
 
 
 def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
@@ -178,13 +188,14 @@ def separation(scores: Scores, dataset: Dataset, experiment: Experiment = Experi
     mean over all such pairs. Chance is .5. Below it the stream has *collapsed*: it takes
     background for action.
     """
-    sequence = method_of(experiment).sequence(scores, experiment.localization)
-    areas = []
-    for video in scores.videos:
-        rows = scores.rows(video)
-        shown = frame_labels(dataset, video, rows.stop - rows.start)
-        areas += [_roc_area(sequence[rows, c], shown[:, c])
-                  for c in np.flatnonzero(shown.any(0) & ~shown.all(0))]
+    method, areas = method_of(experiment), []
+    for part in parts({"": scores}):
+        sequence = method.sequence(part[""], experiment.localization)
+        for video in part[""].videos:
+            rows = part[""].rows(video)
+            shown = frame_labels(dataset, video, rows.stop - rows.start)
+            areas += [_roc_area(sequence[rows, c], shown[:, c])
+                      for c in np.flatnonzero(shown.any(0) & ~shown.all(0))]
     return float(np.mean(areas)) if areas else float("nan")
 
 

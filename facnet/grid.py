@@ -81,8 +81,7 @@ def perfect_scores(dataset: Dataset, subset: str = "test") -> Scores:
     snippets = np.concatenate(shown)
     foreground = snippets.any(1)
     activation = APART * np.column_stack([snippets, ~foreground])
-    return Scores(videos, offsets, present, activation, APART * foreground,
-                  np.empty((len(snippets), 0)))
+    return Scores(videos, offsets, present, activation, APART * foreground)
 
 
 def grid_ceiling(

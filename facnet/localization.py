@@ -4,6 +4,7 @@
 other methods' too.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,15 @@ from facnet.config import LocalizationConfig
 
 __all__ = [
     "Kept", "Runs", "Scores", "detections_of", "fuse", "keep", "kept_classes", "localize",
-    "mean_between", "nms", "outer_inner", "propose", "running_sums", "sequences", "softmax",
-    "suppress", "upsample",
+    "mean_between", "nms", "outer_inner", "parts", "propose", "running_sums", "sequences",
+    "softmax", "suppress", "upsample",
 ]
 
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
 COLUMNS = ["video", "label", "start", "end", "score"]
+# Samples times columns that are localised at a time, 8 bytes each and several times over: all of
+# THUMOS14 at a sample a snippet is less, and ActivityNet's validation videos are 20 times as much.
+LARGEST_PART = 2**23
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,6 @@ class Scores:
     foreground : ndarray [N] or None
         What a method has for a snippet's foreground: FAC-Net's S_f of equation 8, the attention
         of STPN and BM, the length of UM's features. W-TALC has nothing of the kind.
-    embedding : ndarray [N, D]
-        What the classifier sees; FAC-Net's X_e.
     """
 
     videos: tuple[str, ...]
@@ -46,12 +48,28 @@ class Scores:
     probability: np.ndarray
     activation: np.ndarray
     foreground: np.ndarray | None
-    embedding: np.ndarray
 
     def rows(self, video: str) -> slice:
         """The rows of a video's snippets."""
         v = self.videos.index(video)
         return slice(self.offsets[v], self.offsets[v + 1])
+
+    def part(self, first: int, last: int) -> "Scores":
+        """Those of videos number `first` to `last`, exclusive."""
+        rows = slice(self.offsets[first], self.offsets[last])
+        return Scores(
+            self.videos[first:last], self.offsets[first : last + 1] - self.offsets[first],
+            self.probability[first:last], self.activation[rows],
+            None if self.foreground is None else self.foreground[rows])
+
+
+def parts(scores: dict[str, Scores], upsampling: int = 1) -> Iterator[dict[str, Scores]]:
+    """Scores by stream, some videos at a time, which bounds the memory of what they become."""
+    one = next(iter(scores.values()))
+    number = one.offsets[1:] * upsampling * one.activation.shape[1] // LARGEST_PART
+    bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(one.videos)]
+    for first, last in zip(bounds, bounds[1:]):
+        yield {stream: own.part(first, last) for stream, own in scores.items()}
 
 
 @dataclass(frozen=True)

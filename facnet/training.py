@@ -1,6 +1,7 @@
 """Fit a method's models on video-level labels, one a stream or one on all (section 3.6)."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -222,20 +223,29 @@ def predict(
         If a video's features are not numbers, or not as many a snippet as the model takes.
     """
     method = method_of(experiment)
-    parts = []
+    counts = [len(dataset.features(stream, video)) for video in videos]
+    offsets, arrays = np.concatenate([[0], np.cumsum(counts)]), None
     with torch.inference_mode():
-        for names in _groups(dataset, stream, videos):
+        for first, last in _groups(counts):
+            names = videos[first:last]
             x, lengths = pack(_features(dataset, stream, names, model.input_width), device)
-            values = method.predictions(model(x, lengths), experiment.training)
-            parts.append([lengths.numpy(), *(v if v is None else v.cpu().numpy() for v in values)])
-    lengths, *arrays = (None if column[0] is None else np.concatenate(column)
-                        for column in zip(*parts))
+            values = [v if v is None else v.cpu().numpy() for v in
+                      method.predictions(model(x, lengths), experiment.training)]
+            if arrays is None:  # what comes out is large, too: it goes where it stays at once
+                sizes = (len(videos), offsets[-1], offsets[-1])
+                arrays = [v if v is None else np.empty((size, *v.shape[1:]), v.dtype)
+                          for v, size in zip(values, sizes)]
+            snippets = slice(offsets[first], offsets[last])
+            for array, v, rows in zip(arrays, values, (slice(first, last), snippets, snippets)):
+                if v is not None:
+                    array[rows] = v
+            del x, values, v  # as in `fit`
     useless = ~np.isfinite(arrays[0]).all(1)
     if useless.any():
         raise FacnetError(
             f"{dataset.name}, {stream}, {videos[useless.argmax()]}: the scores are not numbers;"
             " check the features for NaN with `facnet data check`.")
-    return Scores(tuple(videos), np.concatenate([[0], np.cumsum(lengths)]), *arrays)
+    return Scores(tuple(videos), offsets, *arrays)
 
 
 def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
@@ -278,14 +288,15 @@ def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
     return sums / lengths.to(shown.device)
 
 
-def _groups(dataset: Dataset, stream: str, videos: tuple[str, ...]) -> list[list[str]]:
-    """Videos in groups of some 8,000 snippets, which bounds the memory of a forward pass."""
-    groups, room = [], 0
-    for video in videos:
-        snippets = len(dataset.features(stream, video))
-        if snippets > room or not groups:
-            groups.append([])
-            room = 8192
-        groups[-1].append(video)
-        room -= snippets
-    return groups
+def _groups(counts: list[int]) -> Iterator[tuple[int, int]]:
+    """Videos first to last, exclusive, of some 8,000 snippets: that bounds the memory of a group.
+
+    Of short videos 128 at most: each takes an open file, and a row for each class.
+    """
+    first, snippets = 0, 0
+    for v, count in enumerate(counts):
+        if v > first and (snippets + count > 8192 or v - first == 128):
+            yield first, v
+            first, snippets = v, 0
+        snippets += count
+    yield first, len(counts)

@@ -53,7 +53,7 @@ def _by_length(instances: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def page(text: str) -> str:
     """The text of data/README.md with these counts."""
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)
-    return before + BEGIN + text + END + rest.split(END)[1]
+    return before + BEGIN + text + END + rest.split(END, 1)[1]
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import figures
-from facnet.config import Experiment, profile
+from facnet import figures, localization
+from facnet.config import Experiment, changed, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
 from facnet.experiments import (
-    detect, evaluate_test, provenance, run, run_seeds,
+    detect, evaluate_test, provenance, run, run_seeds, separation,
 )
-from facnet.localization import fuse, localize
+from facnet.localization import fuse, localize, parts
 from facnet.methods import preset
 
 matplotlib.use("Agg")
@@ -56,6 +56,23 @@ def test_ambiguous_detections_are_dropped_before_the_streams_are_fused(data, res
     streams = {s: localize(own, data.classes, seconds) for s, own in result.scores.items()}
     streams = {s: drop_ignored(d, ignored, seconds) for s, d in streams.items()}
     pd.testing.assert_frame_equal(got, fuse(streams, seconds))
+
+
+@pytest.mark.parametrize("recipe", ["released", "paper", "STPN", "BM", "W-TALC", "UM"])
+def test_a_part_of_the_videos_at_a_time_gives_the_same_detections(data, monkeypatch, recipe):
+    """So that the memory that localisation takes does not grow with the number of videos."""
+    experiment = changed(profile("smoke").apply(preset(recipe)), {"training.epochs": 2})
+    scores = run(data, experiment, progress=False).scores
+    whole = detect(scores, data, experiment)
+    areas = [separation(own, data, experiment) for own in scores.values()]
+    monkeypatch.setattr(localization, "LARGEST_PART", 1000)
+    assert len(list(parts(scores))) > 4
+    got = detect(scores, data, experiment)
+    order = ["video", "label", "start", "end"]
+    pd.testing.assert_frame_equal(
+        got.sort_values(order, ignore_index=True), whole.sort_values(order, ignore_index=True),
+        rtol=1e-9)
+    assert areas == [separation(own, data, experiment) for own in scores.values()]
 
 
 def test_only_the_released_protocol_drops_detections(data, result):

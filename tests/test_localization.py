@@ -24,9 +24,8 @@ def scores_of(probability, frames, offsets) -> Scores:
     """Scores whose softmax is `frames`."""
     frames = np.asarray(frames, np.float64)
     videos = tuple(f"v{i:03d}" for i in range(len(offsets) - 1))
-    empty = np.empty((len(frames), 0))
     return Scores(videos, np.asarray(offsets), np.asarray(probability, np.float64),
-                  np.log(frames), empty[:, :0].sum(1), empty)
+                  np.log(frames), np.zeros(len(frames)))
 
 
 def released_at(columns: int) -> LocalizationConfig:
@@ -161,7 +160,7 @@ def test_shifting_time_by_whole_snippets_shifts_detections(seed, shift, name):
     def detect(before: int) -> pd.DataFrame:
         activation = np.concatenate([quiet[:before], action, quiet[: 100 - before]])
         scores = Scores(("v",), np.array([0, 140]), np.full((1, 3), 1 / 3), activation,
-                        np.zeros(140), np.zeros((140, 0)))
+                        np.zeros(140))
         return localize(scores, ("a", "b"), SNIPPET, config).sort_values(["label", "start", "end"])
 
     still, moved = detect(25), detect(25 + shift)
@@ -204,7 +203,7 @@ def test_runs_shorter_than_the_minimum_are_left_out():
 
 def test_upsampling_interpolates_between_the_centres_of_snippets():
     scores = Scores(("v",), np.array([0, 2]), np.ones((1, 1)), np.array([[0.0], [4.0]]),
-                    np.zeros(2), np.zeros((2, 0)))
+                    np.zeros(2))
     config = LocalizationConfig(sequence="activation", threshold_rule="range", upsampling=4)
     sequence, offsets = sequences(scores, config)
     assert offsets.tolist() == [0, 8]
@@ -219,7 +218,7 @@ def test_range_thresholds_do_not_change_when_a_sequence_is_stretched():
 
     def detect(factor: float) -> pd.DataFrame:
         scores = Scores(("v",), np.array([0, 30]), np.ones((1, 1)), factor * activation,
-                        np.zeros(30), np.zeros((30, 0)))
+                        np.zeros(30))
         return localize(scores, ("a",), SNIPPET, config)
 
     pd.testing.assert_frame_equal(detect(1.0), detect(3.0))
@@ -228,7 +227,7 @@ def test_range_thresholds_do_not_change_when_a_sequence_is_stretched():
 def test_a_flat_or_negative_sequence_has_no_proposals_under_range_thresholds():
     for activation in (np.full((20, 1), 0.5), np.linspace(-2, -1, 20)[:, None]):
         scores = Scores(("v",), np.array([0, 20]), np.ones((1, 1)), activation,
-                        np.zeros(20), np.zeros((20, 0)))
+                        np.zeros(20))
         config = preset("paper").localization
         assert propose(scores, ("a",), SNIPPET, config).empty
 

@@ -245,10 +245,10 @@ def slow_losses(experiment, network, videos, labels) -> tuple[dict[str, list[flo
             row["cw"] = slow_cw(own, prediction[1], numbers(network.classifier.weight),
                                 numbers(w_f)[0], label, network.config)
         rows.append(row)
-        predicted.append([*prediction, own])
+        predicted.append(prediction)
     for row in rows:
         if experiment.method == "W-TALC":
-            row["casl"] = slow_casl(x, [a for _, a, _, _ in predicted], labels, config)
+            row["casl"] = slow_casl(x, [a for _, a, _ in predicted], labels, config)
         weights = WEIGHTS[experiment.method](config) | {"cw": config.lambda_cw}
         row["total"] = sum(weights[name] * row[name] for name in row)
     return {name: [row[name] for row in rows] for name in rows[0]}, predicted
@@ -469,8 +469,7 @@ def scores_of(activation, foreground=None, probability=None, offsets=None) -> Sc
     offsets = np.array([0, len(activation)] if offsets is None else offsets)
     videos = tuple(f"v{i}" for i in range(len(offsets) - 1))
     foreground = None if foreground is None else np.asarray(foreground, np.float64)
-    return Scores(videos, offsets, np.asarray(probability, np.float64), activation, foreground,
-                  np.zeros((len(activation), 0)))
+    return Scores(videos, offsets, np.asarray(probability, np.float64), activation, foreground)
 
 
 def assert_found(got: pd.DataFrame, *expected: tuple) -> None:
@@ -845,5 +844,5 @@ def test_a_saved_host_predicts_the_same(smoke, tmp_path, name):
     loaded = load_checkpoint(path)
     assert loaded.experiment == experiment and type(loaded.model) is type(model)
     one, other = (predict(own, smoke, stream, videos, experiment) for own in (model, loaded.model))
-    for field in ("probability", "activation", "embedding", "foreground"):
+    for field in ("probability", "activation", "foreground"):
         np.testing.assert_array_equal(getattr(one, field), getattr(other, field))

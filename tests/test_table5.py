@@ -91,7 +91,7 @@ def test_held_out_loss_is_the_mean_binary_cross_entropy(data, monkeypatch):
     _, videos = training_videos(data, experiment)
     labels = data.labels(videos)
     probability = np.where(labels > 0, 0.8, 0.1)
-    scores = Scores(videos, np.arange(len(videos) + 1), probability, None, None, None)
+    scores = Scores(videos, np.arange(len(videos) + 1), probability, None, None)
     monkeypatch.setattr(experiments, "predict", lambda *arguments: scores)
     result = Result(experiment, {"rgb+flow": None}, {}, {}, None, None, 0.0)
     found = experiments._held_out(result, data, "cpu")
@@ -110,7 +110,7 @@ def test_consistency_of_sequences_written_out(data, selection, rank, tiou):
     activation = np.zeros((4, len(data.classes) + 1))
     activation[:, column] = np.log(np.array([0.1, 0.2, 0.3, 0.4]) * len(data.classes)
                                    / (1 - np.array([0.1, 0.2, 0.3, 0.4])))
-    scores = Scores((video,), np.array([0, 4]), None, activation, np.array(selection, float), None)
+    scores = Scores((video,), np.array([0, 4]), None, activation, np.array(selection, float))
     probability = selection_and_class(scores, column)[1]
     np.testing.assert_allclose(probability, [0.1, 0.2, 0.3, 0.4])
     found = consistency(scores, data)
@@ -121,7 +121,7 @@ def test_consistency_of_sequences_written_out(data, selection, rank, tiou):
 
 def test_what_w_talc_selects_by_is_its_score(data):
     activation = np.random.default_rng(0).normal(size=(4, len(data.classes)))
-    scores = Scores(("v",), np.array([0, 4]), None, activation, None, None)
+    scores = Scores(("v",), np.array([0, 4]), None, activation, None)
     selection, _ = selection_and_class(scores, 2, preset("W-TALC"))
     np.testing.assert_array_equal(selection, activation[:, 2])
 

@@ -15,7 +15,9 @@ import pandas as pd
 from facnet.datasets.check import Report, check_features, find_faults
 from facnet.datasets.container import check_name, read_features, read_header
 from facnet.datasets.files import collect, read_text, write_json
-from facnet.datasets.importing import as_text, refuse_existing, refuse_faults, write_container
+from facnet.datasets.importing import (
+    as_text, link_target, refuse_existing, refuse_faults, write_container,
+)
 from facnet.errors import FacnetError, suggest
 
 __all__ = ["init_folder"]
@@ -120,7 +122,7 @@ def init_folder(
                             for _, label, start, end in video.segments],
         } for name, video in videos.items()},
     }
-    target = _target(features, out)
+    target = link_target(features, out / "features")
     where = "nothing was moved" if in_place else f"{out / 'features'} is a link to {target}"
     report = {
         "kept": [*_counts(videos), f"split {split}",
@@ -224,18 +226,6 @@ def _columns(
             " not so many different streams of one width.")
     part = width // len(streams)
     return {name: {"columns": [i * part, (i + 1) * part]} for i, name in enumerate(streams)}
-
-
-def _target(features: Path, out: Path) -> str:
-    """What the link holds.
-
-    Relative where features and container lie below the current folder, so that this may be moved
-    or copied whole; absolute elsewhere.
-    """
-    here, features, out = Path.cwd().resolve(), features.resolve(), out.resolve()
-    if features.is_relative_to(here) and out.is_relative_to(here):
-        return os.path.relpath(features, out)
-    return str(features)
 
 
 # ---------------------------------------------------------------------------------------- the CSV

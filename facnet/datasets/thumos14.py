@@ -4,8 +4,6 @@ Annotations are kept as they are, oddities included: papers have trained and tes
 """
 
 import math
-import os
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +12,15 @@ from tqdm import tqdm
 
 from facnet.datasets.container import check_name, read_features
 from facnet.datasets.files import Annotations, read_annotations
-from facnet.datasets.importing import refuse_existing, write_container
+from facnet.datasets.importing import (
+    BOTH, columns_of, find_features, places_of, refuse_existing, refuse_unlike, write_container,
+)
 from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
 
 __all__ = ["import_thumos14"]
 
 SUBSETS = ("validation", "test")  # to train on, to test on
-STREAMS = ("rgb", "flow")
-BOTH = ""  # the place of files that hold both streams
-# How much longer one stream of a video may be than the other: optical flow needs a frame more, and
-# extractors differ in what they do with the last chunk.
-CUT_SNIPPETS = 2
 
 
 def import_thumos14(
@@ -108,33 +103,19 @@ def _from_folder(
     folder: Path, truth: Annotations, report: dict[str, list[str]]
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """The videos of a folder that have all streams, and what is left out."""
-    found: dict[str, dict[str, Path]] = defaultdict(dict)
-    files = sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True)
-                   for name in names if name.endswith(".npy"))
-    for file in files:
-        parts = (folder.resolve().name, *file.relative_to(folder).parts[:-1])
-        place = next((p.lower() for p in parts if p.lower() in STREAMS), BOTH)
-        if other := found[file.stem].get(place):
-            raise FacnetError(f"{file}, {file.stem}: {other} is the same video and stream.")
-        found[file.stem][place] = file
+    found = find_features(folder)
     names = list(truth.videos.video)
     strangers = sorted(set(found) - set(names))
     report["left out"] += [f"{found[name].popitem()[1]}: no such video in the annotations"
                            for name in strangers]
-    places = {place for name in names for place in found.get(name, {})}
-    if not places:
-        raise FacnetError(
-            f"{folder}: no VIDEO.npy of a video in the annotations, such as {names[0]}.npy.")
-    if BOTH in places and len(places) > 1:
-        raise FacnetError(
-            f"{folder}: some VIDEO.npy lie below rgb or flow and some do not; name one of the two.")
+    places = places_of(folder, found, names)
     for video in names:
-        missing = places - set(found.get(video, {}))
+        missing = set(places) - set(found.get(video, {}))
         if missing:
             what = "features" if len(missing) == len(places) else missing.pop()
             report["left out"].append(f"{video}: no {what}")
             continue
-        yield video, {p: np.asarray(read_features(found[video][p])) for p in sorted(places)}
+        yield video, {p: np.asarray(read_features(found[video][p])) for p in places}
 
 
 def _write_features(
@@ -147,9 +128,7 @@ def _write_features(
         of_places = {place: len(array) for place, array in arrays.items()}
         lengths[video] = min(of_places.values())
         if max(of_places.values()) > lengths[video]:
-            said = " and ".join(f"{n} {place}" for place, n in of_places.items())
-            if max(of_places.values()) > lengths[video] + CUT_SNIPPETS:
-                raise FacnetError(f"{video}: {said} snippets; the streams do not belong together.")
+            said = refuse_unlike(video, of_places)
             report["repaired"].append(f"{video}: {said} snippets, cut to {lengths[video]}")
         for place, array in arrays.items():
             widths.setdefault(place, array.shape[1])
@@ -169,17 +148,7 @@ def _annotations(
     report: dict[str, list[str]],
 ) -> dict:
     """The content of annotations.json for the videos that have features."""
-    if BOTH in widths:
-        half, odd = divmod(widths[BOTH], 2)
-        if widths[BOTH] == 1024:
-            raise FacnetError(
-                f"{next(iter(lengths))}: 1024 columns are one stream of I3D; put its files in a"
-                " folder called rgb or flow.")
-        if odd:
-            raise FacnetError(f"{next(iter(lengths))}: {widths[BOTH]} columns are not two streams.")
-        streams = {s: {"columns": [i * half, (i + 1) * half]} for i, s in enumerate(STREAMS)}
-    else:
-        streams = {s: {} for s in STREAMS if s in widths}
+    streams = columns_of(widths, next(iter(lengths)))
     kept = truth.videos[truth.videos.video.isin(list(lengths))]
     own = truth.instances[truth.instances.video.isin(kept.video)]
     inside = truth.ignored.video.isin(kept.video)

@@ -231,10 +231,10 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     return with_cw(found | {"total": total}, output, labels, config)
 
 
-def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Softmax of the pooled foreground, snippets' logits, λ and the features."""
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
+    """Softmax of the pooled foreground, snippets' logits and λ."""
     probability = output.network.classifier(output.x_fg).softmax(-1)
-    return probability, output.activation, output.attention, output.x
+    return probability, output.activation, output.attention
 
 
 def sequence(scores: Scores, config: Localization) -> np.ndarray:

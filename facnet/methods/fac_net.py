@@ -56,9 +56,7 @@ RECIPES = {
 }
 
 
-def predictions(
-    output: Output, training: TrainingConfig
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def predictions(output: Output, training: TrainingConfig) -> tuple[Tensor, Tensor, Tensor]:
     """A video's class probabilities are P_f (equation 11), as in text and released code.
 
     Where the CA branch is off, nothing taught P_f; then they are the mean of the predictions of
@@ -69,7 +67,7 @@ def predictions(
           ((output.R_a, training.lambda_cw), (output.R_m, training.lambda_mil)) if weight > 0]
     if training.lambda_ca == 0 and on:
         probability = torch.stack(on).mean(0)
-    return probability, output.S_a, output.S_f, output.X_e
+    return probability, output.S_a, output.S_f
 
 
 def sequence(scores: Scores, config: LocalizationConfig) -> np.ndarray:

@@ -47,8 +47,8 @@ class Method:
         (Output, labels [B, C], training config) to a dict of losses by name, [B] each, of which
         "total" is trained on.
     predictions : callable
-        (Output, training config) to what `Scores` holds: probability [B, K], activation [N, K],
-        foreground [N] or None, embedding [N, D].
+        (Output, training config) to what `Scores` holds: probability [B, K], activation [N, K]
+        and foreground [N] or None.
     sequence : callable
         (Scores, localization config) to [N, K]: what is thresholded, at a sample a snippet.
     thresholds : callable
@@ -74,7 +74,7 @@ class Method:
     joint: bool
     network: Callable[[int, int, Any], nn.Module]
     losses: Callable[[Any, Tensor, Any], dict[str, Tensor]]
-    predictions: Callable[[Any, Any], tuple[Tensor, Tensor, Tensor | None, Tensor]]
+    predictions: Callable[[Any, Any], tuple[Tensor, Tensor, Tensor | None]]
     sequence: Callable[[Scores, Any], np.ndarray]
     localize: Callable[[dict[str, Scores], str, tuple[str, ...], float, Any], pd.DataFrame]
     fuse: Callable[[dict[str, pd.DataFrame], float, Any], pd.DataFrame]

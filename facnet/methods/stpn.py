@@ -184,9 +184,9 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     return with_cw(found | {"total": total}, output, labels, config)
 
 
-def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """σ(s), the T-CAM a, λ and the features."""
-    return torch.sigmoid(output.logits), output.activation, output.attention, output.x
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
+    """σ(s), the T-CAM a and λ."""
+    return torch.sigmoid(output.logits), output.activation, output.attention
 
 
 def sequence(scores: Scores, config: Localization) -> np.ndarray:

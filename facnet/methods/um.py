@@ -240,9 +240,9 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     return with_cw(found | {"total": total}, output, labels, config)
 
 
-def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Softmax of the video's scores, a, the features' lengths, and the features."""
-    return output.scores.softmax(-1), output.activation, output.length, output.x
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
+    """Softmax of the video's scores, a, and the features' lengths."""
+    return output.scores.softmax(-1), output.activation, output.length
 
 
 def action_probability(scores: Scores, config: Localization) -> np.ndarray:

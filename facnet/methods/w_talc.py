@@ -217,9 +217,9 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     return with_cw(found | {"total": total}, output, labels, config)
 
 
-def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, None, Tensor]:
-    """Softmax of the video's scores, A, nothing for the foreground, and the features."""
-    return output.scores.softmax(-1), output.activation, None, output.x
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, None]:
+    """Softmax of the video's scores, A, and nothing for the foreground."""
+    return output.scores.softmax(-1), output.activation, None
 
 
 def sequence(scores: Scores, config: Localization) -> np.ndarray:
