@@ -105,9 +105,9 @@ def train(dataset, profile, device, preset, seed, changes, out):
 @DEVICE
 @click.option("--subset", default="test", show_default=True, help="train or test.")
 @click.option(
-    "--protocol", default="released", show_default=True, metavar="NAME",
+    "--protocol", metavar="NAME",
     help="What the detections are for: released drops those that touch an ambiguous interval,"
-    " thumos and activitynet keep them.",
+    " thumos and activitynet keep them.  [default: the data set's]",
 )
 @click.option("--out", type=PATH, required=True, help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
@@ -141,8 +141,9 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     help="A container, an ActivityNet-schema json, or a W-TALC annotation folder.",
 )
 @click.option(
-    "--protocol", default="released", show_default=True, metavar="NAME",
-    help="Rules of evaluation: released, activitynet or thumos.",
+    "--protocol", metavar="NAME",
+    help="Rules of evaluation: released, activitynet or thumos.  [default: what the annotations"
+    " name, or else released]",
 )
 @click.option("--tiou", metavar="A:B:STEP|A,B,…", help="Thresholds.  [default: the protocol's]")
 @click.option("--videos", type=PATH, metavar="FILE", help="Evaluate only the videos listed here.")
@@ -159,6 +160,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     from facnet.evaluation import PROTOCOLS, evaluate
 
     truth = read_annotations(annotations)
+    protocol = protocol or truth.protocol
     instances = truth.instances if videos else truth.test_instances
     if instances.empty:
         raise FacnetError(

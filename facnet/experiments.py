@@ -70,19 +70,20 @@ class Result:
 
 def detect(
     scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
-    protocol: str = "released",
+    protocol: str | None = None,
 ) -> pd.DataFrame:
     """Scores of all streams to fused detections, by the method and localisation of `experiment`.
 
     Each stream is localised and the streams are fused. In between, protocol `released` drops the
-    detections that touch an ambiguous interval; other protocols have no such step.
+    detections that touch an ambiguous interval; other protocols have no such step. Without a name
+    the protocol is the data set's.
     """
     _check_lengths(scores, dataset)
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
     streams = {stream: method.localize(scores, stream, dataset.classes, seconds, config)
                for stream in scores}
-    if rules_of(protocol).ignored == "dropped":
+    if rules_of(protocol or dataset.protocol).ignored == "dropped":
         streams = {stream: drop_ignored(found, dataset.ignored, seconds)
                    for stream, found in streams.items()}
     return method.fuse(streams, seconds, config)
@@ -101,9 +102,13 @@ def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
 
 
 def evaluate_test(
-    detections: pd.DataFrame, dataset: Dataset, protocol: str = "released"
+    detections: pd.DataFrame, dataset: Dataset, protocol: str | None = None
 ) -> Evaluation:
-    """Detections of all test videos by a protocol, ambiguous intervals by its own rule."""
+    """Detections of all test videos by a protocol, the data set's unless another is named.
+
+    Ambiguous intervals are treated by the protocol's own rule.
+    """
+    protocol = protocol or dataset.protocol
     refused = rules_of(protocol).ignored == "refused"
     return evaluate(
         detections, dataset.instances_of("test"), protocol, videos=dataset.subset("test"),
@@ -121,7 +126,7 @@ def stream_scores(
 
 
 def run(
-    dataset: Dataset, experiment: Experiment = Experiment(), protocol: str = "released",
+    dataset: Dataset, experiment: Experiment = Experiment(), protocol: str | None = None,
     device: str = "cpu", supervision: str = "video", progress: bool = True,
 ) -> Result:
     """Train the method's models, localise the test videos, evaluate.
@@ -130,8 +135,8 @@ def run(
     ----------
     dataset : Dataset
     experiment : Experiment
-    protocol : str
-        As in `evaluate`.
+    protocol : str, optional
+        As in `evaluate`; by default the data set's.
     device, supervision, progress
         As in `fit`.
     """
@@ -218,15 +223,17 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def record(
-    dataset: Dataset, experiment: Experiment, protocol: str = "released", device: str = "cpu"
+    dataset: Dataset, experiment: Experiment, protocol: str | None = None, device: str = "cpu"
 ) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
+
+    Without a name the protocol is the data set's.
 
     On a CPU it runs on one thread, so that it comes out the same beside others and alone; and one
     at a time, since threads of a process share their random numbers.
     """
     with _ONE_AT_A_TIME:
-        return _record(dataset, experiment, protocol, device)
+        return _record(dataset, experiment, protocol or dataset.protocol, device)
 
 
 def _record(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
@@ -397,15 +404,15 @@ def _revision() -> str:
 REVISION = _revision()  # of the code that runs: a later commit does not change it
 
 
-def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str = "released") -> str:
+def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None = None) -> str:
     """One line for the caption of a table or figure: on what data, at what size, how often.
 
-    `seeds` is 0 where nothing is trained.
+    `seeds` is 0 where nothing is trained; without a name the protocol is the data set's.
     """
     data = "**Synthetic data, not THUMOS14**" if dataset.simulated else f"**{dataset.name}**"
     train, test = (len(dataset.subset(name)) for name in ("train", "test"))
     runs = {0: "nothing trained", 1: "1 seed"}.get(seeds, f"{seeds} seeds")
     return (
         f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
-        f" profile `{profile}`, {runs}, protocol `{protocol}`."
+        f" profile `{profile}`, {runs}, protocol `{protocol or dataset.protocol}`."
     )

@@ -112,8 +112,8 @@ def grid_ceiling(
     rows = {}
     for name, config in variants.items():
         detections = detect(
-            {"labels": scores}, dataset, Experiment(localization=config))
-        evaluation = evaluate_test(detections, dataset)
+            {"labels": scores}, dataset, Experiment(localization=config), "released")
+        evaluation = evaluate_test(detections, dataset, "released")
         by_tiou = {f"{tiou:.1f}": value for tiou, value in evaluation.mean_ap.items()}
         rows[name] = {"detections": len(detections), **by_tiou, "average": evaluation.average}
     table = pd.DataFrame.from_dict(rows, orient="index")

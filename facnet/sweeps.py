@@ -255,7 +255,7 @@ def sweep(
     name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
     folder: str | Path = "results/experiments",
     base: Experiment | dict[str, Experiment] | None = None, jobs: int = 1,
-    scheduler: str | None = None, protocol: str = "released", device: str = "cpu",
+    scheduler: str | None = None, protocol: str | None = None, device: str = "cpu",
 ) -> pd.DataFrame:
     """Run what is missing of a sweep and give all of it.
 
@@ -282,7 +282,7 @@ def sweep(
     scheduler : str, optional
         Address of a Dask scheduler, tcp://host:port, whose workers run the experiments instead.
     protocol, device : str
-        As in `facnet.experiments.run`.
+        As in `facnet.experiments.run`: by default the data set's protocol.
 
     Returns
     -------
@@ -303,6 +303,7 @@ def sweep(
     folder = Path(folder).resolve()
     dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
     data = _load(dataset, profile_name)
+    protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
     if name == "table5":
         weights = chosen_weights(sweep(

@@ -110,6 +110,9 @@ ERRORS = {
     "time that is no number": (
         lambda d, f: f["database"]["test_3"]["annotations"].append(item("run", "soon", 2.0)),
         r"annotations\.json, test_3: 'soon' is not a finite number\."),
+    "unknown protocol": (
+        lambda d, f: f.update(protocol="anet"),
+        r"annotations\.json, protocol: 'anet' is none of released, activitynet, thumos\."),
     "duplicate id": (
         lambda d, f: None,  # planted in the text, by `twice`
         r"annotations\.json, train_6: appears 2 times; ids are unique\."),

@@ -15,6 +15,7 @@ from conftest import FIXTURES
 
 from facnet.checkpoints import load_checkpoint, save_checkpoint
 from facnet.cli import cli, main
+from facnet.datasets import load
 from facnet.datasets.files import read_detections
 
 TRAIN = ["train", "--profile", "smoke", "--set", "training.epochs=10"]
@@ -52,7 +53,6 @@ def test_train_localize_evaluate(trained, tmp_path):
     assert checkpoint.fingerprint and checkpoint.fingerprint.isalnum()
     out = tmp_path / "detections.json"
     facnet("localize", trained, "--profile", "smoke", "--out", out)
-    from facnet.datasets import load
     from facnet.experiments import run
 
     data = load("synthetic", "smoke")
@@ -72,6 +72,31 @@ def test_train_localize_evaluate(trained, tmp_path):
     # The file has no ambiguous intervals, but what touches one was dropped before it was written.
     again = run(data, checkpoint.experiment)
     assert result["average"] == pytest.approx(again.evaluation.average, rel=1e-6) != 0
+
+
+def test_a_data_set_is_localized_for_and_evaluated_by_its_own_protocol(trained, tmp_path):
+    data = load("synthetic", "smoke")
+    first = data.subset("test")[0]
+    facts = {
+        "name": "mine", "classes": data.classes, "streams": {s: {} for s in data.streams},
+        "snippet_seconds": data.snippet_seconds, "train": "train", "test": "test",
+        "protocol": "activitynet", "ignored": {first: [[0.0, 1e4]]}, "database": {
+            row.video: {"subset": row.subset, "labels": row.labels, "annotations": [
+                {"label": own.label, "segment": [own.start, own.end]}
+                for own in data.instances[data.instances.video == row.video].itertuples()]}
+            for row in data.videos.itertuples()}}
+    for stream in data.streams:
+        (tmp_path / "features" / stream).mkdir(parents=True)
+        for video in data.videos.video:
+            np.save(tmp_path / "features" / stream / f"{video}.npy", data.features(stream, video))
+    (tmp_path / "annotations.json").write_text(json.dumps(facts))
+    found = tmp_path / "detections.json"
+    for options, tious, kept in (((), 10, True), (("--protocol", "released"), 7, False)):
+        facnet("localize", trained, "--dataset", tmp_path, *options, "--out", found)
+        assert (first in set(read_detections(found).video)) is kept
+        said = json.loads(
+            facnet("evaluate", found, "--annotations", tmp_path, *options, "--json"))
+        assert len(said["mean_ap"]) == tious
 
 
 def test_detections_for_other_protocols_keep_what_touches_an_ambiguous_interval(trained, tmp_path):
@@ -111,7 +136,6 @@ def test_switches_may_be_written_as_in_python_or_json(tmp_path):
 
 def test_a_checkpoint_gives_the_same_scores_after_a_round_trip(trained):
     from facnet.config import profile
-    from facnet.datasets import load
     from facnet.methods import preset
     from facnet.training import fit, predict
 

@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from facnet.config import Experiment, profile
+from facnet.config import Experiment, changed, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
-from facnet.experiments import run
+from facnet.evaluation import PROTOCOLS
+from facnet.experiments import provenance, record, run
+from facnet.sweeps import sweep
 
 
 def annotations(streams) -> dict:
@@ -72,6 +74,21 @@ def test_a_folder_is_trained_on_like_the_embedded_data(folder):
     assert set(result.models) == {"rgb", "flow"}
     assert result.models["flow"].input_width == 7
     assert 0 <= result.evaluation.average <= 100
+
+
+@pytest.mark.parametrize("named, protocol", [({}, "released"),
+                                             ({"protocol": "activitynet"}, "activitynet")])
+def test_a_folder_is_evaluated_by_the_protocol_that_it_names(tmp_path, wide, named, protocol):
+    write(tmp_path, annotations({"rgb": {"columns": [0, 5]}}) | named, wide)
+    data = load(tmp_path)
+    untrained = changed(profile("smoke").apply(Experiment()), {"training.epochs": 0})
+    found = record(data, untrained)
+    assert found["protocol"] == run(data, untrained).evaluation.protocol == protocol
+    assert found["tiou"] == pytest.approx(PROTOCOLS[protocol].tiou)
+    assert provenance(data, "smoke", 1).endswith(f"protocol `{protocol}`.")
+    frame = sweep("seeds", str(tmp_path), "smoke", 1, tmp_path / "records", untrained)
+    assert frame.tiou.tolist() == found["tiou"] and frame.key.tolist()[0] == found["key"]
+    assert record(data, untrained, "thumos")["protocol"] == "thumos", "unless another is asked for"
 
 
 @pytest.mark.parametrize("change, message", [

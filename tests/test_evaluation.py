@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facnet.datasets.files import read_annotations, read_detections
+from facnet.datasets.files import PROTOCOL_NAMES, read_annotations, read_detections
 from facnet.errors import FacnetError
 from facnet.evaluation import (
     PROTOCOLS, average_precision, classification_mean_ap, drop_ignored, evaluate, temporal_iou,
@@ -17,6 +17,10 @@ from facnet.evaluation import (
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TENTHS = np.arange(1, 8) / 10
+
+
+def test_every_protocol_that_a_data_set_may_name_has_rules():
+    assert tuple(PROTOCOLS) == PROTOCOL_NAMES
 
 
 def detections_of(rows):

@@ -4,7 +4,7 @@ A folder holds plain [T, D] .npy arrays, either `features/<stream>/<video>.npy` 
 `features/<video>.npy` whose column ranges annotations.json names per stream, and
 `annotations.json`: the ActivityNet schema (`database`) and, beside it, `name`, `classes`,
 `streams`, `snippet_seconds`, `train` and `test` (the subsets to train and to test on) and,
-optionally, `ignored` intervals. `data/README.md` shows one.
+optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.md` shows one.
 """
 
 import hashlib
@@ -44,6 +44,9 @@ class Dataset:
         `read(stream, video)` gives the features, [T, D].
     simulated : bool
         Whether the features were made by a program and prove nothing about the world.
+    protocol : str
+        What detections are evaluated by, and at which tIoUs, unless another protocol is asked for;
+        a name of :data:`facnet.evaluation.PROTOCOLS`.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Dataset:
     ignored: pd.DataFrame
     read: Callable[[str, str], np.ndarray]
     simulated: bool = False
+    protocol: str = "released"
 
     def features(self, stream: str, video: str) -> np.ndarray:
         """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side."""
@@ -245,7 +249,7 @@ def open_folder(folder: Path) -> Dataset:
 
     return Dataset(
         header.name, header.classes, tuple(header.streams), header.snippet_seconds,
-        videos, annotations.instances, annotations.ignored, read,
+        videos, annotations.instances, annotations.ignored, read, protocol=annotations.protocol,
     )
 
 

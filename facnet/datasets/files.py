@@ -21,8 +21,9 @@ from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
 
 __all__ = [
-    "Annotations", "check_segments", "collect", "read_annotations", "read_detections",
-    "read_ignored", "read_json", "read_text", "read_videos", "write_detections", "write_json",
+    "Annotations", "PROTOCOL_NAMES", "check_segments", "collect", "read_annotations",
+    "read_detections", "read_ignored", "read_json", "read_text", "read_videos", "write_detections",
+    "write_json",
 ]
 
 INTERVAL = ("video", "start", "end")
@@ -30,6 +31,7 @@ INSTANCE = ("video", "label", "start", "end")
 DETECTION = (*INSTANCE, "score")
 # Subsets that papers evaluate on, best first. ActivityNet's "testing" has no public instances.
 TEST_SUBSETS = ("test", "testing", "validation", "val")
+PROTOCOL_NAMES = ("released", "activitynet", "thumos")  # facnet.evaluation has their rules
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Annotations:
     videos: pd.DataFrame
     test: str | None  #: the subset to evaluate on; None stands for all videos
     snippet_seconds: float = 0.64  #: where the file states none, that of THUMOS14's I3D features
+    protocol: str = "released"  #: what detections are evaluated by, unless another is asked for
     facts: dict = field(default_factory=dict)  #: all of a JSON file
 
     @property
@@ -205,7 +208,8 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
         Ends beyond the end of a video are kept: THUMOS14 has some. Ignored intervals are those
         under the key "ignored" (`{video: [[start, end], ...]}`), instances labelled "Ambiguous",
         or the lines of Ambiguous_test.txt. The subset to evaluate on is the one that the key
-        "test" names, or else "test" or "validation", whichever has instances.
+        "test" names, or else "test" or "validation", whichever has instances; the protocol is the
+        one that the key "protocol" names, or else "released".
     """
     path = Path(path)
     if (path / "videoname.npy").is_file():
@@ -246,12 +250,17 @@ def _read_activitynet(path: Path, faults: list[str] | None) -> Annotations:
             for segment in _typed(segments, list, where):
                 with collect(faults):
                     ignored.append((video, *_segment(segment, where)))
-    seconds, test = 0.64, None
+    seconds, test, protocol = 0.64, None, "released"
     with collect(faults):
         seconds = _number(facts.get("snippet_seconds", 0.64), f"{path}, snippet_seconds")
     with collect(faults):
         test = _typed(facts["test"], str, f"{path}, test") if "test" in facts else None
-    return _annotations(path, videos, instances, ignored, test, seconds, facts)
+    with collect(faults):
+        protocol = _typed(facts.get("protocol", protocol), str, f"{path}, protocol")
+        if protocol not in PROTOCOL_NAMES:
+            raise FacnetError(
+                f"{path}, protocol: {_shown(protocol)} is none of {', '.join(PROTOCOL_NAMES)}.")
+    return _annotations(path, videos, instances, ignored, test, seconds, protocol, facts)
 
 
 def _read_wtalc(folder: Path) -> Annotations:
@@ -283,7 +292,7 @@ def _read_wtalc(folder: Path) -> Annotations:
 
 def _annotations(
     path: Path, videos: list, instances: list, ignored: list, test: str | None,
-    snippet_seconds: float = 0.64, facts: dict | None = None,
+    snippet_seconds: float = 0.64, protocol: str = "released", facts: dict | None = None,
 ) -> Annotations:
     instances = _frame(instances, INSTANCE, path)
     videos = pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"])
@@ -292,7 +301,7 @@ def _annotations(
         named = {subset.lower(): subset for subset in with_instances}
         test = next((named[name] for name in TEST_SUBSETS if name in named), None)
     ignored = _frame(ignored, INTERVAL, path)
-    return Annotations(instances, ignored, videos, test, snippet_seconds, facts or {})
+    return Annotations(instances, ignored, videos, test, snippet_seconds, protocol, facts or {})
 
 
 def _frame(rows: list, columns: Sequence[str], source: object) -> pd.DataFrame:
