@@ -46,11 +46,14 @@ class Look:
         appearance, noise.
     seed : tuple of int
         Before all others; different data sets have different ones.
+    bump : tuple of float
+        Least and greatest standard deviation of the core's bump, in lengths of the instance.
     """
 
     groups: dict[str, str]
     strength: dict[str, tuple[float, ...]]
     seed: tuple[int, ...]
+    bump: tuple[float, float] = (0.12, 0.30)
 
 
 def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
@@ -80,7 +83,7 @@ def make_features(
         strength = {part: values[s] for part, values in look.strength.items()}
         for row in videos.itertuples():
             # What happens in a video is the same in both streams; how it looks is not.
-            script = _Script(row, of_video[row.video], ambiguous.get(row.video), look.seed)
+            script = _Script(row, of_video[row.video], ambiguous.get(row.video), look)
             features[stream, row.video] = _render(script, atoms, strength, s)
     return features
 
@@ -102,8 +105,8 @@ class _Atoms:
 class _Script:
     """What happens in a video, snippet by snippet: weights of the parts, each [T]."""
 
-    def __init__(self, row, instances: pd.DataFrame, ambiguous, seed: tuple[int, ...]):
-        own = [*seed, 3, int(row.video[-4:]), row.subset == "test"]
+    def __init__(self, row, instances: pd.DataFrame, ambiguous, look: Look):
+        own = [*look.seed, 3, int(row.video[-4:]), row.subset == "test"]
         self.rng = rng = np.random.default_rng(own)
         self.labels = row.labels
         self.snippets = max(1, int(row.duration / SNIPPET_SECONDS))
@@ -115,7 +118,7 @@ class _Script:
             start, end = instance.start / SNIPPET_SECONDS, instance.end / SNIPPET_SECONDS
             covered = _coverage(start, end, self.snippets)
             peak = start + (end - start) * rng.beta(4, 4)
-            spread = max((end - start) * rng.uniform(0.12, 0.30), 0.5)
+            spread = max((end - start) * rng.uniform(*look.bump), 0.5)
             bump = np.exp(-0.5 * ((centre - peak) / spread) ** 2)
             gain = covered * rng.lognormal(0.0, 0.25)
             self.core[instance.label] += gain * bump
