@@ -13,7 +13,7 @@ from facnet.errors import FacnetError
 PATH = click.Path(path_type=Path)
 DATASET = click.option(
     "--dataset", default="synthetic", show_default=True, metavar="NAME|FOLDER",
-    help="'synthetic', or a folder with annotations.json and features.",
+    help="synthetic, synthetic-activitynet, or a folder with annotations.json and features.",
 )
 PROFILE = click.option(
     "--profile", default="quick", show_default=True, metavar="NAME",
@@ -203,7 +203,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.command()
-@click.argument("name", metavar="table1|table3|table4|fig4|table5|lambda_cw|seeds|collapse")
+@click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|seeds|collapse")
 @DATASET
 @PROFILE
 @click.option(
