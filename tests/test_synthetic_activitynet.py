@@ -136,10 +136,10 @@ FROZEN = {  # sum of all features; of four channels of one snippet
 
 
 def test_the_recorded_difficulty_is_in_its_band():
-    """Five seeds, recorded by calibrate_activitynet.py."""
+    """Three seeds, recorded by calibrate_activitynet.py."""
     measured = CALIBRATION["quick"]
     trained, untrained = measured["facnet"], measured["untrained"]
-    assert len(trained["average"]) == 5
+    assert len(trained["average"]) == 3
     assert min(trained["classification"]) > 60
     assert min(trained["average"]) > 5 * max(untrained["average"])
     assert 15 <= trained["mean_average"] <= 45
