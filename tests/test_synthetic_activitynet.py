@@ -1,11 +1,13 @@
 """The miniature of ActivityNet has its timelines and frozen constants, and can be learned from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facnet.config import profile
 from facnet.datasets import load, synthetic_activitynet
 from facnet.experiments import evaluate_test, provenance, run, whole_videos
 
@@ -27,15 +29,10 @@ PERCENT = (5, 25, 50, 75, 95)
 @pytest.fixture(scope="module", params=["quick", "full"])
 def timelines(request):
     """Videos with their instances, at a size, and how much the size shrinks a video."""
-    from facnet.config import Profile, profile
-
     size = profile(request.param)
     # Features enter no timeline; narrow ones are made sooner.
-    data = synthetic_activitynet.make_synthetic_activitynet(Profile(
-        "narrow", activities=size.activities, activity_videos=size.activity_videos,
-        longest_video=size.longest_video, feature_width=2))
-    shrunk = (size.longest_video or 302.1) / 302.1
-    return data, shrunk
+    data = synthetic_activitynet.make_synthetic_activitynet(replace(size, feature_width=2))
+    return data, (size.longest_video or 302.1) / 302.1
 
 
 @pytest.fixture(params=SUBSETS)
@@ -95,7 +92,8 @@ def test_instances_lie_in_their_videos_and_do_not_overlap(timelines):
 
 def test_whole_videos_told_their_class_score_as_on_activitynet():
     """On the real annotations 35.4, 19.7 and 4.6 at tIoU .5, .75 and .95, and 20.6 on average."""
-    data = synthetic_activitynet.make_synthetic_activitynet()
+    size = replace(profile("full"), feature_width=2)
+    data = synthetic_activitynet.make_synthetic_activitynet(size)
     found = evaluate_test(whole_videos(data), data)
     assert found.tiou[0] == 0.5 and found.tiou[-1] == 0.95
     at = found.mean_ap[[0.5, 0.75, 0.95]]
