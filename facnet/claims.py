@@ -23,16 +23,17 @@ from facnet.sweeps import BRANCHES, HOSTS, interval, summary, verdict
 from facnet.localization import Scores
 
 __all__ = [
-    "AVERAGE_ONLY", "SAID", "UNTOLD", "Comparison", "best_by_other_seeds", "by_chance", "caution",
-    "cell", "claims", "compare", "consistencies", "ends", "fig4_claims", "gains", "number",
-    "of_many_seeds", "outcome", "percent", "readable_claims", "readable_rows", "resampled", "rows",
-    "said_by_the_paper", "separations", "table3_claims", "table4_claims", "table5_claims",
-    "typical_seeds",
+    "AVERAGE_ONLY", "SAID", "UNTOLD", "WHOLE", "Comparison", "beside_whole_videos",
+    "best_by_other_seeds", "by_chance", "caution", "cell", "claims", "compare", "consistencies",
+    "ends", "fig4_claims", "gains", "number", "of_many_seeds", "outcome", "percent",
+    "readable_claims", "readable_rows", "resampled", "rows", "said_by_the_paper", "separations",
+    "table2_claims", "table3_claims", "table4_claims", "table5_claims", "typical_seeds",
 ]
 
 AVERAGE_ONLY = "holds on average, not in each"
 UNTOLD = "cannot be told"  # where both sides of a comparison are one and the same model
 PARTLY = "holds where it can be told"
+WHOLE = "whole video, its classes"  # Table 2's variant without localisation
 
 # What the paper says, in a few words, and how that is compared; by claim.
 SAID = {
@@ -128,6 +129,38 @@ def resampled(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     averages = {key: read_record(Path(folder), key)["resampled"] for key in own.key.unique()}
     return pd.DataFrame({name: np.mean([averages[key] for key in keys], axis=0)
                          for name, keys in own.groupby("variant", sort=False).key})
+
+
+def beside_whole_videos(
+    frame: pd.DataFrame, variant: str, folder: str | Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A variant beside what its models' classes alone are worth: every video one detection.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    variant : str
+    folder : str or Path
+        Where its records are.
+
+    Returns
+    -------
+    frame : DataFrame
+        The variant's rows, and as many of a variant `WHOLE`.
+    draws : DataFrame [draw, variant]
+        As `resampled` gives them, of both.
+    """
+    own = frame[frame.variant == variant]
+    without, draws = [], []
+    for key, of_seed in own.groupby("key", sort=False):
+        found = read_record(Path(folder), key)["whole_video"]
+        without.append(of_seed.assign(
+            variant=WHOLE, paper=np.nan, mean_ap=found["mean_ap"], average=found["average"],
+            other_average=np.nan, collapsed="", key=f"{key}, {WHOLE}"))
+        draws.append(found["resampled"])
+    both = resampled(own, folder).assign(**{WHOLE: np.mean(draws, axis=0)})
+    return pd.concat([own, *without], ignore_index=True), both
 
 
 def compare(
@@ -618,6 +651,11 @@ def table4_claims() -> list[Comparison]:
             found.append(Comparison(claim, f"{column}: ({better}) over ({worse})",
                                     (f"{column} ({better})",), (f"{column} ({worse})",)))
     return found
+
+
+def table2_claims() -> list[Comparison]:
+    """What can be asked of Table 2 without its other methods: is anything localised?"""
+    return [Comparison("FAC-Net localises", f"FAC-Net over {WHOLE}", ("FAC-Net",), (WHOLE,))]
 
 
 def table5_claims() -> list[Comparison]:

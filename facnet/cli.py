@@ -13,7 +13,7 @@ from facnet.errors import FacnetError, suggest
 PATH = click.Path(path_type=Path)
 DATASET = click.option(
     "--dataset", default="synthetic", show_default=True, metavar="NAME|FOLDER",
-    help="'synthetic', or a folder with annotations.json and features.",
+    help="synthetic, synthetic-activitynet, or a folder with annotations.json and features.",
 )
 PROFILE = click.option(
     "--profile", default="quick", show_default=True, metavar="NAME",
@@ -242,10 +242,7 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 
 
 @cli.command()
-@click.argument(
-    "name",
-    metavar="table1|table3|table4|table4_full|fig4|table5|lambda_cw|weights|multilabel|seeds|collapse",
-)
+@click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|weights|seeds|...")
 @DATASET
 @PROFILE
 @click.option(

@@ -354,12 +354,15 @@ class Profile:
         Of each layer of the embedding.
     snippets : int or None
         The most that a training step sees of a video, for methods that limit them.
-    classes, feature_width : int or None
-        Size of the synthetic data set; data in a folder are always used whole.
+    feature_width, longest_video : int or None, float or None
+        Of the synthetic data sets; data in a folder are always used whole. A longer video, in
+        seconds, is cut in `synthetic`; `synthetic-activitynet` shrinks all.
+    classes : int or None
     videos : float
-        Share of the synthetic videos and of their instances.
-    longest_video : float or None
-        Cut of the synthetic videos' durations, in seconds.
+        Of `synthetic`: how many classes, and the share of the videos and of their instances.
+    activities : int or None
+    activity_videos : float
+        The same of `synthetic-activitynet`, which needs its 200 classes to be what it is.
     """
 
     name: str
@@ -369,6 +372,8 @@ class Profile:
     snippets: int | None = None
     classes: int | None = None
     videos: float = 1.0
+    activities: int | None = None
+    activity_videos: float = 1.0
     feature_width: int | None = None
     longest_video: float | None = None
 
@@ -388,11 +393,12 @@ class Profile:
 PROFILES = {
     "smoke": Profile(
         "smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32,
-        classes=5, videos=0.3, feature_width=32, longest_video=60,
+        classes=5, videos=0.3, activities=20, activity_videos=0.2, feature_width=32,
+        longest_video=60,
     ),
     "quick": Profile(
         "quick", epochs=40, learning_rate=5e-3, width=64, snippets=96,
-        classes=10, videos=0.8, feature_width=96, longest_video=150,
+        classes=10, videos=0.8, activity_videos=0.2, feature_width=96, longest_video=150,
     ),
     "full": Profile("full"),
 }

@@ -37,11 +37,11 @@ __all__ = [
     "CHANCE", "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
     "foreground_separation", "provenance", "read_record",
     "record", "run", "run_seeds", "separation", "stream_scores",
-    "video_probability", "write_record",
+    "video_probability", "whole_videos", "write_record",
 ]
 
 CHANCE = 0.5  # ROC area below which a stream has collapsed
-RESULT_VERSION = 2  # raised when a change of code changes results: old records then count no more
+RESULT_VERSION = 3  # raised when a change of code changes results: old records then count no more
 
 
 @dataclass(frozen=True)
@@ -281,6 +281,7 @@ def _record(dataset: Dataset, experiment: Experiment, protocol: str, device: str
         "detections": len(evaluation.detections),
         "classification": result.classification,
         "other_rule": _by_other_rule(result, dataset, protocol),
+        "whole_video": _by_whole_videos(result, dataset, protocol),
         "held_out": _held_out(result, dataset, device),
         "resampled": resampled_averages(evaluation, dataset).tolist(),
         "separation": separations,
@@ -312,6 +313,38 @@ def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | No
     other = evaluate_test(found, dataset, protocol)
     return {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
             "mean_ap": other.mean_ap.tolist(), "average": other.average}
+
+
+def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.DataFrame:
+    """Every test video as one detection: what can be had without localising anything.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    probability : ndarray [V, C], optional
+        A video's probability of each class: the detection is of the largest and scored by it.
+        Without it each video is told its classes; one detection each, all of score 1.
+
+    Returns
+    -------
+    DataFrame [video, label, start, end, score]
+    """
+    videos = dataset.videos[dataset.videos.subset == "test"]
+    if probability is None:
+        found = videos.explode("labels").rename(columns={"labels": "label"}).assign(score=1.0)
+    else:
+        found = videos.assign(label=np.array(dataset.classes, object)[probability.argmax(1)],
+                              score=probability.max(1))
+    found = found.assign(start=0.0, end=found.duration)
+    return found[["video", "label", "start", "end", "score"]].reset_index(drop=True)
+
+
+def _by_whole_videos(result: Result, dataset: Dataset, protocol: str) -> dict:
+    """The classes of the same models, every video one detection."""
+    found = whole_videos(dataset, video_probability(result.scores, dataset))
+    evaluation = evaluate_test(found, dataset, protocol)
+    return {"mean_ap": evaluation.mean_ap.tolist(), "average": evaluation.average,
+            "resampled": resampled_averages(evaluation, dataset).tolist()}
 
 
 def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
@@ -424,7 +457,8 @@ def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None 
 
     `seeds` is 0 where nothing is trained; without a name the protocol is the data set's.
     """
-    data = "**Synthetic data, not THUMOS14**" if dataset.simulated else f"**{dataset.name}**"
+    real = "ActivityNet" if dataset.protocol == "activitynet" else "THUMOS14"
+    data = f"**Synthetic data, not {real}**" if dataset.simulated else f"**{dataset.name}**"
     train, test = (len(dataset.subset(name)) for name in ("train", "test"))
     runs = {0: "nothing trained", 1: "1 seed"}.get(seeds, f"{seeds} seeds")
     return (

@@ -30,7 +30,7 @@ from facnet.methods import method_of
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "COLOURS", "activations", "ceilings", "cw_weights", "differences", "example_video",
+    "COLOURS", "activations", "by_tiou", "ceilings", "cw_weights", "differences", "example_video",
     "foreground_through_training", "instance_lengths", "lambda_maps", "on_page",
     "precision_recall", "save_figure", "save_table", "seeds", "selection", "snippet_grid",
     "shown_classes", "strip", "timeline", "training_curves", "use_style", "write_figure",
@@ -169,6 +169,30 @@ def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant")
     if frame.paper.notna().any():
         key["paper, THUMOS14"] = {"marker": "D", "color": "black"}
     _key(figure, key)
+    return figure
+
+
+def by_tiou(frame: pd.DataFrame, printed: pd.Series, source: str) -> Figure:
+    """mAP against tIoU, a line a variant with its seeds as points, beside printed numbers.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    printed : Series
+        mAP in percent by tIoU.
+    source : str
+        Of the printed ones.
+    """
+    figure, axes = plt.subplots(figsize=(6.0, 3.2))
+    colours = [COLOURS[name] for name in ("class", "foreground", "ground truth", "proposals")]
+    for colour, (name, own) in zip(colours, frame.groupby("variant", sort=False)):
+        axes.plot(own.groupby("tiou").mean_ap.mean(), color=colour, lw=1.5, label=name)
+        axes.plot(own.tiou, own.mean_ap, "o", color=colour, ms=3, alpha=0.6)
+    axes.plot(printed.index.astype(float), printed, "D", color="black", ms=4, label=source)
+    axes.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, None))
+    axes.grid(axis="y", color="0.9", lw=0.6)
+    axes.legend(loc="upper right")
     return figure
 
 

@@ -108,11 +108,11 @@ class FACNet(nn.Module):
         attention = videos.softmax(scores, config.temperatures)  # (2), (9): [N, H, K+1]
         A_a = attention[..., :-1]
         F = videos.weighted_sums(attention, X_e)  # (3), (10), F_a and F_f: [B, H, K+1, D]
+        F_a, F_f = F[:, :, :-1], F[:, :, -1]
 
         delta = config.video_scale
-        cosines = cosine(F, W).mean(1)  # of each of F_a, F_f with each of W_a, W_f: [B, K+1, K+1]
-        R_a = delta * cosines[:, :-1, -1]  # (4): [B, K]
-        R_f = delta * cosines[:, -1, :-1]  # inside (11): [B, K]
+        R_a = delta * cosine(F_a, self.W_f).squeeze(-1).mean(1)  # (4): [B, K]
+        R_f = delta * cosine(F_f, self.W_a).mean(1)  # inside (11): [B, K]
         R_m = videos.sums((A_a * S_a.unsqueeze(1)).mean(1))  # (13): [B, K]
         return Output(X_e, S_a, S_f, R_a, R_f, delta / config.scale * R_m)
 

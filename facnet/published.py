@@ -12,7 +12,9 @@ import pandas as pd
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["result", "statement", "table", "thumos14", "value", "write_result"]
+__all__ = [
+    "result", "statement", "table", "thumos14", "value", "whole_videos", "write_result",
+]
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "published"
 RESULTS = FOLDER.parent / "results"
@@ -117,6 +119,23 @@ def statement(name: str) -> float:
     if name not in averages:
         raise FacnetError(f"No statement {name!r}.{suggest(name, averages.index)}")
     return float(averages[name])
+
+
+def whole_videos() -> pd.DataFrame:
+    """What ActivityNet-1.3 gives for no localisation at all, counted from its annotations.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by subset: videos, mAP in per cent at "0.5", "0.75" and "0.95", average and source.
+        Every video is told its classes and is one detection of each, from beginning to end.
+
+    Raises
+    ------
+    FacnetError
+        If the CSV is not there.
+    """
+    return _read("activitynet13_whole_videos", index_col="subset")
 
 
 def result(name: str) -> tuple[pd.DataFrame, str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facnet.config import changed, profile
-from facnet.datasets import load
+from facnet.config import Experiment, changed, profile
+from facnet.datasets import Dataset, load
 from facnet.datasets.synthetic import STRENGTH, VERSION
 from facnet.experiments import run
 from facnet.methods import preset
@@ -38,36 +38,37 @@ def recipe(size: str):
                          epochs=FULL["epochs"]))
 
 
-def measure(size: str) -> dict:
-    """Five seeds of FAC-Net, untrained and frame-supervised."""
-    data, experiment = load("synthetic", size), recipe(size)
+def measure(
+    data: Dataset, experiment: Experiment, name_of_preset: str, seeds: range = SEEDS
+) -> dict:
+    """Some seeds of FAC-Net, untrained and frame-supervised."""
     rows = {}
     variants = {"facnet": experiment, "untrained": changed(experiment, {"training.epochs": 0}),
                 "frame_supervised": changed(experiment, {"training.supervision": "frame"})}
     for name, one in variants.items():
         started = time.perf_counter()
-        results = [run(data, replace(one, seed=s)) for s in SEEDS]
-        seconds = (time.perf_counter() - started) / len(SEEDS)
+        results = [run(data, replace(one, seed=s)) for s in seeds]
+        seconds = (time.perf_counter() - started) / len(seeds)
         rows[name] = {
             "average": [round(r.evaluation.average, 2) for r in results],
             "mean_average": round(float(np.mean([r.evaluation.average for r in results])), 2),
             "classification": [round(r.classification, 2) for r in results],
             "seconds_a_seed": round(seconds, 1),
         }
-        print(size, name, rows[name], flush=True)
+        print(data.name, name, rows[name], flush=True)
     training = experiment.training
     settings = {"embedding_widths": experiment.model.embedding_widths, "epochs": training.epochs,
-                "learning_rate": training.learning_rate, "preset": "released"}
+                "learning_rate": training.learning_rate, "preset": name_of_preset}
     return {"settings": settings, **rows}
 
 
-def as_table(measured: dict) -> str:
+def as_table(measured: dict, sizes: tuple[str, ...] = ("quick", "full")) -> str:
     """The page's table: means over seeds, with the smallest and the largest."""
     lines = [
         "| size | training | untrained | FAC-Net | frame-supervised | video classification mAP |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for size in ("quick", "full"):
+    for size in sizes:
         one, settings = measured[size], measured[size]["settings"]
         cells = [f"`{size}`", f"{settings['epochs']} epochs at {settings['learning_rate']:g}, "
                  f"embedding {settings['embedding_widths'][-1]} wide"]
@@ -83,6 +84,6 @@ if __name__ == "__main__":
     measured = json.loads(FILE.read_text()) if FILE.exists() else {}
     measured |= {"version": VERSION, "strength": {k: list(v) for k, v in STRENGTH.items()}}
     for size in sys.argv[1:] or ("smoke", "quick", "full"):
-        measured[size] = measure(size)
+        measured[size] = measure(load("synthetic", size), recipe(size), "released")
         FILE.write_text(json.dumps(measured, indent=1) + "\n")
     PAGE.write_text(as_table(measured))

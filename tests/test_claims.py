@@ -225,6 +225,24 @@ def test_resampled_is_the_mean_over_seeds_of_what_the_records_hold(tmp_path):
     assert draws.to_dict("list") == {"a": [0.5, 5.0], "b": [2.5, 25.0]}
 
 
+def test_whole_videos_stand_beside_a_variant_seed_by_seed(tmp_path):
+    frame = frame_of({"FAC-Net": [5.0, 7.0], "other": [1.0, 1.0]})
+    for i, key in enumerate(frame.key.unique()):
+        write_record(tmp_path, {
+            "key": key, "result_version": RESULT_VERSION, "resampled": [5.0, 7.0 + i],
+            "whole_video": {"average": 4.0 - i, "mean_ap": [4.0 - i] * len(TIOUS),
+                            "resampled": [1.0, 3.0]}})
+    both, draws = claims.beside_whole_videos(frame, "FAC-Net", tmp_path)
+    own = both[both.variant == claims.WHOLE]
+    assert set(both.variant) == {"FAC-Net", claims.WHOLE}
+    assert own.average.tolist() == own.mean_ap.tolist() == [4.0] * len(TIOUS) + [3.0] * len(TIOUS)
+    assert own.paper.isna().all()
+    assert draws.to_dict("list") == {"FAC-Net": [5.0, 7.5], claims.WHOLE: [1.0, 3.0]}
+    (compared,) = claims.compare(both, claims.table2_claims(), draws).itertuples()
+    assert (compared.mean, compared.low, compared.high) == (2.5, 1.0, 4.0)
+    assert (compared.same, compared.verdict) == (0, "holds")
+
+
 def test_caution_grows_as_seeds_get_few():
     assert "nothing is resolved" in claims.caution(1)
     assert "agree on its sign in 25 % of all cases" in claims.caution(3)

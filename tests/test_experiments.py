@@ -14,7 +14,7 @@ from facnet.datasets import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
 from facnet.experiments import (
-    detect, evaluate_test, provenance, run, run_seeds, separation,
+    detect, evaluate_test, provenance, run, run_seeds, separation, whole_videos,
 )
 from facnet.localization import fuse, localize, parts
 from facnet.methods import preset
@@ -125,6 +125,32 @@ def test_seeds_differ_and_carry_their_number(data):
 def test_provenance_never_passes_synthetic_data_off_as_thumos14(data):
     assert "Synthetic data, not THUMOS14" in provenance(data, "smoke", 3)
     assert "Synthetic" not in provenance(replace(data, simulated=False), "smoke", 3)
+
+
+def test_a_whole_video_is_one_detection_of_its_class(data):
+    videos = data.subset("test")
+    told = whole_videos(data)
+    assert len(told) == data.labels(videos).sum()
+    assert set(told.label[told.video == videos[0]]) == set(
+        data.videos.set_index("video").labels[videos[0]])
+    probability = np.zeros((len(videos), len(data.classes)))
+    probability[:, 2] = 0.5
+    probability[1, 1] = 0.75
+    found = whole_videos(data, probability)
+    assert tuple(found.video) == videos and (found.start == 0).all()
+    assert found.end.tolist() == data.videos.duration[data.videos.subset == "test"].tolist()
+    assert found.label.tolist() == [data.classes[1 if v == 1 else 2] for v in range(len(videos))]
+    assert found.score[1] == 0.75 and (found.score.drop(1) == 0.5).all()
+
+
+def test_a_record_holds_what_the_classes_alone_are_worth(data, result):
+    from facnet.experiments import record, video_probability
+
+    one = record(data, result.experiment)["whole_video"]
+    alone = evaluate_test(whole_videos(data, video_probability(result.scores, data)), data)
+    assert one["average"] == pytest.approx(alone.average)
+    assert one["mean_ap"] == pytest.approx(alone.mean_ap.tolist())
+    assert len(one["resampled"]) == 200
 
 
 def test_provenance_says_how_often_or_that_nothing_was_trained(data):

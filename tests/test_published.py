@@ -186,6 +186,14 @@ def test_what_is_not_in_a_table_is_one_clear_line(arguments, message):
     assert "\n" not in str(error.value)
 
 
+def test_whole_videos_of_activitynet_are_what_its_annotations_count(reference):
+    from count_activitynet13 import count
+
+    counted = count(next((reference / "data" / "activitynet13").glob("*.json")))
+    pd.testing.assert_frame_equal(
+        counted.set_index("subset"), published.whole_videos(), check_exact=True)
+
+
 def test_without_the_checkout_the_error_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(published, "FOLDER", tmp_path)
     with pytest.raises(FacnetError, match=r"table1\.csv: no such file\..*pip install -e \."):

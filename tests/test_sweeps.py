@@ -88,6 +88,24 @@ def test_an_unknown_sweep_gets_a_suggestion():
         variants("table33", BASE)
 
 
+def test_table2_is_fac_net_by_the_recipe_for_200_classes(tmp_path):
+    base = sweeps.base_of("table2", "smoke", changes={"training.epochs": 1})
+    (cell,) = variants("table2", base)
+    assert cell.paper == 24.0 and cell.experiment.training.epochs == 1
+    config, released = (preset(name).localization for name in ("activitynet", "released"))
+    assert [t / 201 for t in config.thresholds] == pytest.approx([0.005, 0.01, 0.015, 0.02])
+    assert config.class_threshold / 201 == pytest.approx(0.1)
+    assert config.argmax_fallback and config.minimum_length == 2
+    changed_too = {"thresholds", "class_threshold", "argmax_fallback", "minimum_length",
+                   "extra_end_snippet"}
+    assert {f for f, v in vars(config).items() if v != getattr(released, f)} == changed_too
+    frame = sweep("table2", "synthetic-activitynet", "smoke", 1, tmp_path, base)
+    assert frame.variant.unique().tolist() == ["FAC-Net"]
+    assert frame.tiou.tolist() == pytest.approx([0.5 + 0.05 * i for i in range(10)])
+    with pytest.raises(FacnetError, match="table2 has recipes of its own"):
+        sweeps.base_of("table2", "smoke", "paper")
+
+
 # ---------------------------------------------------------------- records
 
 
@@ -131,7 +149,7 @@ def test_a_change_of_results_raises_the_version(data):
     now = [one["losses"]["rgb"]["total"][-1], one["losses"]["flow"]["mil"][-1], one["average"],
            one["other_rule"]["average"], one["separation"]["flow"], one["resampled"][0],
            one["classification"], one["consistency"]["rgb"]["rank_correlation"]]
-    assert experiments.RESULT_VERSION == 2
+    assert experiments.RESULT_VERSION == 3
     assert now == pytest.approx(
         [1.55226, 1.53694, 2.09687, 1.47769, 0.57474, 1.47706, 44.1359, 0.44796], rel=1e-3)
 

@@ -1,4 +1,4 @@
-"""Data sets: `load` gives the synthetic one, or the one in a folder."""
+"""Data sets: `load` gives a synthetic one, or the one in a folder."""
 
 from pathlib import Path
 
@@ -15,9 +15,10 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
     Parameters
     ----------
     dataset : str or Path
-        "synthetic", made in memory, or a folder laid out as in :mod:`facnet.datasets.container`.
+        "synthetic" or "synthetic-activitynet", made in memory to the counts of THUMOS14 and
+        ActivityNet-1.3, or a folder laid out as in :mod:`facnet.datasets.container`.
     profile : {"smoke", "quick", "full"}
-        Size of the synthetic data set. Data in a folder are always used whole.
+        Size of the synthetic data sets. Data in a folder are always used whole.
 
     Raises
     ------
@@ -29,8 +30,12 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
         from facnet.datasets.synthetic import make_synthetic
 
         return make_synthetic(size)
+    if str(dataset) == "synthetic-activitynet":
+        from facnet.datasets.synthetic_activitynet import make_synthetic_activitynet
+
+        return make_synthetic_activitynet(size)
     folder = Path(dataset)
     if not folder.is_dir():
-        hint = suggest(str(dataset), ["synthetic"])
+        hint = suggest(str(dataset), ["synthetic", "synthetic-activitynet"])
         raise FacnetError(f"{str(dataset)!r} is neither a data set nor a folder.{hint}")
     return open_folder(folder)

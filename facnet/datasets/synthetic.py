@@ -8,17 +8,7 @@ classes, videos and instances a class, the share of a video's time that is actio
 heavy-tailed gaps. Every CliffDiving instance is a Diving instance too, and CricketShot follows
 CricketBowling. A sixth of the test videos hold ambiguous intervals. Times have .1 s resolution.
 
-**Features** of a snippet are a rectified sum of named parts, each an *atom* (a sparse direction
-in feature space) times a strength from `STRENGTH`:
-
-core        what tells a class from all others: a bump somewhere inside each instance
-flank       the rest of the instance; half the class's own atom, half shared with its group
-context     the class's scene, slowly varying through the whole video, action or not
-actionness  one atom for any action
-background  modes that take turns where there is no action
-look-alike  bursts of flank and actionness outside instances: movements that resemble the class
-appearance  a constant offset of the video
-noise       first-order autoregressive, its own for each channel
+**Features** are made by :mod:`facnet.datasets.simulated` with the strengths in `STRENGTH`.
 
 The constants were chosen once, so that video classification, the frame-supervised ceiling, FAC-Net
 (`released`) and the untrained network fall in the bands that `tests/test_synthetic.py` states; no
@@ -30,17 +20,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from facnet.config import Profile
 from facnet.datasets.container import Dataset
+from facnet.datasets.simulated import (
+    FEATURE_WIDTH, SNIPPET_SECONDS, STREAMS, Look, make_features,
+)
 
 __all__ = ["CLASSES", "STRENGTH", "VERSION", "make_synthetic"]
 
 VERSION = 1
-SNIPPET_SECONDS = 0.64  # 16 frames at 25 fps
-FEATURE_WIDTH = 128
-STREAMS = ("rgb", "flow")
 
 
 @dataclass(frozen=True)
@@ -102,10 +91,6 @@ STRENGTH = {
     "appearance": (0.4, 0.4),
     "noise": (0.43, 0.43),
 }
-NOISE_LAG = 0.7  # correlation of a channel's noise between neighbouring snippets
-BURST_EVERY = 60  # snippets of background between look-alikes, on average
-BURST_SECONDS = (1.0, 6.0)
-MODES, MODE_SNIPPETS = 12, 10  # background modes, and how long one lasts on average
 LONGEST_SECONDS, SHORTEST_SECONDS = 1400.0, 9.0  # of THUMOS14's videos
 GAP_SPREAD = 1.4  # of log gaps: 5 % below .2 s, half below 3.2 s, 5 % above 32 s
 AMBIGUOUS_VIDEOS, AMBIGUOUS_SECONDS = 0.17, (0.9, 2.9, 28.0)  # share; 5 %, median, 95 %
@@ -138,7 +123,8 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
         pd.DataFrame(instances, columns=["video", "label", "start", "end"]),
         pd.DataFrame(ignored, columns=["video", "start", "end"]),
     )
-    features = _features(names, width, *frames)
+    look = Look({name: action.group for name, action in CLASSES.items()}, STRENGTH, (VERSION,))
+    features = make_features(look, width, *frames)
     return Dataset(
         "synthetic", names, STREAMS, SNIPPET_SECONDS, *frames,
         read=lambda stream, video: features[stream, video], simulated=True,
@@ -238,106 +224,3 @@ def _ambiguous(duration: float, segments: list, rng: np.random.Generator) -> lis
         if not inside and end - start > 0.2:
             intervals.append((round(start, 1), round(end, 1)))
     return intervals
-
-
-def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
-    """A sparse non-negative direction of length sqrt(width) / 3."""
-    atom = np.abs(rng.gamma(0.3, 1.0, width))
-    return atom * (np.sqrt(width) / 3 / np.linalg.norm(atom))
-
-
-def _features(
-    names: tuple[str, ...], width: int, videos: pd.DataFrame, instances: pd.DataFrame,
-    ignored: pd.DataFrame,
-) -> dict[tuple[str, str], np.ndarray]:
-    """Features of every stream and video, [T, width] float32."""
-    of_video = dict(tuple(instances.groupby("video")))
-    ambiguous = dict(tuple(ignored.groupby("video")))
-    features = {}
-    for s, stream in enumerate(STREAMS):
-        atoms = _Atoms(names, width, np.random.default_rng([VERSION, 2, s]))
-        strength = {part: values[s] for part, values in STRENGTH.items()}
-        for row in videos.itertuples():
-            # What happens in a video is the same in both streams; how it looks is not.
-            script = _Script(row, of_video[row.video], ambiguous.get(row.video), names)
-            features[stream, row.video] = _render(script, atoms, strength, s)
-    return features
-
-
-class _Atoms:
-    """The directions of one stream."""
-
-    def __init__(self, names: tuple[str, ...], width: int, rng: np.random.Generator):
-        # Drawn for all classes, so that a class has the same atoms in every profile of a width.
-        groups = {group: _atom(rng, width) for group in
-                  sorted({action.group for action in CLASSES.values()})}
-        self.core = {name: _atom(rng, width) for name in CLASSES}
-        self.flank = {name: (_atom(rng, width) + groups[action.group]) / 2
-                      for name, action in CLASSES.items()}
-        self.context = {name: _atom(rng, width) for name in CLASSES}
-        self.actionness = _atom(rng, width)
-        self.modes = np.stack([_atom(rng, width) for _ in range(MODES)])
-
-
-class _Script:
-    """What happens in a video, snippet by snippet: weights of the parts, each [T]."""
-
-    def __init__(self, row, instances: pd.DataFrame, ambiguous, names: tuple[str, ...]):
-        seed = [VERSION, 3, int(row.video[-4:]), row.subset == "test"]
-        self.rng = rng = np.random.default_rng(seed)
-        self.labels = row.labels
-        self.snippets = max(1, int(row.duration / SNIPPET_SECONDS))
-        self.core = {label: np.zeros(self.snippets) for label in row.labels}
-        self.flank = {label: np.zeros(self.snippets) for label in row.labels}
-        self.foreground = np.zeros(self.snippets)
-        centre = np.arange(self.snippets) + 0.5
-        for instance in instances.itertuples():
-            start, end = instance.start / SNIPPET_SECONDS, instance.end / SNIPPET_SECONDS
-            covered = _coverage(start, end, self.snippets)
-            peak = start + (end - start) * rng.beta(4, 4)
-            spread = max((end - start) * rng.uniform(0.12, 0.30), 0.5)
-            bump = np.exp(-0.5 * ((centre - peak) / spread) ** 2)
-            gain = covered * rng.lognormal(0.0, 0.25)
-            self.core[instance.label] += gain * bump
-            self.flank[instance.label] += gain * (1 - bump)
-            self.foreground = np.maximum(self.foreground, covered)
-        self.look_alike = {label: np.zeros(self.snippets) for label in row.labels}
-        bursts = [(s, s + rng.uniform(*BURST_SECONDS)) for s in
-                  rng.uniform(0, row.duration, rng.poisson(self.snippets / BURST_EVERY))]
-        if ambiguous is not None:  # what annotators could not decide on resembles the class too
-            bursts += list(zip(ambiguous.start, ambiguous.end))
-        for start, end in bursts:
-            covered = _coverage(start / SNIPPET_SECONDS, end / SNIPPET_SECONDS, self.snippets)
-            self.look_alike[rng.choice(row.labels)] += covered * (1 - self.foreground)
-        changes = rng.random(self.snippets) < 1 / MODE_SNIPPETS
-        turns = rng.integers(MODES, size=self.snippets)
-        self.mode = turns[np.maximum.accumulate(np.where(changes, np.arange(self.snippets), 0))]
-
-
-def _coverage(start: float, end: float, snippets: int) -> np.ndarray:
-    """The share of each snippet inside [start, end), both in snippets."""
-    begin = np.arange(snippets)
-    return np.clip(np.minimum(end, begin + 1) - np.maximum(start, begin), 0, 1)
-
-
-def _render(script: _Script, atoms: _Atoms, strength: dict, stream: int) -> np.ndarray:
-    """The rectified sum of all parts, [T, width] float32."""
-    rng = np.random.default_rng([int(script.rng.integers(2**31)), stream])
-    width = len(atoms.actionness)
-    x = np.zeros((script.snippets, width))
-    bursts = sum(script.look_alike.values())
-    for label in script.labels:
-        confusion = strength["look_alike"] * script.look_alike[label]
-        x += strength["core"] * np.outer(script.core[label], atoms.core[label])
-        x += strength["flank"] * np.outer(script.flank[label] + confusion, atoms.flank[label])
-        slow = lfilter([0.02], [1, -0.98], rng.standard_normal(script.snippets)) * 2 + 0.8
-        scene = np.clip(slow, 0, None) * rng.uniform(0.5, 1.2)
-        x += strength["context"] * np.outer(scene, atoms.context[label])
-    action = script.foreground + strength["look_alike"] * np.minimum(bursts, 1)
-    x += strength["actionness"] * np.outer(action, atoms.actionness)
-    x += strength["background"] * (1 - 0.6 * script.foreground)[:, None] * atoms.modes[script.mode]
-    x += strength["appearance"] * rng.standard_normal(width) * 0.5
-    innovations = rng.standard_normal((script.snippets, width))
-    scale = np.sqrt(1 - NOISE_LAG**2)
-    x += strength["noise"] * lfilter([scale], [1, -NOISE_LAG], innovations, axis=0)
-    return np.maximum(x, 0).astype(np.float32)

@@ -50,8 +50,8 @@ def preset(name: str = "released") -> Experiment:
     Parameters
     ----------
     name : str
-        "released" (FAC-Net as the authors' code has it), "paper" (as the text has it), or another
-        method's.
+        "released" (FAC-Net as the authors' code has it), "paper" (as the text has it),
+        "activitynet" (the former with the thresholds for 200 classes), or another method's.
 
     Raises
     ------
