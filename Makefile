@@ -3,6 +3,7 @@
 #   make book FACNET_PROFILE=full                            the preset's own sizes
 #   make book FACNET_PROFILE=full FACNET_DATASET=data/mine   your own features
 #   make book FACNET_ACTIVITYNET=data/activitynet            the same for the chapter on Table 2
+#   make book FACNET_SHREC21=data/shrec21                    runs the chapter on gestures again
 #
 # pip's settings work as ever: on Linux, PIP_EXTRA_INDEX_URL=<the address that PyTorch's
 # installation page gives for CPU> avoids the download of its CUDA build.
@@ -16,14 +17,17 @@ READY  := $(VENV)/.ready
 FACNET_PROFILE ?= quick
 FACNET_DATASET ?= synthetic
 FACNET_ACTIVITYNET ?= synthetic-activitynet
+FACNET_SHREC21 ?=
 spaced = $(if $(filter-out 1,$(words $($(1)))),$(error $(1)=$($(1)) holds a space, \
     which make cannot handle: link to the folder))
 $(call spaced,FACNET_DATASET)$(call spaced,FACNET_ACTIVITYNET)
+$(if $(FACNET_SHREC21),$(call spaced,FACNET_SHREC21))
 # Notebooks run inside notebooks/.
 override FACNET_DATASET := $(if $(wildcard $(FACNET_DATASET)/),$(abspath $(FACNET_DATASET)),$(FACNET_DATASET))
 override FACNET_ACTIVITYNET := $(if $(wildcard $(FACNET_ACTIVITYNET)/),$(abspath $(FACNET_ACTIVITYNET)),$(FACNET_ACTIVITYNET))
+override FACNET_SHREC21 := $(if $(FACNET_SHREC21),$(abspath $(FACNET_SHREC21)))
 BUILD := _build/$(FACNET_PROFILE)
-export FACNET_PROFILE FACNET_DATASET FACNET_ACTIVITYNET
+export FACNET_PROFILE FACNET_DATASET FACNET_ACTIVITYNET FACNET_SHREC21
 export FACNET_OUTPUT := ../$(BUILD)/results
 
 # One notebook a core and one thread a notebook: the models are small, and sums in float32
@@ -36,11 +40,13 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY := PASSIVE
 export TQDM_DISABLE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-SMOKE := FACNET_PROFILE=smoke FACNET_DATASET=synthetic FACNET_ACTIVITYNET=synthetic-activitynet
+SMOKE := FACNET_PROFILE=smoke FACNET_DATASET=synthetic FACNET_ACTIVITYNET=synthetic-activitynet \
+    FACNET_SHREC21=
 
 NOTEBOOKS := $(wildcard notebooks/*.py)
 EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
-DATA      := $(wildcard $(FACNET_DATASET)/annotations.json $(FACNET_ACTIVITYNET)/annotations.json)
+DATA      := $(wildcard $(FACNET_DATASET)/annotations.json \
+    $(FACNET_ACTIVITYNET)/annotations.json $(FACNET_SHREC21)/annotations.json)
 SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv data/results/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
@@ -80,8 +86,8 @@ $(READY): requirements.txt pyproject.toml
 # Touched only when the parameters differ from those of the last run.
 $(BUILD)/parameters: FORCE
 	@mkdir -p $(@D)
-	@echo "$(FACNET_PROFILE) $(FACNET_DATASET) $(FACNET_ACTIVITYNET)" | cmp -s - $@ \
-	    || echo "$(FACNET_PROFILE) $(FACNET_DATASET) $(FACNET_ACTIVITYNET)" > $@
+	@echo "$(FACNET_PROFILE) $(FACNET_DATASET) $(FACNET_ACTIVITYNET) $(FACNET_SHREC21)" | cmp -s - $@ \
+	    || echo "$(FACNET_PROFILE) $(FACNET_DATASET) $(FACNET_ACTIVITYNET) $(FACNET_SHREC21)" > $@
 
 # An executed copy of each notebook. A failed run shows its traceback and leaves NAME.failed.ipynb.
 $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters \

@@ -17,7 +17,7 @@ import os
 
 dataset: str = os.environ.get("FACNET_SHREC21", "")  # a folder; "" shows the book's own run
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full; with a folder
-jobs: int = 1  # processes; with a folder
+jobs: int = os.cpu_count()  # processes; with a folder
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
