@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_shrec21 import Made, hand, published as as_published
 
-from facnet import gestures, published
+from facnet import gestures, published, sweeps
 from facnet.config import PROFILES, Experiment, changed
 from facnet.datasets import load
 from facnet.datasets.check import check_folder
@@ -83,6 +83,7 @@ def test_cut_recordings_show_one_gesture_and_lose_nothing(recordings, tmp_path):
 def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monkeypatch):
     short = replace(PROFILES["smoke"], epochs=2, width=8, snippets=16)
     monkeypatch.setitem(PROFILES, "smoke", short)
+    monkeypatch.setattr(sweeps, "WEIGHTS", (0.1,))
     study = run_study(recordings, tmp_path / "records", "smoke", dict.fromkeys(SEEDS, 1))
     assert set(study.frames) == set(SEEDS)
     assert study.frames["multilabel"].variant.nunique() == 7
