@@ -3,7 +3,7 @@
 #
 # Synthetic features teach; they prove nothing about the world. Here FAC-Net meets real, untrimmed
 # recordings: SHREC'21, a hand before a sensor, in which gestures of 17 classes stand between other
-# movements ([the data](../data/README.md)). It is not what the paper is about. There are no
+# movements ([the data](../book/data.md)). It is not what the paper is about. There are no
 # pictures, and where nine of ten videos of THUMOS14 show one class, a recording here shows two to
 # five. That makes it a hard witness: what holds here as well is not an accident of one data set,
 # and what fails says something of what FAC-Net rests on.
@@ -82,7 +82,7 @@ Markdown(
 # allows for several classes in a recording, times at the sensor's 25 frames a second, and no
 # shortest run but a snippet. That was settled on held-out *training* recordings, and unlike λ with
 # their segments. Features, too, were chosen by how well held-out training recordings are
-# classified ([how they are made](../data/README.md)).
+# classified ([how they are made](../book/data.md)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Seven rows with a point for each seed: released and chosen weights, with a softmax and a sigmoid, without CW, frame-supervised, untrained"}, "figure": {"name": "fig-shrec21", "caption": "FAC-Net on SHREC'21: AVG of each seed on the test recordings. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
 figure = figures.strip(main)
@@ -287,7 +287,7 @@ print(main.seed.nunique() > 0, main.variant.nunique(), "models,", weights.varian
 #   and video-level labels of held-out training videos are enough to see it.
 # - How many classes a video shows is part of the difficulty of weak supervision, as much as how
 #   long it is.
-# - Run it: [where the data is](../data/README.md), then `facnet data import shrec21 --source
+# - Run it: [where the data is](../book/data.md), then `facnet data import shrec21 --source
 #   shrec21 --out data/shrec21` and `facnet train --dataset data/shrec21 --preset shrec21 --out
 #   runs/shrec21`.
 # - Choose weights for your own data: `facnet sweep weights --dataset data/mine`.

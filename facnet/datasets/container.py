@@ -49,7 +49,7 @@ class Dataset:
         Whether the features were made by a program and prove nothing about the world.
     protocol : str
         What detections are evaluated by, and at which tIoUs, unless another protocol is asked for;
-        a name of :data:`facnet.evaluation.PROTOCOLS`.
+        a name of ``facnet.evaluation.PROTOCOLS``.
     """
 
     name: str
