@@ -33,6 +33,7 @@ export FACNET_OUTPUT := ../$(BUILD)/results
 # One notebook a core and one thread a notebook: the models are small, and sums in float32
 # then come out the same on any number of cores.
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+export JOBS
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(JOBS) --no-print-directory
 endif

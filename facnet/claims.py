@@ -232,7 +232,8 @@ def claims(
         those that cannot be told left out; their number, and of them those that hold, fail (do not
         hold), are open (not resolved) or untold; and the claim's verdict. It is that of the mean,
         with two additions. Where the paper makes the claim of each comparison and the mean holds,
-        `AVERAGE_ONLY` says that some fail, and "holds where it can be told" that some are untold.
+        `AVERAGE_ONLY` says that some fail or are open, and "holds where it can be told" that some
+        are untold.
     """
     of_claim: dict[str, list[Comparison]] = {}
     for which in comparisons:
@@ -251,7 +252,8 @@ def claims(
         if untold == len(own):
             row["verdict"] = UNTOLD
         elif own[0].each and row["verdict"] == "holds":
-            row["verdict"] = AVERAGE_ONLY if fails else PARTLY if untold else "holds"
+            some = fails or holds + untold < len(own)
+            row["verdict"] = AVERAGE_ONLY if some else PARTLY if untold else "holds"
         found.append(row | {"comparisons": len(own), "holds": holds, "fails": fails,
                             "open": len(own) - holds - fails - untold, "untold": untold})
     return pd.DataFrame(found)

@@ -38,8 +38,8 @@ DEVICE = click.option(
 
 PRESET = click.option(
     "--preset", default="released", show_default=True, metavar="NAME",
-    help="Recipe: released (FAC-Net, the authors' code), paper (FAC-Net, the text), or another"
-    " method's, such as STPN.",
+    help="Recipe: released (FAC-Net, the authors' code), paper (FAC-Net, the text), activitynet or"
+    " shrec21 (released, localised for these data), or another method's, such as STPN.",
 )
 CHANGES = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
@@ -301,9 +301,9 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
         shown.insert(0, "lambda_cw", frame.groupby("variant").lambda_cw.first())
     click.echo(shown.to_string(float_format="%.1f", na_rep="-"))
     click.echo(
-        f"\nAVG in percent on {dataset}, profile {profile}: mean over n seeds with the 95 %"
-        " bootstrap interval; other: by the other threshold rule; collapsed: seeds with a"
-        " collapsed stream.")
+        f"\nAVG over tIoU {frame.tiou.min():g} to {frame.tiou.max():g} in percent on {dataset},"
+        f" profile {profile}: mean over n seeds with the 95 % bootstrap interval; other: by the other"
+        " threshold rule; collapsed: seeds with a collapsed stream.")
 
 
 @cli.group()

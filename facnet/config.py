@@ -239,7 +239,7 @@ class LocalizationConfig:
     class_threshold : float
         A class is kept in a video if its P_f (equation 11) is at least this multiple of the
         uniform probability, or at least .5; 2.1 is the .1 of text and code at C = 20. The .5
-        matters for three classes or fewer: of one and the background no class could reach 2.1/2.
+        matters for few classes: of one and the background no class could reach 2.1/2.
     argmax_fallback : bool
         Whether a video in which no class is kept keeps its best class.
     upsampling : int

@@ -149,7 +149,7 @@ class Kept:
 
 def kept_classes(scores: Scores, classes: int, config: LocalizationConfig) -> np.ndarray:
     """Which classes are localised in which video, [V, C] of bool, by P_f (equation 11)."""
-    # Of two or three columns the multiple would ask for more than most, or more than there is.
+    # Of few columns the multiple would ask for more than most, or more than there is.
     least = min(config.class_threshold / scores.probability.shape[1], 0.5)
     return keep(scores.probability[:, :classes], least, config.argmax_fallback)
 

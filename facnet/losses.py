@@ -33,7 +33,7 @@ def separate_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of each class's sigmoid, Σ over classes / Σy.
 
     In place of equations 5 and 6 where a video's classes are not to compete. Parameters and result
-    as in `normalised_cross_entropy`.
+    as in `normalised_cross_entropy`, but that a video without labels is one where all are absent.
     """
     each = functional.binary_cross_entropy_with_logits(scores, labels, reduction="none")
     return each.sum(-1) / labels.sum(-1).clamp_min(1)

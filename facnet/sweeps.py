@@ -282,7 +282,10 @@ def chosen_lambdas(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def _multilabel(base: Experiment) -> list[Variant]:
-    """FAC-Net where videos show several classes: the released λ against the base's, and why."""
+    """FAC-Net where videos show several classes: the released λ against the base's, and why.
+
+    The base's are those that a sweep of "weights" chose, as `facnet.gestures` has it.
+    """
     released = TrainingConfig()
     as_released = changed(base, {
         f"training.lambda_{b}": getattr(released, f"lambda_{b}") for b in BRANCHES})

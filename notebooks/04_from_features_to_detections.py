@@ -112,7 +112,7 @@ kind = "synthetic" if data.simulated else data.name
 here = []
 for name, own in frame.groupby("variant", sort=False):
     cells = {"average": claims.cell(*interval(own.drop_duplicates("seed").average))} | {
-        f"{tiou:.1f}": claims.cell(*interval(at.mean_ap)) for tiou, at in own.groupby("tiou")}
+        f"{tiou:g}": claims.cell(*interval(at.mean_ap)) for tiou, at in own.groupby("tiou")}
     here.append({"supervision": "weak", "method": f"{name}, here ({kind})", **cells})
 here = pd.DataFrame(here)
 printed = published.table(1)

@@ -54,7 +54,7 @@ def scores_of(data: Dataset, columns: int = 4, foreground: bool = True) -> Score
     for v, labels in enumerate(data.videos.labels):
         probability[v, [CLASSES.index(label) for label in labels]] = 0.6
     return Scores(tuple(data.videos.video), offsets, probability, activation,
-                  rng.normal(0, 1, offsets[-1]) if foreground else None, np.zeros((offsets[-1], 0)))
+                  rng.normal(0, 1, offsets[-1]) if foreground else None)
 
 
 @pytest.fixture

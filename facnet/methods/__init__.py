@@ -51,7 +51,8 @@ def preset(name: str = "released") -> Experiment:
     ----------
     name : str
         "released" (FAC-Net as the authors' code has it), "paper" (as the text has it),
-        "activitynet" (the former with the thresholds for 200 classes), or another method's.
+        "activitynet" and "shrec21" (the former, localised for 200 classes and for gestures), or
+        another method's.
 
     Raises
     ------
