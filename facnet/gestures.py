@@ -23,9 +23,9 @@ __all__ = ["SEEDS", "Study", "chosen_recipe", "cut_at_gestures", "read_study", "
            "write_study"]
 
 # Seeds of each sweep: the choice of weights, the main comparison, and the rest.
-SEEDS = {"weights": 3, "multilabel": 10, "one_class": 3, "table3": 3, "table4_full": 3,
-         "table5": 3, "lambda_cw": 3}
+SEEDS = {"weights": 3, "multilabel": 10, "one_class": 3, "table3": 3, "table4_full": 3, "table5": 3}
 PREFIX = "shrec21_"
+CUT = "; one gesture a video"  # ends the names of what was trained on cut sequences
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,20 @@ class Study:
     ----------
     frames : dict of str to DataFrame
         Of each sweep of `SEEDS`, as `facnet.sweeps.sweep` gives it. `one_class` has the released
-        and the chosen weights, trained on sequences that were cut between gestures.
+        and the chosen weights, trained on sequences that were cut between gestures, and those of
+        `multilabel` with the same seeds, trained on whole ones.
     draws : dict of str to DataFrame
-        AVG on resampled test videos, as `facnet.claims.resampled` gives it.
+        AVG on resampled test videos, as `facnet.claims.resampled` gives it; none of `weights`.
     runs : DataFrame
         Of `multilabel`, as `facnet.collapse.runs` gives it; the untrained network has none.
-    source : str
-        Where all this comes from, for captions.
+    sources : dict of str to str
+        Of each frame: on what it was run and, if it was read, how and by which code.
     """
 
     frames: dict[str, pd.DataFrame]
     draws: dict[str, pd.DataFrame]
     runs: pd.DataFrame
-    source: str
+    sources: dict[str, str]
 
 
 def chosen_recipe(weights: pd.DataFrame, profile: str) -> Experiment:
@@ -67,62 +68,73 @@ def run_study(
     dataset : str or Path
         A folder that `facnet data import shrec21` made.
     folder : str or Path
-        Of the records; FOLDER/one_class gets the cut sequences.
+        Of the records; a folder in it gets the cut sequences.
     profile : str
         Gives sizes, epochs and learning rate.
     seeds, jobs
         Seeds of each sweep, and processes on this machine.
     """
     dataset, folder = str(dataset), Path(folder)
-    data, pieces = load(dataset), folder / "one_class"
+    data = load(dataset)
+    pieces = folder / f"one_class_{data.fingerprint()}"
     if not (pieces / "annotations.json").exists():
         cut_at_gestures(data, pieces)
     base = base_of("weights", profile, "shrec21")
     frames = {"weights": sweep(
         "weights", dataset, profile, seeds["weights"], folder, base, jobs)}
     base = chosen_recipe(frames["weights"], profile)
-    for name in ("multilabel", "table3", "lambda_cw", "table5", "table4_full"):
+    for name in ("multilabel", "table3", "table5", "table4_full"):
         frames[name] = sweep(
             name, dataset, profile, seeds[name], folder,
-            base_of(name, profile) if name in ("lambda_cw", "table5") else base, jobs)
+            base_of(name, profile) if name == "table5" else base, jobs)
+    cut = load(pieces)
+    steps = len(data.subset("train")) / len(cut.subset("train"))  # as many in the whole training
+    epochs = max(1, round(base.training.epochs * steps))
+    main, named = frames["multilabel"], ("λ as released", "λ chosen")
     frames["one_class"] = pd.concat([
-        sweep("seeds", str(pieces), profile, seeds["one_class"], folder, one.experiment,
-              jobs).assign(variant=one.name)
-        for one in variants("multilabel", base) if one.name in ("λ as released", "λ chosen")])
-    draws = {name: resampled(frame, folder) for name, frame in frames.items()
-             if name not in ("weights", "lambda_cw")}
-    main = frames["multilabel"]
-    return Study(frames, draws, runs(main[main.variant != "untrained"], folder),
-                 provenance(data, profile, seeds["multilabel"]))
+        main[main.variant.isin(named) & (main.seed < seeds["one_class"])],
+        *(sweep("seeds", str(pieces), profile, seeds["one_class"], folder,
+                changed(one.experiment, {"training.epochs": epochs}), jobs)
+          .assign(variant=f"{one.name}{CUT}")
+          for one in variants("multilabel", base) if one.name in named)], ignore_index=True)
+    sources = {name: provenance(cut if name == "one_class" else data, profile, count)
+               for name, count in seeds.items()}
+    sources["one_class"] += f" {epochs} epochs, and as on whole recordings."
+    return Study(
+        frames, {name: resampled(frame, folder) for name, frame in frames.items()
+                 if name != "weights"},
+        runs(main[main.variant != "untrained"], folder), sources)
 
 
 def cut_at_gestures(dataset: Dataset, out: Path) -> None:
     """Make a container whose training sequences hold one gesture each; test sequences stay whole.
 
     A sequence is cut in the middle between two gestures. This takes segments to do: it shows what
-    several classes in a video cost, and is no training on video-level labels.
+    several classes in a video cost, and is no training on video-level labels. Training sequences
+    that show a class without a segment are left out.
     """
     unit = dataset.snippet_seconds
-    parts = []  # name, sequence, subset, first and last snippet, gestures
+    parts = []  # name, sequence, subset, first and last snippet, gestures, labels
     for row in dataset.videos.itertuples():
         own = dataset.instances[dataset.instances.video == row.video].sort_values("start")
         gestures = list(zip(own.label, own.start, own.end))
         if row.subset == "test":
-            parts.append((row.video, row.video, "test", 0, None, gestures))
+            parts.append((row.video, row.video, "test", 0, None, gestures, row.labels))
+        if row.subset == "test" or set(row.labels) > set(own.label):
             continue
         middles = (own.end.to_numpy()[:-1] + own.start.to_numpy()[1:]) / 2
         cuts = np.round(middles / unit).astype(int).tolist()
-        parts += [(f"{row.video}_{i + 1}", row.video, "train", first, last, [gesture])
+        parts += [(f"{row.video}_{i + 1}", row.video, "train", first, last, [gesture], gesture[:1])
                   for i, (gesture, first, last) in enumerate(
                       zip(gestures, [0, *cuts], [*cuts, None]))]
     database = {}
     for stream in dataset.streams:
-        (out / "features" / stream).mkdir(parents=True)
-        for name, sequence, subset, first, last, gestures in parts:
+        (out / "features" / stream).mkdir(parents=True, exist_ok=True)
+        for name, sequence, subset, first, last, gestures, labels in parts:
             array = dataset.features(stream, sequence)[first:last]
             np.save(out / "features" / stream / f"{name}.npy", array, allow_pickle=False)
             database[name] = {
-                "subset": subset, "duration": len(array) * unit,
+                "subset": subset, "duration": len(array) * unit, "labels": list(labels),
                 "annotations": [
                     {"label": label, "segment": [max(start - first * unit, 0.0),
                                                  min(end - first * unit, len(array) * unit)]}
@@ -134,12 +146,14 @@ def cut_at_gestures(dataset: Dataset, out: Path) -> None:
         "database": database})
 
 
-def write_study(study: Study, source: str, command: str, revision: str) -> None:
+def write_study(study: Study, command: str, revision: str) -> None:
     """Keep a study in data/results/, with what it was run on, how, and by which code."""
-    tables = {**study.frames, "runs": study.runs,
-              **{f"{name}_draws": frame for name, frame in study.draws.items()}}
-    for name, frame in tables.items():
-        published.write_result(f"{PREFIX}{name}", frame, source, command, revision)
+    tables = {**{name: (name, frame) for name, frame in study.frames.items()},
+              **{f"{name}_draws": (name, frame) for name, frame in study.draws.items()},
+              "runs": ("multilabel", study.runs)}
+    for file, (name, frame) in tables.items():
+        said = study.sources[name].replace("**", "").removesuffix(".")
+        published.write_result(f"{PREFIX}{file}", frame, said, command, revision)
 
 
 def read_study() -> Study:
@@ -150,10 +164,9 @@ def read_study() -> Study:
     FacnetError
         If one of its files is not in data/results/.
     """
-    frames, draws = {}, {}
-    for name in SEEDS:
-        frames[name], source = published.result(f"{PREFIX}{name}")
-        if name not in ("weights", "lambda_cw"):
-            draws[name], _ = published.result(f"{PREFIX}{name}_draws")
-    table, source = published.result(f"{PREFIX}runs")
-    return Study(frames, draws, table, source)
+    read = {name: published.result(f"{PREFIX}{name}") for name in SEEDS}
+    draws = {name: published.result(f"{PREFIX}{name}_draws")[0]
+             for name in SEEDS if name != "weights"}
+    return Study({name: frame for name, (frame, _) in read.items()}, draws,
+                 published.result(f"{PREFIX}runs")[0],
+                 {name: source for name, (_, source) in read.items()})

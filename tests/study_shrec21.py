@@ -14,8 +14,7 @@ from facnet.gestures import run_study, write_study
 
 def main(folder: str, jobs: int) -> None:
     """Run what is missing, and write all tables and where they come from."""
-    study = run_study(folder, "results/shrec21", jobs=jobs)
-    write_study(study, study.source.replace("**", ""),
+    write_study(run_study(folder, "results/shrec21", jobs=jobs),
                 "python tests/study_shrec21.py data/shrec21", REVISION)
 
 
