@@ -302,8 +302,8 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     click.echo(shown.to_string(float_format="%.1f", na_rep="-"))
     click.echo(
         f"\nAVG over tIoU {frame.tiou.min():g} to {frame.tiou.max():g} in percent on {dataset},"
-        f" profile {profile}: mean over n seeds with the 95 % bootstrap interval; other: by the other"
-        " threshold rule; collapsed: seeds with a collapsed stream.")
+        f" profile {profile}: mean over n seeds with the 95 % bootstrap interval; other: by the"
+        " other threshold rule; collapsed: seeds with a collapsed stream.")
 
 
 @cli.group()

@@ -12,7 +12,7 @@ from facnet.config import PROFILES, Experiment, changed
 from facnet.datasets import load
 from facnet.datasets.check import check_folder
 from facnet.datasets.shrec21 import import_shrec21
-from facnet.gestures import SEEDS, cut_at_gestures, read_study, run_study, write_study
+from facnet.gestures import CUT, SEEDS, cut_at_gestures, read_study, run_study, write_study
 from facnet.methods import preset
 from facnet.sweeps import base_of, chosen_lambdas, variants
 
@@ -87,13 +87,18 @@ def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monk
     study = run_study(recordings, tmp_path / "records", "smoke", dict.fromkeys(SEEDS, 1))
     assert set(study.frames) == set(SEEDS)
     assert study.frames["multilabel"].variant.nunique() == 7
-    assert list(study.frames["one_class"].variant.unique()) == ["λ as released", "λ chosen"]
+    named = ["λ as released", "λ chosen"]
+    assert list(study.frames["one_class"].variant.unique()) == named + [n + CUT for n in named]
+    assert list(study.draws["one_class"]) == named + [n + CUT for n in named]
     assert {"loss motion", "area pose"} <= set(study.runs)
     (tmp_path / "provenance.csv").write_text("file,what,command,revision\n")
     monkeypatch.setattr(published, "RESULTS", tmp_path)
-    write_study(study, "made-up hands", "pytest", "0012")
+    write_study(study, "pytest", "0012")
     again = read_study()
-    assert again.source == "made-up hands; `pytest` at revision `0012`"
+    for name, source in study.sources.items():
+        assert source.replace("**", "").removesuffix(".") in again.sources[name]
+        assert again.sources[name].endswith("; `pytest` at revision `0012`")
+    assert "20 training" in again.sources["one_class"]
     for name, frame in study.frames.items():
         pd.testing.assert_frame_equal(again.frames[name], frame.reset_index(drop=True),
                                       check_dtype=False, rtol=1e-4)
@@ -110,7 +115,8 @@ def test_the_books_own_run_is_whole():
         assert (counts == seeds).all(), name
         assert not frame[["mean_ap", "average", "classification"]].isna().any(axis=None)
     assert study.frames["table3"].variant.nunique() == 20
-    assert "SHREC'21" in study.source and "tests/study_shrec21.py" in study.source
+    for name, seeds in SEEDS.items():
+        assert "SHREC'21" in study.sources[name] and f"{seeds} seeds" in study.sources[name]
     recipe = gestures.chosen_recipe(study.frames["weights"], "quick").training
     said = study.frames["multilabel"].set_index("variant").weights["λ chosen"].iloc[0]
     assert said == f"λ {recipe.lambda_cw:g}, {recipe.lambda_ca:g}, {recipe.lambda_mil:g}"
