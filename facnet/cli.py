@@ -238,7 +238,9 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     figure = figures.timeline(data, scores[stream], {video: labels}, detections, experiment)
     figures.write_figure(figure, out)
     shown, of = detections.label.isin(labels).sum(), ", ".join(labels) or "any class"
-    click.echo(f"{out}: {video}, scores of {stream}, {shown} detections of {of}")
+    subset = data.videos.set_index("video").subset[video]
+    click.echo(
+        f"{out}: {subset} video {video}, scores of {stream}, {shown} detections of {of}")
 
 
 @cli.command()

@@ -171,10 +171,10 @@ print(len(numbers), "rows,", len(printed), "of them printed;", len(data.classes)
 # %% [markdown]
 # ## To remember, and to try
 #
-# - An AVG says nothing by itself. Where actions fill most of a video, a method that never looks at
-#   time can come close to published numbers.
+# - An AVG says nothing by itself. Where actions fill most of a video, knowing its class and never
+#   looking at time comes close to published numbers, as far as subsets of videos compare.
 # - Thresholds on a softmax depend on the number of classes; a recipe for 20 is none for 200.
-# - Your own ActivityNet-1.3 features: `make book FACNET_ACTIVITYNET=/path/to/folder`; only this
-#   page reads that variable. [Data](../book/data.md) says how a folder looks.
+# - Your own ActivityNet-1.3 features: `make book FACNET_ACTIVITYNET=/path/to/folder`, and
+#   `FACNET_PROFILE=full` for the recipe's own sizes; only this page reads the former. [Data](../book/data.md) says how a folder looks.
 # - Try `facnet sweep table2 --dataset synthetic-activitynet --set localization.class_threshold=2.1`,
 #   the released multiple: many classes are then kept in a video that shows one.

@@ -182,8 +182,8 @@ shell("facnet data init --features faulty --annotations faulty.csv --snippet-sec
 # %% [markdown]
 # A folder that somebody laid out by hand, with an `annotations.json` of their own, is looked at by
 # `facnet data check`. An *error* is what training or evaluation would fail on or get wrong; an
-# *oddity* is worth a look. This one has the faults above, a key too few, and a class that was typed
-# in two ways.
+# *oddity* is worth a look. This one has three of the faults above, a key too few, and a class that
+# was typed in two ways.
 
 # %% tags=["hide-input"]
 theirs = folder / "data" / "theirs"
