@@ -259,7 +259,7 @@ def test_the_command_line_sweeps_and_summarises(small, tmp_path):
     row = next(line for line in text.splitlines() if line.startswith("CW, hybrid"))
     own = frame[frame.variant == "CW, hybrid"].drop_duplicates("seed")
     assert row.split()[2:5] == ["34.6", "2", f"{own.average.mean():.1f}"]
-    assert "AVG in percent on synthetic, profile smoke" in text
+    assert "AVG over tIoU 0.1 to 0.7 in percent on synthetic, profile smoke" in text
 
 
 def test_a_failed_experiment_decides_the_exit_status(small, tmp_path, monkeypatch, capsys):
