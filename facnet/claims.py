@@ -252,8 +252,8 @@ def claims(
         if untold == len(own):
             row["verdict"] = UNTOLD
         elif own[0].each and row["verdict"] == "holds":
-            some = fails or holds + untold < len(own)
-            row["verdict"] = AVERAGE_ONLY if some else PARTLY if untold else "holds"
+            each_told = holds + untold == len(own)
+            row["verdict"] = AVERAGE_ONLY if not each_told else PARTLY if untold else "holds"
         found.append(row | {"comparisons": len(own), "holds": holds, "fails": fails,
                             "open": len(own) - holds - fails - untold, "untold": untold})
     return pd.DataFrame(found)

@@ -15,7 +15,7 @@ from facnet.claims import resampled
 from facnet.collapse import runs
 from facnet.config import Experiment, changed
 from facnet.datasets import Dataset, load
-from facnet.datasets.files import write_json
+from facnet.datasets.importing import write_container
 from facnet.experiments import provenance
 from facnet.sweeps import base_of, chosen_lambdas, sweep, variants
 
@@ -78,7 +78,7 @@ def run_study(
     dataset, folder = str(dataset), Path(folder)
     data = load(dataset)
     pieces = folder / f"one_class_{data.fingerprint()}"
-    if not (pieces / "annotations.json").exists():
+    if not pieces.exists():
         cut_at_gestures(data, pieces)
     base = base_of("weights", profile, "shrec21")
     frames = {"weights": sweep(
@@ -128,23 +128,27 @@ def cut_at_gestures(dataset: Dataset, out: Path) -> None:
         parts += [(f"{row.video}_{i + 1}", row.video, "train", first, last, [gesture], gesture[:1])
                   for i, (gesture, first, last) in enumerate(
                       zip(gestures, [0, *cuts], [*cuts, None]))]
-    database = {}
-    for stream in dataset.streams:
-        (out / "features" / stream).mkdir(parents=True, exist_ok=True)
-        for name, sequence, subset, first, last, gestures, labels in parts:
-            array = dataset.features(stream, sequence)[first:last]
-            np.save(out / "features" / stream / f"{name}.npy", array, allow_pickle=False)
-            database[name] = {
-                "subset": subset, "duration": len(array) * unit, "labels": list(labels),
-                "annotations": [
-                    {"label": label, "segment": [max(start - first * unit, 0.0),
-                                                 min(end - first * unit, len(array) * unit)]}
-                    for label, start, end in gestures]}
-    write_json(out / "annotations.json", {
-        "name": f"{dataset.name}, one gesture a training video", "classes": list(dataset.classes),
-        "streams": {stream: {} for stream in dataset.streams},
-        "snippet_seconds": dataset.snippet_seconds, "train": "train", "test": "test",
-        "database": database})
+
+    def write(folder: Path, report: dict[str, list[str]]) -> dict:
+        database = {}
+        for stream in dataset.streams:
+            (folder / stream).mkdir(parents=True)
+            for name, sequence, subset, first, last, gestures, labels in parts:
+                array = dataset.features(stream, sequence)[first:last]
+                np.save(folder / stream / f"{name}.npy", array, allow_pickle=False)
+                database[name] = {
+                    "subset": subset, "duration": len(array) * unit, "labels": list(labels),
+                    "annotations": [
+                        {"label": label, "segment": [max(start - first * unit, 0.0),
+                                                     min(end - first * unit, len(array) * unit)]}
+                        for label, start, end in gestures]}
+        report["kept"].append(f"{len(parts)} videos of {dataset.name}")
+        return {
+            "name": f"{dataset.name}, one gesture a training video",
+            "classes": list(dataset.classes), "streams": {stream: {} for stream in dataset.streams},
+            "snippet_seconds": unit, "train": "train", "test": "test", "database": database}
+
+    write_container(Path(dataset.name), out, write)
 
 
 def write_study(study: Study, command: str, revision: str) -> None:

@@ -223,7 +223,8 @@ def predict(
         If a video's features are not numbers, or not as many a snippet as the model takes.
     """
     method = method_of(experiment)
-    counts = [len(dataset.features(stream, video)) for video in videos]
+    first_of = stream.partition("+")[0]  # of streams side by side: that would read them all
+    counts = [len(dataset.features(first_of, video)) for video in videos]
     offsets, arrays = np.concatenate([[0], np.cumsum(counts)]), None
     with torch.inference_mode():
         for first, last in _groups(counts):
