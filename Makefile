@@ -1,9 +1,12 @@
 # `make` lists the targets. The first of them makes .venv; what is up to date is never redone.
 #
-#   make book FACNET_PROFILE=full                            the preset's own sizes
-#   make book FACNET_PROFILE=full FACNET_DATASET=data/mine   your own features
-#   make book FACNET_ACTIVITYNET=data/activitynet            the same for the chapter on Table 2
-#   make book FACNET_SHREC21=data/shrec21                    runs the chapter on gestures again
+#   make book PROFILE=full                       the preset's own sizes
+#   make book PROFILE=full DATASET=data/mine     your own features
+#   make figures PROFILE=full DATASET=data/mine  of these, the paper's eight figures alone
+#   make book ACTIVITYNET=data/activitynet       the same for the chapter on Table 2
+#   make book SHREC21=data/shrec21               runs the chapter on gestures again
+#
+# FACNET_PROFILE, FACNET_DATASET, ... in the environment, which a notebook reads, count here too.
 #
 # pip's settings work as ever: on Linux, PIP_EXTRA_INDEX_URL=<the address that PyTorch's
 # installation page gives for CPU> avoids the download of its CUDA build.
@@ -14,20 +17,20 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-FACNET_PROFILE ?= quick
-FACNET_DATASET ?= synthetic
-FACNET_ACTIVITYNET ?= synthetic-activitynet
-FACNET_SHREC21 ?=
-spaced = $(if $(filter-out 1,$(words $($(1)))),$(error $(1)=$($(1)) holds a space, \
+PROFILE     = $(or $(FACNET_PROFILE),quick)
+DATASET     = $(or $(FACNET_DATASET),synthetic)
+ACTIVITYNET = $(or $(FACNET_ACTIVITYNET),synthetic-activitynet)
+SHREC21     = $(FACNET_SHREC21)
+spaced = $(if $(filter-out 0 1,$(words $($(1)))),$(error $(1)=$($(1)) holds a space, \
     which make cannot handle: link to the folder))
-$(call spaced,FACNET_DATASET)$(call spaced,FACNET_ACTIVITYNET)
-$(if $(FACNET_SHREC21),$(call spaced,FACNET_SHREC21))
+$(foreach name,DATASET ACTIVITYNET SHREC21,$(call spaced,$(name)))
 # Notebooks run inside notebooks/.
-override FACNET_DATASET := $(if $(wildcard $(FACNET_DATASET)/),$(abspath $(FACNET_DATASET)),$(FACNET_DATASET))
-override FACNET_ACTIVITYNET := $(if $(wildcard $(FACNET_ACTIVITYNET)/),$(abspath $(FACNET_ACTIVITYNET)),$(FACNET_ACTIVITYNET))
-override FACNET_SHREC21 := $(if $(FACNET_SHREC21),$(abspath $(FACNET_SHREC21)))
+place = $(if $(wildcard $(1)/),$(abspath $(1)),$(1))
+export FACNET_PROFILE := $(PROFILE)
+export FACNET_DATASET := $(call place,$(DATASET))
+export FACNET_ACTIVITYNET := $(call place,$(ACTIVITYNET))
+export FACNET_SHREC21 := $(if $(SHREC21),$(abspath $(SHREC21)))
 BUILD := _build/$(FACNET_PROFILE)
-export FACNET_PROFILE FACNET_DATASET FACNET_ACTIVITYNET FACNET_SHREC21
 export FACNET_OUTPUT := ../$(BUILD)/results
 
 # One notebook a core and one thread a notebook: the models are small, and sums in float32
@@ -41,8 +44,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY := PASSIVE
 export TQDM_DISABLE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-SMOKE := FACNET_PROFILE=smoke FACNET_DATASET=synthetic FACNET_ACTIVITYNET=synthetic-activitynet \
-    FACNET_SHREC21=
+SMOKE := PROFILE=smoke DATASET=synthetic ACTIVITYNET=synthetic-activitynet SHREC21=
 
 NOTEBOOKS := $(wildcard notebooks/*.py)
 EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
@@ -51,14 +53,17 @@ DATA      := $(wildcard $(FACNET_DATASET)/annotations.json \
 SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv data/results/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
-.PHONY: help book test lab bench refresh clean executed check FORCE
+.PHONY: help book figures test lab bench refresh clean executed check FORCE
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
 
-book: $(BUILD)/html.ready  ## run the notebooks and build the book (FACNET_PROFILE=quick)
+book: $(BUILD)/html.ready  ## run the notebooks and build the book (PROFILE=quick)
 	@echo "The book is ready. Open it in a browser: file://$(CURDIR)/$(BUILD)/html/index.html"
+
+figures: $(BUILD)/figures/captions.md  ## draw the paper's eight figures, each as SVG, PDF and PNG
+	@echo "The figures are in $(CURDIR)/$(BUILD)/figures"
 
 test: $(READY)  ## everything: code, notebooks, and the book in a browser
 	@$(MAKE) check $(SMOKE)
@@ -69,7 +74,7 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 bench: $(READY)  ## measure speed and memory on all cores; renew book/benchmark_results.md
 	env -u OMP_NUM_THREADS $(BIN)/python tests/benchmark.py
 
-refresh: $(READY)  ## renew the committed notebooks from their text (FACNET_PROFILE=smoke)
+refresh: $(READY)  ## renew the committed notebooks from their text (PROFILE=smoke)
 	@$(MAKE) executed $(SMOKE)
 	cp -p $(NOTEBOOKS:%.py=_build/smoke/src/%.ipynb) notebooks/
 
@@ -111,6 +116,11 @@ $(BUILD)/sweeps.ready: $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters
 	@touch $@
 
 executed: $(EXECUTED)
+
+DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
+$(BUILD)/figures/captions.md: $(DRAWING:%.py=$(BUILD)/src/%.ipynb) book/collect_figures.py
+	@rm -rf $(@D)
+	$(BIN)/python book/collect_figures.py $(BUILD)/results $(@D) $(filter %.ipynb,$^)
 
 # From nothing each time: Sphinx does not repeat a warning about a page that it has kept.
 $(BUILD)/html.ready: $(EXECUTED) $(PAGES) $(SOURCES) $(READY)

@@ -259,7 +259,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
     """A safetensors file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two may write the same
     save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
     os.replace(partial, path)
 

@@ -36,7 +36,7 @@ from facnet.training import fit, frame_labels, predict, training_videos
 __all__ = [
     "CHANCE", "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
     "foreground_separation", "provenance", "read_record",
-    "record", "run", "run_seeds", "separation", "stream_scores",
+    "record", "run", "run_seeds", "separation", "stream_scores", "trained",
     "video_probability", "whole_videos", "write_record",
 ]
 
@@ -131,17 +131,41 @@ def evaluate_test(
     )
 
 
+def trained(
+    dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
+    device: str = "cpu", progress: bool = False,
+) -> tuple[torch.nn.Module, pd.DataFrame]:
+    """`fit`, remembered: whoever asks for the same training again gets it from `folder`.
+
+    Parameters
+    ----------
+    dataset, experiment, stream, device, progress
+        As in `fit`.
+    folder : str or Path, optional
+        Where states of training are kept, a file each. Without it nothing is remembered.
+    """
+    if folder is None:
+        return fit(dataset, stream, experiment, device, progress=progress)
+    # How a model is localised has no part in its training.
+    experiment = replace(experiment, localization=type(experiment.localization)())
+    key = experiment_key(dataset.fingerprint(), experiment, dataset.protocol, device)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return fit(dataset, stream, experiment, device, folder / f"{key}.{stream}.training", progress)
+
+
 def stream_scores(
-    dataset: Dataset, experiment: Experiment, stream: str, device: str = "cpu"
+    dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
+    device: str = "cpu",
 ) -> Scores:
-    """Train on one stream and score the test videos."""
-    model, _ = fit(dataset, stream, experiment, device, progress=False)
+    """Train on one stream, or remember it as `trained` does, and score the test videos."""
+    model, _ = trained(dataset, experiment, stream, folder, device)
     return predict(model, dataset, stream, dataset.subset("test"), experiment, device)
 
 
 def run(
     dataset: Dataset, experiment: Experiment = Experiment(), protocol: str | None = None,
-    device: str = "cpu", progress: bool = True,
+    device: str = "cpu", progress: bool = True, folder: str | Path | None = None,
 ) -> Result:
     """Train the method's models, localise the test videos, evaluate.
 
@@ -153,12 +177,14 @@ def run(
         As in `evaluate`; by default the data set's.
     device, progress
         As in `fit`.
+    folder : str or Path, optional
+        As in `trained`.
     """
     videos = dataset.subset("test")
     models, histories, scores = {}, {}, {}
     for stream in method_of(experiment).streams(dataset):
-        models[stream], histories[stream] = fit(
-            dataset, stream, experiment, device, progress=progress)
+        models[stream], histories[stream] = trained(
+            dataset, experiment, stream, folder, device, progress)
         scores[stream] = predict(models[stream], dataset, stream, videos, experiment, device)
     detections = detect(scores, dataset, experiment, protocol)
     evaluation = evaluate_test(detections, dataset, protocol)

@@ -14,6 +14,8 @@ seeds: int = 1  # not used: this page shows one run
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
+from pathlib import Path
+
 from IPython.display import Markdown
 
 from facnet import config, figures, methods, published
@@ -22,12 +24,14 @@ from facnet.experiments import provenance, run
 from facnet.training import frame_labels
 
 figures.use_style()
+folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
-Markdown(f"> {provenance(data, profile, seeds=1)}")
+source = provenance(data, profile, seeds=1)
+Markdown(f"> {source}")
 
 # %% tags=["hide-input"]
 recipe = config.profile(profile).apply(methods.preset("released"))
-result = run(data, recipe)
+result = run(data, recipe, folder=folder)
 
 # %% [markdown]
 # ## One video
@@ -44,7 +48,7 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video of the data named above, last stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class, beside all others (softmax of equation 1), the thresholds that a detection has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from both streams, the better the darker, and what is there. Green shade: ground truth."}}
 last = result.scores[data.streams[-1]]
 figure = figures.timeline(data, last, {video: [label]}, result.detections, recipe)
-figures.save_figure(figure, "the_problem", output)
+figures.save_figure(figure, "the_problem", output, source)
 
 # %% tags=["hide-input"]
 rows = last.rows(video)

@@ -17,7 +17,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import figures, published
+from facnet import charts, figures, published
 from facnet.datasets import load
 from facnet.datasets.portrait import portrait
 from facnet.evaluation import to_snippets
@@ -27,14 +27,15 @@ from facnet.grid import grid_ceiling, grid_marks, shares_below
 figures.use_style()
 data = load(dataset, profile)
 here = "synthetic" if data.simulated else f"{data.name}, here"
-Markdown(f"> {provenance(data, profile, seeds)}")
+source = provenance(data, profile, seeds)
+Markdown(f"> {source}")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of mAP against tIoU, one for the data of this book and one for THUMOS14, with a line for each rule of which runs are kept; FAC-Net's printed line lies below all of THUMOS14's"}, "figure": {"name": "fig-ceiling", "caption": "What perfect snippet labels would score, on the test videos of the data named above (left) and of THUMOS14 (right), protocol released. Lines: which runs of snippets become detections. Black: what the FAC-Net paper prints. Even without an error a method that decides snippet by snippet stays below 100."}}
 ceiling, thumos14 = grid_ceiling(data), published.thumos14("ceiling")
 paper = published.table(1).set_index("method").loc["FAC-Net (I3D)"]
-figure = figures.ceilings(
+figure = charts.ceilings(
     {here: ceiling, "THUMOS14": thumos14}, {"THUMOS14": paper.rename("FAC-Net, as printed")})
-figures.save_figure(figure, "ceiling", output)
+figures.save_figure(figure, "ceiling", output, source)
 
 # %% tags=["hide-input"]
 top = thumos14.loc["released: 3, end 1 late"]
@@ -84,8 +85,8 @@ Markdown(
 # Python's `round` does.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features: frames, snippets, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Its start is at 2.5 snippets and goes to 2, the even neighbour. Drawn, not measured."}}
-figure = figures.snippet_grid(frames=16, fps=25.0)
-figures.save_figure(figure, "snippet_grid", output)
+figure = charts.snippet_grid(frames=16, fps=25.0)
+figures.save_figure(figure, "snippet_grid", output, source)
 
 # %% tags=["nbval-check-output"]
 for seconds in (0.3, 1.6, 2.24, 4.5):
@@ -99,8 +100,8 @@ for seconds in (0.3, 1.6, 2.24, 4.5):
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Cumulative share of instances against their length on a logarithmic axis, with dashed lines at one snippet, the shortest run and the shortest detection; THUMOS14's quantiles as dots"}, "figure": {"name": "fig-lengths", "caption": "Lengths of the instances of the data named above (lines) and of THUMOS14 (dots). Dashed: one snippet, the shortest run that the released code keeps, and the shortest detection that it reports."}}
 marks = grid_marks(data.snippet_seconds)
-figure = figures.instance_lengths(data, marks, published.thumos14("lengths"))
-figures.save_figure(figure, "instance_lengths", output)
+figure = charts.instance_lengths(data, marks, published.thumos14("lengths"))
+figures.save_figure(figure, "instance_lengths", output, source)
 
 # %% tags=["hide-input"]
 below = [f"below {mark}" for mark in marks]

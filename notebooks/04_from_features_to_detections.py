@@ -19,13 +19,14 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, config, figures, methods, published
+from facnet import charts, claims, config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import provenance, run
 from facnet.localization import localize, propose
 from facnet.sweeps import interval, sweep
 
 figures.use_style()
+folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
 Markdown(f"> {source}")
@@ -39,11 +40,11 @@ Markdown(f"> {source}")
 
 # %%
 recipe = config.profile(profile).apply(methods.preset("released"))
-first = run(data, recipe)  # seed 0
+first = run(data, recipe, folder=folder)  # seed 0
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video by epoch, first seed. MIL cannot reach zero: its labels include the background, so even a perfect prediction has the entropy of two or more classes."}}
-figure = figures.training_curves(first.histories)
-figures.save_figure(figure, "training_curves", output)
+figure = charts.training_curves(first.histories)
+figures.save_figure(figure, "training_curves", output, source)
 
 # %% [markdown]
 # ## From scores to detections
@@ -70,7 +71,7 @@ scores = first.scores[data.streams[-1]]
 parts = scores, data.classes, data.snippet_seconds, recipe.localization
 proposals, detections = propose(*parts), localize(*parts)
 figure = figures.timeline(data, scores, {video: [label]}, detections, recipe, proposals)
-figures.save_figure(figure, "stages", output)
+figures.save_figure(figure, "stages", output, source)
 
 # %% tags=["hide-input"]
 counts = {"proposals": len(proposals), "after NMS": len(detections),
@@ -89,8 +90,8 @@ pd.DataFrame({"detections in all test videos": counts})
 # by several points on the same detections; `facnet.evaluation.evaluate` lists their rules.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Precision against recall, one line a class, the two best and two worst classes named"}, "figure": {"name": "fig-precision-recall", "caption": "Precision and recall of every class at tIoU 0.5, first seed; grey lines are the classes between the two best and the two worst."}}
-figure = figures.precision_recall(first.evaluation, tiou=0.5)
-figures.save_figure(figure, "precision_recall", output)
+figure = charts.precision_recall(first.evaluation, tiou=0.5)
+figures.save_figure(figure, "precision_recall", output, source)
 
 # %% tags=["hide-input"]
 classes = first.evaluation.ap.assign(AVG=first.evaluation.ap.mean(axis=1))
@@ -102,11 +103,10 @@ classes.rename_axis(index="class", columns=None).round(1)
 #
 # The paper's claims: with a background class FAC-Net is better than without, and on average over
 # tIoU it is better than all weakly supervised methods before it. Four of those run here as well
-# ([Table 5](09_cw_in_other_methods.ipynb) says how), on the same data, at this profile's sizes,
+# ([Table 5](10_cw_in_other_methods.ipynb) says how), on the same data, at this profile's sizes,
 # epochs and learning rate.
 
 # %% tags=["hide-input", "full-width"]
-folder = Path(output) / "experiments"  # what is there is not run again
 frame = sweep("table1", dataset, profile, seeds, folder)
 kind = "synthetic" if data.simulated else data.name
 here = []

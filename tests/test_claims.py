@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import claims, figures, published
+from facnet import charts, claims, figures, published
 from facnet.claims import Comparison
 from facnet.config import profile
 from facnet.datasets import load
@@ -305,16 +305,16 @@ def test_figures_of_sweeps_show_every_run():
     three, four = sweep_frame("table3"), sweep_frame("table4")
     fell = three.variant == "CW"
     three.loc[fell, "collapsed"] = "flow"
-    strip = figures.strip(three)
+    strip = charts.strip(three)
     points = [line for line in strip.axes[0].lines if line.get_marker() == "o"]
     assert sum(len(line.get_xdata()) for line in points) == 20 * 3
     hollow = [line for line in points if line.get_markerfacecolor() == "white"]
     assert sum(len(line.get_xdata()) for line in hollow) == 3
-    panels = figures.strip(four, panel="column", label="temperatures")
+    panels = charts.strip(four, panel="column", label="temperatures")
     assert [axes.get_title() for axes in panels.axes] == ["CW", "CA", "MIL", "Full"]
     assert len(panels.axes[0].get_yticklabels()) == 9
     compared = claims.compare(three, claims.table3_claims())
-    groups = figures.differences(compared)
+    groups = charts.differences(compared)
     assert sum(len(axes.get_yticks()) for axes in groups.axes) == 32
     maps = figures.lambda_maps(sweep_frame("fig4"))
     assert [len(axes.texts) for axes in maps.axes] == [9] * 3 + [0]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import figures, localization
+from facnet import charts, figures, localization
 from facnet.config import Experiment, changed, profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
@@ -173,8 +173,8 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
     video, label = figures.example_video(data, "HammerThrow")
     scores = result.scores["flow"]
     drawn = {
-        "training_curves": figures.training_curves(result.histories),
-        "precision_recall": figures.precision_recall(result.evaluation),
+        "training_curves": charts.training_curves(result.histories),
+        "precision_recall": charts.precision_recall(result.evaluation),
         "activations": figures.activations(
             data, {"a": scores, "b, hybrid": result.scores["rgb"]}, video, label,
             result.experiment.localization),
@@ -187,7 +187,7 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
     assert len(sequence) == len(foreground) and 0 < sequence.min() < sequence.max() < 1
     for name, figure in drawn.items():
         assert all(axes.get_xlabel() for axes in figure.axes[-1:])
-        figures.save_figure(figure, name, tmp_path)
+        figures.save_figure(figure, name, tmp_path, "**Drawn** from `nothing`.")
         for kind in ("svg", "pdf", "png"):
             assert (tmp_path / f"{name}.{kind}").stat().st_size > 1000
         plt.close(figure)

@@ -28,7 +28,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, collapse, figures, gestures
+from facnet import charts, claims, collapse, figures, gestures
 from facnet.sweeps import chosen_lambdas, summary, verdict
 
 figures.use_style()
@@ -88,8 +88,8 @@ Markdown(
 # classified ([how they are made](../book/data.md)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Seven rows with a point for each seed: released and chosen weights, with a softmax and a sigmoid, without CW, frame-supervised, untrained"}, "figure": {"name": "fig-shrec21", "caption": "FAC-Net on SHREC'21: AVG of each seed on the test recordings. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
-figure = figures.strip(main)
-figures.save_figure(figure, "shrec21", output)
+figure = charts.strip(main)
+figures.save_figure(figure, "shrec21", output, study.sources["multilabel"])
 
 # %% tags=["hide-input", "full-width"]
 table = summary(main)
@@ -190,7 +190,7 @@ Markdown(
 # %% [markdown]
 # ## Collapse, and the remedy
 #
-# [Seeds and collapse](08_seeds_and_collapse.ipynb) found on synthetic data that training several
+# [Seeds and collapse](11_seeds_and_collapse.ipynb) found on synthetic data that training several
 # times and keeping the model of lowest training loss helps. The same rule here, by the loss of the
 # last stream:
 
@@ -226,10 +226,10 @@ Markdown(
 # %% [markdown]
 # ## The paper's tables
 #
-# Tables 3 and, of the full model, 4 as in [What each branch adds](05_what_each_branch_adds.ipynb) and
-# [Hybrid attention](06_hybrid_attention.ipynb), with the chosen weights in place of the released
+# Tables 3 and, of the full model, 4 as in [What each branch adds](07_what_each_branch_adds.ipynb) and
+# [Hybrid attention](09_hybrid_attention.ipynb), with the chosen weights in place of the released
 # ones: the losses that are on keep their ratios, and the largest gets weight 1. Table 5 as in
-# [CW in other methods](09_cw_in_other_methods.ipynb), the weight of CW in each host chosen on
+# [CW in other methods](10_cw_in_other_methods.ipynb), the weight of CW in each host chosen on
 # held-out training recordings. The hosts keep the class thresholds and times that their own sources
 # give for one class a video, with CW and without; their heights say little, the differences that CW
 # makes say something. The paper's numbers are those for THUMOS14: what is compared is the
@@ -244,8 +244,8 @@ figures.on_page(shown)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Rows for the temperatures, with a point for each seed"}, "figure": {"name": "fig-shrec21-table4", "caption": "Table 4 on SHREC'21: AVG of the full model by temperatures, each seed. Diamonds: what the paper prints for THUMOS14."}}
 frame = study.frames["table4_full"]
-figure = figures.strip(frame, label="temperatures")
-figures.save_figure(figure, "shrec21_table4", output)
+figure = charts.strip(frame, label="temperatures")
+figures.save_figure(figure, "shrec21_table4", output, study.sources["table4_full"])
 figures.save_table(frame, "shrec21_table4", output)
 
 # %% tags=["hide-input", "full-width"]

@@ -20,6 +20,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
 from dataclasses import replace
+from pathlib import Path
 
 from IPython.display import Markdown
 
@@ -29,14 +30,16 @@ from facnet.experiments import provenance, stream_scores
 from facnet.sweeps import variants
 
 figures.use_style()
+folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
-Markdown(f"> {provenance(data, profile, seeds)}")
+source = provenance(data, profile, seeds)
+Markdown(f"> {source}")
 
 # %% [markdown]
 # ## Three pairs of models
 #
 # The sentence compares models without CW with the same models after adding it. Table 3
-# ([What each branch adds](05_what_each_branch_adds.ipynb)) has three such pairs; here they are with
+# ([What each branch adds](07_what_each_branch_adds.ipynb)) has three such pairs; here they are with
 # hybrid attention, and one stream is enough. The foreground classifier $W_f$ is what CW and CA
 # train. Where MIL is alone, no loss reaches $W_f$, and its foreground scores are those of a random
 # direction in a space that was learned for the classes: what adding CW does to them cannot be
@@ -50,7 +53,8 @@ pairs = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
          for name in ("CA", "MIL", "CA+MIL")}
 stream = data.streams[-1]
 scores = {
-    name: [stream_scores(data, replace(table3[name], seed=seed), stream) for seed in range(seeds)]
+    name: [stream_scores(data, replace(table3[name], seed=seed), stream, folder)
+           for seed in range(seeds)]
     for pair in pairs.values() for name in pair
 }
 areas = claims.separations(data, scores, recipe)
@@ -60,7 +64,7 @@ video, label = figures.example_video(data, "PoleVault")
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows, one a combination of branches: foreground scores and class probabilities of one video over time, ground truth shaded"}, "figure": {"name": "fig-branches", "caption": "The paper's Fig. 5: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, without a background class. Each pair of rows: without and with CW. Beside each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
 figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
-figures.save_figure(figure, "fig5", output)
+figures.save_figure(figure, "fig5", output, source)
 
 # %% [markdown]
 # ## The same, measured

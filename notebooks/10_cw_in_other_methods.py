@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, figures, published
+from facnet import charts, claims, figures, published
 from facnet.datasets import load
 from facnet.experiments import provenance, stream_scores
 from facnet.methods import METHODS
@@ -72,8 +72,8 @@ Markdown(f"> {source}")
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch in each host, on the data named above: loss on held-out training videos, by which it is chosen (band), and AVG on test videos, which is not used. Points are seeds, lines their means, dashed the host without CW; all trained without the held-out fifth."}}
 weights = sweep("lambda_cw", dataset, profile, seeds, folder)
 chosen = chosen_weights(weights)
-figure = figures.cw_weights(weights, chosen)
-figures.save_figure(figure, "cw_weights", output)
+figure = charts.cw_weights(weights, chosen)
+figures.save_figure(figure, "cw_weights", output, source)
 
 # %% tags=["hide-input"]
 one = weights.drop_duplicates(["variant", "seed"])
@@ -109,8 +109,8 @@ frame = sweep("table5", dataset, profile, seeds, folder)
 draws = claims.resampled(frame, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Nine rows, five hosts without and four with CW; points for the seeds, a bar for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table5", "caption": "Table 5, every run: AVG on the test videos of the data named above. Diamonds: what the FAC-Net paper prints for its own runs on THUMOS14."}}
-figure = figures.strip(frame)
-figures.save_figure(figure, "table5", output)
+figure = charts.strip(frame)
+figures.save_figure(figure, "table5", output, source)
 
 # %% tags=["hide-input", "full-width"]
 printed = published.table(5)
@@ -185,9 +185,9 @@ recipes = {
 shown = {}
 for name, recipe in recipes.items():
     of_model = METHODS[recipe.method].streams(data)[-1]
-    shown[name] = (recipe, stream_scores(data, recipe, of_model))
+    shown[name] = (recipe, stream_scores(data, recipe, of_model, folder))
 figure = figures.selection(data, shown, video, label)
-figures.save_figure(figure, "fig1", output)
+figures.save_figure(figure, "fig1", output, source)
 
 # %% [markdown]
 # One video shows what one looks for. Over all test videos and the classes that they show, two

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, figures, published
+from facnet import charts, claims, figures, published
 from facnet.datasets import load
 from facnet.experiments import evaluate_test, provenance, whole_videos
 from facnet.sweeps import base_of, interval, sweep
@@ -106,9 +106,9 @@ compared = claims.compare(frame, claims.table2_claims(), draws)
 known = pd.DataFrame({"variant": "whole video, told the class", "tiou": told.mean_ap.index,
                       "mean_ap": told.mean_ap.values})
 paper = published.table(2).set_index("method").loc["FAC-Net (I3D)"]
-figure = figures.by_tiou(
+figure = charts.by_tiou(
     pd.concat([frame, known]), paper[list(tious)], "FAC-Net, paper, ActivityNet-1.3")
-figures.save_figure(figure, "table2", output)
+figures.save_figure(figure, "table2", output, source)
 
 # %% [markdown]
 # ## Table 2
@@ -174,7 +174,7 @@ print(len(numbers), "rows,", len(printed), "of them printed;", len(data.classes)
 # - An AVG says nothing by itself. Where actions fill most of a video, knowing its class and never
 #   looking at time comes close to published numbers, as far as subsets of videos compare.
 # - Thresholds on a softmax depend on the number of classes; a recipe for 20 is none for 200.
-# - Your own ActivityNet-1.3 features: `make book FACNET_ACTIVITYNET=/path/to/folder`, and
-#   `FACNET_PROFILE=full` for the recipe's own sizes; only this page reads the former. [Data](../book/data.md) says how a folder looks.
+# - Your own ActivityNet-1.3 features: `make book ACTIVITYNET=/path/to/folder`, and
+#   `PROFILE=full` for the recipe's own sizes; only this page reads the former. [Data](../book/data.md) says how a folder looks.
 # - Try `facnet sweep table2 --dataset synthetic-activitynet --set localization.class_threshold=2.1`,
 #   the released multiple: many classes are then kept in a video that shows one.

@@ -213,10 +213,10 @@ shell("facnet data check data/theirs", 1)
 # - Run this page on your own files, and copy its commands from there:
 #
 # ```bash
-# papermill notebooks/12_your_own_data.ipynb mine.ipynb -p features /data/i3d \
+# papermill notebooks/19_your_own_data.ipynb mine.ipynb -p features /data/i3d \
 #     -p annotations /data/segments.csv -p snippet_seconds 0.64 -p profile full
 # ```
 #
 # - Try `facnet draw ... --stream rgb`, or `--out timeline.svg` for a picture to edit; `facnet train
-#   --preset STPN`, or any other [method of this book](09_cw_in_other_methods.ipynb), on the same
+#   --preset STPN`, or any other [method of this book](10_cw_in_other_methods.ipynb), on the same
 #   folder.

@@ -28,7 +28,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, config, figures, methods, published
+from facnet import charts, claims, config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import provenance, stream_scores
 from facnet.sweeps import sweep
@@ -44,16 +44,16 @@ Markdown(f"> {source}")
 #
 # Columns CW, CA and MIL are one branch alone, without a background class; Full is the whole model
 # with one. Rows and columns are localised as in
-# [the last chapter](05_what_each_branch_adds.ipynb), which shares eight of the cells.
+# [the last chapter](07_what_each_branch_adds.ipynb), which shares eight of the cells.
 
 # %% tags=["hide-input"]
 frame = sweep("table4", dataset, profile, seeds, folder)
 draws = claims.resampled(frame, folder)
-many = sweep("seeds", dataset, profile, 40, folder)  # the full model, with chapter 08's seeds
+many = sweep("seeds", dataset, profile, 40, folder)  # as many as the chapter on seeds has
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "Every run of Table 4: AVG on the test videos of the data named above, by set of temperatures. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
-figure = figures.strip(frame, panel="column", label="temperatures")
-figures.save_figure(figure, "table4", output)
+figure = charts.strip(frame, panel="column", label="temperatures")
+figures.save_figure(figure, "table4", output, source)
 
 # %% tags=["hide-input", "full-width"]
 chosen = "1 2 5"  # the paper's
@@ -94,7 +94,7 @@ Markdown(
 )
 
 # %% [markdown]
-# A few seeds can be lucky ones: [Seeds and collapse](08_seeds_and_collapse.ipynb) trains the full
+# A few seeds can be lucky ones: [Seeds and collapse](11_seeds_and_collapse.ipynb) trains the full
 # model with many more.
 #
 # Below, every cell again: its AVG by the other threshold rule, its collapsed seeds by stream, and
@@ -117,8 +117,8 @@ figures.on_page(claims.said_by_the_paper(wanted))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of AVG in two groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims4", "caption": "The paper's conclusions from Table 4 as differences of AVG that should be positive, on the data named above. Thick: 95 % bootstrap interval over seeds, with three seeds or fewer from the smallest to the largest; thin: over test videos. Diamonds: the paper's differences, THUMOS14."}}
 compared = claims.compare(frame, wanted, draws)
-figure = figures.differences(compared)
-figures.save_figure(figure, "table4_claims", output)
+figure = charts.differences(compared)
+figures.save_figure(figure, "table4_claims", output, source)
 
 # %% tags=["hide-input", "full-width"]
 table = claims.claims(frame, wanted, draws)
@@ -153,7 +153,8 @@ recipe = config.profile(profile).apply(methods.preset("released"))
 single = replace(recipe, model=replace(recipe.model, temperatures=(1.0,)))
 models = {"without, τ = 1": single, f"hybrid, τ = {chosen}": recipe}
 stream = data.streams[-1]
-scores = {name: [stream_scores(data, replace(model, seed=seed), stream) for seed in range(seeds)]
+scores = {name: [stream_scores(data, replace(model, seed=seed), stream, folder)
+                 for seed in range(seeds)]
           for name, model in models.items()}
 areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
@@ -162,7 +163,7 @@ video, label = figures.example_video(data, "CliffDiving")
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Beside each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
 figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
-figures.save_figure(figure, "fig6", output)
+figures.save_figure(figure, "fig6", output, source)
 
 # %% tags=["hide-input"]
 Markdown(

@@ -27,7 +27,7 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from facnet import claims, collapse, config, figures, methods, published
+from facnet import charts, claims, collapse, config, figures, methods, published
 from facnet.datasets import load
 from facnet.experiments import provenance
 from facnet.sweeps import interval, sweep, verdict
@@ -66,8 +66,8 @@ Markdown(
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset with many seeds, on the test videos of the data named above. Left: AVG by seed; the colour says which stream has collapsed, that is, has an ROC area below one half. Right: AVG against that area, a point for each stream of each seed."}}
-figure = figures.seeds(first)
-figures.save_figure(figure, "seeds", output)
+figure = charts.seeds(first)
+figures.save_figure(figure, "seeds", output, source)
 
 # %% [markdown]
 # ## What collapse is, and what it tells
@@ -124,8 +124,8 @@ tables = {
 }
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels over epochs, two lines each: the cosine of the foreground classifier with the background's row, and the ROC area of the foreground scores"}, "figure": {"name": "fig-through-training", "caption": "Two trainings of the last stream on the data named above. Left: the cosine of $W_f$ with the background's row of $W_a$. Right: how well $S_f$ separates the snippets of instances from the rest of a test video (ROC area; one half is chance)."}}
-figure = figures.foreground_through_training(tables)
-figures.save_figure(figure, "through_training", output)
+figure = charts.foreground_through_training(tables)
+figures.save_figure(figure, "through_training", output, source)
 figures.save_table(pd.concat(tables, names=["training"]).reset_index("training"),
                    "through_training", output)
 
@@ -159,8 +159,8 @@ table = claims.compare(every, [claims.Comparison("", name, (name,), ("released",
 per_run = collapse.runs(every, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three rows with a point for each seed: the released preset, W_f at random, and CA with weight 1"}, "figure": {"name": "fig-collapse", "caption": "AVG of each seed on the data named above, with the released preset and two changes of it. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
-figure = figures.strip(every)
-figures.save_figure(figure, "collapse", output)
+figure = charts.strip(every)
+figures.save_figure(figure, "collapse", output, source)
 
 # %% tags=["hide-input", "full-width"]
 shown = collapse.summary_of(per_run, table, "released")

@@ -25,7 +25,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import claims, figures, published
+from facnet import charts, claims, figures, published
 from facnet.datasets import load
 from facnet.experiments import provenance
 from facnet.sweeps import base_of, summary, sweep
@@ -55,18 +55,18 @@ frame = sweep("table3", dataset, profile, seeds, folder)
 draws = claims.resampled(frame, folder)
 full = frame.variant.iloc[-1]
 table = claims.rows(frame, full, draws)
-many = sweep("seeds", dataset, profile, 40, folder)  # the full model, with chapter 08's seeds
+many = sweep("seeds", dataset, profile, 40, folder)  # as many as the chapter on seeds has
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, red and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
-figure = figures.strip(frame)
-figures.save_figure(figure, "table3", output)
+figure = charts.strip(frame)
+figures.save_figure(figure, "table3", output, source)
 
 # %% [markdown]
 # ## Table 3
 #
 # *Collapsed* counts seeds of which a stream takes background for action, and says which stream:
 # within the test videos, the class's sequence is on average higher outside its instances than
-# inside ([Seeds and collapse](08_seeds_and_collapse.ipynb)). Nothing is left out for it. *Behind
+# inside ([Seeds and collapse](11_seeds_and_collapse.ipynb)). Nothing is left out for it. *Behind
 # full* is how much AVG a row lacks of the last one, the full model, which the paper has as best:
 # the mean of the differences seed by seed.
 
@@ -82,7 +82,7 @@ figures.on_page(shown)
 
 # %% [markdown]
 # A few seeds can be lucky ones, and the full model is in every difference of the column *behind
-# full*. [Seeds and collapse](08_seeds_and_collapse.ipynb) trains it with many more:
+# full*. [Seeds and collapse](11_seeds_and_collapse.ipynb) trains it with many more:
 
 # %% tags=["hide-input"]
 runs = frame.drop_duplicates(["variant", "seed"])
@@ -115,8 +115,8 @@ figures.on_page(claims.said_by_the_paper(wanted))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of AVG in five groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims3", "caption": "The paper's conclusions as differences of AVG that should be positive, on the data named above. Thick: 95 % bootstrap interval over seeds, with three seeds or fewer from the smallest to the largest; thin: over test videos. Diamonds: the paper's differences, THUMOS14."}}
 compared = claims.compare(frame, wanted, draws)
-figure = figures.differences(compared)
-figures.save_figure(figure, "table3_claims", output)
+figure = charts.differences(compared)
+figures.save_figure(figure, "table3_claims", output, source)
 
 # %% tags=["hide-input", "full-width"]
 table_claims = claims.claims(frame, wanted, draws)
@@ -153,7 +153,7 @@ draws4 = claims.resampled(both, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is 1 and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
 figure = figures.lambda_maps(points)
-figures.save_figure(figure, "fig4", output)
+figures.save_figure(figure, "fig4", output, source)
 
 # %% [markdown]
 # Every cell in numbers:

@@ -1,0 +1,349 @@
+"""The book's other figures, beyond those of the paper; one function each."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from facnet.datasets import Dataset
+from facnet.evaluation import Evaluation, to_snippets
+from facnet.figures import COLOURS, key
+from facnet.sweeps import BRANCHES, summary
+
+__all__ = [
+    "by_tiou", "ceilings", "cw_weights", "differences", "foreground_through_training",
+    "instance_lengths", "precision_recall", "seeds", "snippet_grid", "strip", "training_curves",
+]
+
+NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
+         "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
+
+
+def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant") -> Figure:
+    """Every run of a sweep as a point, a row a variant, beside the paper's number.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    panel : str, optional
+        The column that says in which panel a variant stands.
+    label : str
+        The column that names a row.
+    """
+    names = list(frame[panel].unique()) if panel else [""]
+    rows = frame[label].nunique()
+    figure, panels = plt.subplots(1, len(names), figsize=(7.2, 0.26 * rows + 1.1), sharey=True,
+                                  sharex=True, squeeze=False)
+    for axes, name in zip(panels[0], names):
+        own = frame[frame[panel] == name] if panel else frame
+        own = own.drop_duplicates(["variant", "seed"])
+        for row, (variant, mean) in enumerate(summary(own).iterrows()):
+            points = own[own.variant == variant]
+            colour = COLOURS.get(str(name or variant.partition(",")[0]).lower(), "#444444")
+            fell = (points.collapsed != "").to_numpy()
+            axes.plot([mean.low, mean.high], [row, row], color=colour, lw=5, alpha=0.25,
+                      solid_capstyle="butt")
+            axes.plot(mean["mean"], row, "|", color=colour, ms=11, mew=2)
+            for hollow in (False, True):
+                some = points.average[fell == hollow]
+                axes.plot(some, [row] * len(some), "o", color=colour, ms=4, zorder=3,
+                          mfc="white" if hollow else colour)
+            axes.plot(mean.paper, row, "D", color="black", ms=4, zorder=2)
+        axes.set(title=name.upper() if name in BRANCHES else name.capitalize(), xlabel="AVG (%)",
+                 ylim=(rows - 0.4, -0.6), yticks=range(rows), yticklabels=own[label].unique())
+        axes.grid(axis="x", color="0.9", lw=0.6)
+        axes.tick_params(axis="y", length=0)
+    marks = {
+        "a seed": {"marker": "o", "color": "#444444"},
+        "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
+        "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2},
+    }
+    if frame.paper.notna().any():
+        marks["paper, THUMOS14"] = {"marker": "D", "color": "black"}
+    key(figure, marks)
+    return figure
+
+
+def by_tiou(frame: pd.DataFrame, printed: pd.Series, source: str) -> Figure:
+    """mAP against tIoU, a line a variant with its seeds as points, beside printed numbers.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `facnet.sweeps.sweep` gives it.
+    printed : Series
+        mAP in percent by tIoU.
+    source : str
+        Of the printed ones.
+    """
+    figure, axes = plt.subplots(figsize=(6.0, 3.2))
+    colours = [COLOURS[name] for name in ("class", "foreground", "ground truth", "proposals")]
+    for colour, (name, own) in zip(colours, frame.groupby("variant", sort=False)):
+        axes.plot(own.groupby("tiou").mean_ap.mean(), color=colour, lw=1.5, label=name)
+        axes.plot(own.tiou, own.mean_ap, "o", color=colour, ms=3, alpha=0.6)
+    axes.plot(printed.index.astype(float), printed, "D", color="black", ms=4, label=source)
+    axes.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, None))
+    axes.grid(axis="y", color="0.9", lw=0.6)
+    axes.legend(loc="upper right")
+    return figure
+
+
+def differences(compared: pd.DataFrame) -> Figure:
+    """Comparisons as points with their two intervals, grouped by claim.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        As `facnet.claims.compare` gives it.
+    """
+    heights = {name: len(own) for name, own in compared.groupby("claim", sort=False)}
+    figure, panels = plt.subplots(
+        len(heights), 1, figsize=(7.2, 0.21 * len(compared) + 0.42 * len(heights) + 0.7),
+        sharex=True, height_ratios=[n + 0.8 for n in heights.values()], squeeze=False)
+    for axes, (claim, own) in zip(panels[:, 0], compared.groupby("claim", sort=False)):
+        for row, one in enumerate(own.itertuples()):
+            colour = COLOURS.get(one.verdict, "0.5")
+            axes.plot([one.video_low, one.video_high], [row, row], color=colour, lw=1)
+            axes.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.35,
+                      solid_capstyle="butt")
+            axes.plot(one.mean, row, "o", color=colour, ms=4.5)
+            # An arrow where the paper only says that its difference is larger.
+            axes.plot(one.paper, row, ">" if one.at_least else "D", color="black", ms=3.5)
+        axes.axvline(0, color="0.3", lw=0.8)
+        axes.set(ylim=(len(own) - 0.4, -0.6), yticks=range(len(own)), yticklabels=own.name)
+        axes.set_title(claim, loc="left", fontsize=9.5)
+        axes.tick_params(axis="y", length=0, labelsize=8.5)
+        axes.tick_params(axis="x", length=0 if axes is not panels[-1, 0] else 3)
+        axes.grid(axis="x", color="0.9", lw=0.6)
+    panels[-1, 0].set(xlabel="difference of AVG (points)")
+    key(figure, {
+        "holds": {"marker": "o", "color": COLOURS["holds"]},
+        "does not hold": {"marker": "o", "color": COLOURS["does not hold"]},
+        "not resolved": {"marker": "o", "color": "0.5"},
+        "interval over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
+        "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
+        "paper": {"marker": "D", "color": "black"},
+    })
+    return figure
+
+
+def cw_weights(frame: pd.DataFrame, chosen: dict[str, float]) -> Figure:
+    """What the weight of the CW branch does in each host: held-out loss above, AVG below.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The sweep lambda_cw.
+    chosen : dict of str to float
+        By host, the weight that `facnet.sweeps.chosen_weights` takes: a line.
+    """
+    hosts = list(frame.host.unique())
+    figure, panels = plt.subplots(2, len(hosts), figsize=(7.2, 3.6), sharex=True, sharey="row",
+                                  squeeze=False)
+    own = frame.drop_duplicates(["variant", "seed"])
+    for host, column in zip(hosts, panels.T):
+        for axes, value in zip(column, ("held_out_loss", "average")):
+            colour = COLOURS["train" if value == "held_out_loss" else "test"]
+            points = own[(own.host == host) & (own.lambda_cw > 0)]
+            without = own[(own.host == host) & (own.lambda_cw == 0)][value].mean()
+            axes.axhline(without, color="0.5", lw=0.9, ls="--")
+            axes.axvline(chosen[host], color=COLOURS["cw"], lw=6, alpha=0.15)
+            axes.plot(points.lambda_cw, points[value], "o", color=colour, ms=3, alpha=0.6)
+            mean = points.groupby("lambda_cw")[value].mean()
+            axes.plot(mean.index, mean, color=colour, lw=1.2)
+            axes.set(xscale="log")
+        column[0].set_title(host)
+        column[1].set(xlabel=r"$\lambda_{CW}$")
+        ticks = sorted(own.lambda_cw[own.lambda_cw > 0].unique())[::2]
+        column[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        column[1].minorticks_off()
+    for axes in panels[:, 0]:  # after all is drawn: panels of a row share their limits
+        axes.set_ylim(0, None)
+    key(figure, {
+        "a seed": {"marker": "o", "color": "#444444"},
+        "without CW, mean": {"ls": "--", "color": "0.5"},
+        "chosen": {"ls": "-", "lw": 6, "alpha": 0.15, "color": COLOURS["cw"]}})
+    panels[0, 0].set_ylabel("loss, held-out\ntraining videos")
+    panels[1, 0].set_ylabel("AVG (%), test videos")
+    return figure
+
+
+def seeds(table: pd.DataFrame) -> Figure:
+    """AVG of every seed, and what it owes to how well each stream separates.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of one variant, as `facnet.collapse.runs` gives it.
+    """
+    streams = [column.removeprefix("area ") for column in table if column.startswith("area ")]
+    palette = dict(zip(streams, ("#E69F00", "#0072B2", "#CC79A7", "#009E73")))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
+    left.axhline(table.average.median(), color="0.6", lw=0.8, ls="--", label="median")
+    for kind in ("", *streams):
+        own = table[table.collapsed == kind]
+        left.plot(own.seed, own.average, "o", color=palette.get(kind, "#444444"), ms=5,
+                  label=f"{kind or 'nothing'} collapsed")
+    several = table[table.collapsed.str.contains("+", regex=False)]
+    if len(several):
+        left.plot(several.seed, several.average, "s", color="#D55E00", ms=5,
+                  label="several collapsed")
+    for stream in streams:
+        right.plot(table[f"area {stream}"], table.average, "o", color=palette[stream], ms=4,
+                   label=stream)
+    right.axvline(0.5, color="0.6", lw=0.8, ls="--")
+    left.set(xlabel="seed", ylabel="AVG (%)", ylim=(0, None))
+    left.xaxis.get_major_locator().set_params(integer=True)
+    right.set(xlabel="ROC area of the class's sequence")
+    for axes in (left, right):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    return figure
+
+
+def foreground_through_training(tables: dict[str, pd.DataFrame]) -> Figure:
+    """W_f through training: its cosine with the background's row, and what S_f separates.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By name of a training, as `facnet.collapse.through_training` gives them.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), sharex=True)
+    for colour, (name, table) in zip(("#444444", COLOURS["does not hold"]), tables.items()):
+        left.plot(table.epoch, table.cosine, "o-", color=colour, ms=3.5, lw=1.3)
+        right.plot(table.epoch, table.foreground, "o-", color=colour, ms=3.5, lw=1.3, label=name)
+    left.axhline(0, color="0.6", lw=0.8, ls="--")
+    right.axhline(0.5, color="0.6", lw=0.8, ls="--")
+    left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.05, 1.05))
+    right.set(xlabel="epoch", ylabel="ROC area of $S_f$", ylim=(0, 1.02))
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def ceilings(tables: dict[str, pd.DataFrame], printed: dict[str, pd.Series]) -> Figure:
+    """What perfect snippet labels would score, mAP against tIoU, one panel a data set.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By data set, as `facnet.grid.grid_ceiling` gives them.
+    printed : dict of str to Series
+        What a method scores on a data set, for comparison: the same columns and a name.
+    """
+    figure, panels = plt.subplots(1, len(tables), figsize=(7.2, 3.5), sharey=True, squeeze=False)
+    shades = ["#0072B2", "#56B4E9", "#E69F00", "#D55E00"]
+    for axes, (data, table) in zip(panels[0], tables.items()):
+        rows = [(colour, name, row) for colour, (name, row) in zip(shades, table.iterrows())]
+        if data in printed:
+            rows.append(("black", printed[data].name, printed[data]))
+        tious = [column for column in table.columns if column.startswith("0.")]
+        for colour, label, row in rows:
+            style = {"ls": "--", "marker": "s"} if colour == "black" else {"marker": "o"}
+            axes.plot([float(t) for t in tious], row[tious].astype(float), color=colour, lw=1.4,
+                      ms=3.5, label=f"{label}: AVG {row['average']:.1f}", **style)
+        axes.set(title=data, xlabel="tIoU", ylim=(0, 102))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
+    panels[0][0].set(ylabel="mAP (%)")
+    return figure
+
+
+def instance_lengths(dataset: Dataset, marks: dict, reference: pd.DataFrame) -> Figure:
+    """How long instances are: the share that is shorter, against seconds on a log scale.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    marks : dict of str to float
+        Lengths, in seconds, to draw a line at, as `facnet.grid.grid_marks` gives them.
+    reference : DataFrame [train, test]
+        Quantiles of THUMOS14's lengths, indexed by share; drawn as dots.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    for subset in ("train", "test"):
+        own = dataset.instances_of(subset)
+        lengths = np.sort(own.end - own.start)
+        colour = COLOURS[subset]
+        if len(lengths):
+            axes.step(lengths, np.arange(1, len(lengths) + 1) / len(lengths), where="post",
+                      color=colour, lw=1.5, label=f"{dataset.name}, {subset}")
+        axes.plot(reference[subset], reference.index, "o", mfc="none", color=colour, ms=4,
+                  label=f"THUMOS14, {subset}")
+    axes.set(xscale="log", xlabel="length of an instance (s)", ylabel="share that is shorter",
+             xlim=(0.2, None), ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    for name, seconds in marks.items():
+        axes.axvline(seconds, color="0.5", lw=0.8, ls="--")
+        axes.annotate(f"{name}, {seconds:g} s", (seconds, 0.99), fontsize=8, rotation=90,
+                      xytext=(-2, 0), textcoords="offset points", ha="right", va="top",
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    axes.legend(loc="lower right")
+    return figure
+
+
+def snippet_grid(frames: int = 16, fps: float = 25.0) -> Figure:
+    """From frames to snippets to seconds, and what the protocol makes of an instance's times."""
+    seconds, instance = frames / fps, (1.6, 4.5)
+    start, end = to_snippets(np.array(instance), seconds)
+    figure, axes = plt.subplots(figsize=(7.2, 2.6))
+    length = 8 * seconds
+    axes.vlines(np.arange(0, length + 1e-9, 1 / fps), 3.2, 3.7, color="0.45", lw=0.6)
+    for snippet in range(8):
+        inside = start <= snippet < end
+        axes.broken_barh([(snippet * seconds, seconds)], (2.1, 0.8), edgecolor="white", lw=1.5,
+                         facecolor=COLOURS["ground truth"] if inside else "0.85")
+        axes.text((snippet + 0.5) * seconds, 2.5, str(snippet), ha="center", va="center",
+                  color="white" if inside else "black")
+    for low, times, colour, text in (
+        (1.1, instance, "0.45", "{:g} s to {:g} s"),
+        (0.1, (start * seconds, end * seconds), COLOURS["ground truth"], "{:g} s to {:g} s"),
+    ):
+        axes.broken_barh([(times[0], times[1] - times[0])], (low, 0.7), facecolor=colour)
+        axes.text(np.mean(times), low + 0.35, text.format(*times), color="white", ha="center",
+                  va="center", fontsize=8.5)
+    note = "{:g} s x {:g}/{:d} = {:.5g}, so {:g}"
+    for time, whole, place, side in ((instance[0], start, -0.06, "right"),
+                                     (instance[1], end, 0.06, "left")):
+        text = note.format(time, fps, frames, time / seconds, whole)
+        axes.text(time + place, 1.45, text.replace(", so ", ",\nso snippet "), ha=side,
+                  va="center", fontsize=8)
+    axes.set(xlim=(-0.05, length + 0.35), ylim=(0, 3.8), xlabel="time (s)",
+             yticks=[3.45, 2.5, 1.45, 0.45],
+             yticklabels=[f"frames, {fps:g} a second", f"snippets of {frames:d} frames",
+                          "an instance", "in whole snippets"])
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
+    """Losses by epoch, one panel a stream."""
+    figure, panels = plt.subplots(
+        1, len(histories), figsize=(7.2, 2.9), sharey=True, squeeze=False)
+    for axes, (stream, history) in zip(panels[0], histories.items()):
+        for name in history.columns.drop("epoch"):
+            width = 2.0 if name == "total" else 1.2
+            axes.plot(history.epoch, history[name], color=COLOURS.get(name), lw=width,
+                      label=NAMES.get(name, name))
+        axes.set(title=stream, xlabel="epoch")
+    panels[0][0].set(ylabel="mean loss of a video (nats)")
+    panels[0][-1].legend(loc="upper right")
+    return figure
+
+
+def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
+    """Precision against recall, a line a class, the four best and worst named."""
+    order = evaluation.ap[tiou].dropna().sort_values(ascending=False).index
+    named = [*order[:2], *order[-2:]] if len(order) > 4 else list(order)
+    figure, axes = plt.subplots(figsize=(5.2, 3.2))
+    palette = iter(["#0072B2", "#009E73", "#E69F00", "#D55E00"])
+    for label in order:
+        curve = evaluation.curve(label, tiou)
+        style = {"color": "0.8", "lw": 0.8, "zorder": 1}
+        if label in named:
+            ap = evaluation.ap.loc[label, tiou]
+            style = {"color": next(palette), "lw": 1.5, "label": f"{label} (AP {ap:.0f})"}
+        axes.plot(curve.recall, curve.precision, **style)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02),
+             title=f"tIoU {tiou}, protocol {evaluation.protocol}")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
