@@ -2,7 +2,8 @@
 
 The paper shows it in Fig. 1 for one video. Here it is two numbers over all test videos: the rank
 correlation of what selects foreground with the scores of the video's class, snippet by snippet, and
-the overlap of the snippets that each of them marks.
+the overlap of the snippets that each of them marks. Where instances are known, two more say how
+often each direction fails: foreground that is no action, and action that is not foreground.
 """
 
 import numpy as np
@@ -12,8 +13,11 @@ from facnet.config import Experiment
 from facnet.datasets import Dataset
 from facnet.localization import Scores
 from facnet.methods import method_of
+from facnet.training import frame_labels
 
-__all__ = ["consistency", "selection_and_class"]
+__all__ = ["consistency", "mistakes", "scaled", "selection_and_class"]
+
+FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 
 
 def selection_and_class(
@@ -62,3 +66,39 @@ def consistency(
             rows.append((scores.videos[v], label, ranks.prod(0).sum() / norm if norm else 0.0,
                          (a & b).sum() / max((a | b).sum(), 1)))
     return pd.DataFrame(rows, columns=["video", "label", "rank_correlation", "support_tiou"])
+
+
+def scaled(values: np.ndarray) -> np.ndarray:
+    """A video's sequence [T] on its own range, 0 to 1; what is flat is 1 throughout.
+
+    An attention of 1 but for rounding selects every snippet: its rounding is not to be stretched.
+    """
+    values = np.asarray(values, np.float64)
+    span = max(np.ptp(values), FLAT * np.abs(values).max(), np.finfo(float).tiny)
+    return 1 - (values.max() - values) / span
+
+
+def mistakes(
+    scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()
+) -> pd.DataFrame:
+    """How often foreground and actions miss each other, in each video and for each class in it.
+
+    Foreground is what `selection_and_class` selects by: the snippets above the middle of its
+    `scaled` range in the video.
+
+    Returns
+    -------
+    DataFrame [video, label, not_action, not_foreground]
+        The share of the foreground that lies outside the class's instances, and the share of the
+        instances' snippets that are not foreground.
+    """
+    rows = []
+    for video in scores.videos:
+        own = scores.rows(video)
+        shown = frame_labels(dataset, video, own.stop - own.start)
+        for column in np.flatnonzero(shown.any(0)):
+            foreground = scaled(_selection(scores, column)[own]) > 0.5
+            action = shown[:, column]
+            rows.append((video, dataset.classes[column], 1 - action[foreground].mean(),
+                         1 - foreground[action].mean()))
+    return pd.DataFrame(rows, columns=["video", "label", "not_action", "not_foreground"])

@@ -23,7 +23,7 @@ from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
 from facnet.config import Experiment, LocalizationConfig
-from facnet.consistency import selection_and_class
+from facnet.consistency import scaled, selection_and_class
 from facnet.datasets import Dataset
 from facnet.localization import Scores, sequences
 from facnet.methods import method_of
@@ -77,6 +77,11 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
+    # The text makes what is saved higher than the figure; its legends are to stay where they are.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
 
@@ -174,6 +179,8 @@ def selection(
 ) -> Figure:
     """Fig. 1 of the paper: what selects foreground, and the class's probability; a row a method.
 
+    Each is `scaled` to its own range; the snippets above the dashed middle count as selected.
+
     Parameters
     ----------
     dataset : Dataset
@@ -189,8 +196,8 @@ def selection(
         time = _seconds(dataset, rows)
         for values, what in zip(selection_and_class(scores, column, experiment),
                                 ("foreground", "class")):
-            own = values[rows] - values[rows].min()
-            axes.plot(time, own / max(own.max(), 1e-12), color=COLOURS[what], lw=1.1)
+            axes.plot(time, scaled(values[rows]), color=COLOURS[what], lw=1.1)
+        axes.axhline(0.5, color="0.4", lw=0.5, ls="--")
         _bars(axes, truth, 0, 1, COLOURS["ground truth"], alpha=0.2)
         axes.set(yticks=[], ylim=(-0.03, 1.03))
         axes.set_ylabel(name, rotation=0, ha="right", va="center")

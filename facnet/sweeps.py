@@ -35,7 +35,7 @@ from facnet.methods import preset, recipes
 
 __all__ = [
     "HOSTS", "SWEEPS", "Failure", "Variant", "base_of", "chosen_lambdas", "chosen_weights",
-    "said_weights", "summary", "sweep", "variants", "verdict",
+    "said_weights", "summary", "sweep", "variants", "verdict", "with_branches",
 ]
 
 BRANCHES = ("cw", "ca", "mil")

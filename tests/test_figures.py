@@ -1,5 +1,6 @@
 """One video over time: its scores, their thresholds, what was found and what is there."""
 
+import re
 from itertools import combinations
 
 import matplotlib
@@ -230,6 +231,16 @@ def test_the_same_figure_gives_the_same_file(data, tmp_path):
             figures.write_figure(figure, tmp_path / f"{i}{kind}")
             written.append((tmp_path / f"{i}{kind}").read_bytes())
         assert written[0] == written[1] and len(written[0]) > 1000
+
+
+def test_what_a_saved_figure_was_drawn_from_stands_below_its_legend(data, tmp_path):
+    figure = figures.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+    figures.save_figure(figure, "one", tmp_path, "**Synthetic data**, `quick`")
+    place = r"<!-- {} -->\s*<g[^>]*translate\([\d.]+ ([\d.]+)\)"
+    svg = (tmp_path / "one.svg").read_text()
+    axis, legend, source = (float(re.findall(place.format(words), svg)[-1]) for words in (
+        r"time \(s\)", "ground truth", "Synthetic data, quick"))
+    assert axis + 8 < legend < source - 8  # points
 
 
 @pytest.fixture(scope="module")

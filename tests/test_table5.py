@@ -9,8 +9,8 @@ from test_cli import facnet, fails
 
 from facnet import experiments, sweeps
 from facnet.config import Experiment, profile
-from facnet.consistency import consistency, selection_and_class
-from facnet.datasets import load
+from facnet.consistency import consistency, mistakes, scaled, selection_and_class
+from facnet.datasets import Dataset, load
 from facnet.errors import FacnetError
 from facnet.experiments import RESULT_VERSION, Result, record, run
 from facnet.localization import Scores
@@ -117,6 +117,29 @@ def test_consistency_of_sequences_written_out(data, selection, rank, tiou):
     assert found.video.tolist() == [video] and found.label.tolist() == [data.classes[column]]
     assert found.rank_correlation[0] == pytest.approx(rank)
     assert found.support_tiou[0] == pytest.approx(tiou)
+
+
+@pytest.mark.parametrize("selection, not_action, not_foreground", [
+    ([0, 0, 9, 9, 0], 0.0, 0.0),  # the instance is the third and fourth snippet
+    ([0, 0, 9, 0, 0], 0.0, 0.5), ([9, 0, 9, 9, 9], 0.5, 0.0), ([9, 0, 0, 0, 0], 1.0, 1.0),
+    ([0, 9, 5, 4, 0], 0.5, 0.5), ([1, 1, 1, 1, 1 - 1e-6], 0.6, 0.0)])
+def test_mistakes_written_out(selection, not_action, not_foreground):
+    videos = pd.DataFrame([("v", "test", 5.0, ("dive",))],
+                          columns=["video", "subset", "duration", "labels"])
+    instances = pd.DataFrame([("v", "dive", 2.0, 4.0)], columns=["video", "label", "start", "end"])
+    one = Dataset("mine", ("dive", "jump"), ("flow",), 1.0, videos, instances,
+                  pd.DataFrame(columns=["video", "start", "end"]), lambda *_: None)
+    scores = Scores(("v",), np.array([0, 5]), None, np.zeros((5, 3)), np.array(selection, float))
+    (found,) = mistakes(scores, one).itertuples(index=False)
+    assert (found.video, found.label) == ("v", "dive")
+    assert found.not_action == pytest.approx(not_action)
+    assert found.not_foreground == pytest.approx(not_foreground)
+
+
+def test_a_sequence_keeps_its_shape_unless_it_is_flat():
+    np.testing.assert_allclose(scaled([-3, -1, 1]), [0, 0.5, 1])
+    np.testing.assert_allclose(scaled([0.999999, 1.0]), [1, 1], atol=1e-3)
+    np.testing.assert_array_equal(scaled([0.0, 0.0]), [1, 1])
 
 
 def test_what_w_talc_selects_by_is_its_score(data):
