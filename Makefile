@@ -68,8 +68,8 @@ figures: $(BUILD)/figures/captions.md  ## draw the paper's eight figures, each a
 test: $(READY)  ## everything: code, notebooks, and the book in a browser
 	@$(MAKE) check $(SMOKE)
 
-lab: $(READY)  ## open the notebooks in JupyterLab
-	env -u TQDM_DISABLE $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
+lab: $(READY)  ## open the notebooks in JupyterLab, with sliders
+	env -u TQDM_DISABLE FACNET_LIVE=1 $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
 
 bench: $(READY)  ## measure speed and memory on all cores; renew book/benchmark_results.md
 	env -u OMP_NUM_THREADS $(BIN)/python tests/benchmark.py

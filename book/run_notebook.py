@@ -2,9 +2,11 @@
 
 What runs is the text, whatever the .ipynb beside it says. The executed copy keeps of the metadata
 only what the text has too, so that it can be committed as it is. A run that fails shows its
-traceback and leaves what it came to in EXECUTED.failed.ipynb.
+traceback and leaves what it came to in EXECUTED.failed.ipynb. No kernel stands behind a built page,
+so that pictures come without their sliders, whatever the environment says.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import papermill
 
 def run(source: Path, target: Path) -> None:
     failed = target.with_suffix(".failed.ipynb")
+    os.environ.pop("FACNET_LIVE", None)
     note = jupytext.read(source)
     note.metadata["kernelspec"] = {
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

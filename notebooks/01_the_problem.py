@@ -1,137 +1,279 @@
 # %% [markdown]
 # # The problem
 #
-# Someone has watched a hundred hours of sports videos and written one word beside each: *diving*,
-# *hammer throw*. From these words alone, a program is to learn when in a video each action begins
-# and ends. This page shows what that asks for, and what FAC-Net {cite}`huang2021facnet` makes of it.
+# A program is to find when in a video each action begins and ends, and has learnt from videos that
+# only say which actions they show. This page shows with one video how such programs go wrong, and
+# why FAC-Net {cite}`huang2021facnet` asks that foreground and actions include each other.
 
 # %% tags=["parameters"]
 import os
 
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
-seeds: int = 1  # not used: this page shows one run
+seeds: int = 3  # how many: 0, 1, ... Pictures show the first
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["hide-input"]
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+import torch
 from IPython.display import Markdown
 
-from facnet import config, figures, methods, published
+from facnet import claims, figures, published
+from facnet.consistency import mistakes
 from facnet.datasets import load
-from facnet.experiments import provenance, run
+from facnet.experiments import provenance, run, stream_scores
+from facnet.losses import normalised_cross_entropy
+from facnet.methods import METHODS
+from facnet.model import cosine
+from facnet.sweeps import base_of, interval, verdict, with_branches
 from facnet.training import frame_labels
 
 figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
-source = provenance(data, profile, seeds=1)
+stream, source = data.streams[-1], provenance(data, profile, seeds)
+video, label = figures.example_video(data, "HammerThrow")
 Markdown(f"> {source}")
 
-# %% tags=["hide-input"]
-recipe = config.profile(profile).apply(methods.preset("released"))
-result = run(data, recipe, folder=folder)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a dashed line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1: one test video of the data named above, first seed. Across: time in seconds. Up: each method's selection of foreground and its probability of the video's class, each on its own range, lowest to highest; what varies by less than a hundredth of its size is drawn flat, at the top. What is above the dashed middle counts as selected. Green: where the action is. STPN's and FAC-Net's curves are of the last stream, W-TALC's of all streams."}}
+full = base_of("seeds", profile)
+recipes = {name: base_of("table5", profile)[name] for name in ("STPN", "W-TALC")}
+shown = {}
+for name, recipe in (recipes | {"FAC-Net": full}).items():
+    of_model = METHODS[recipe.method].streams(data)[-1]
+    shown[name] = (recipe, stream_scores(data, recipe, of_model, folder))
+figure = figures.selection(data, shown, video, label)
+figures.save_figure(figure, "fig1", output, source)
 
 # %% [markdown]
-# ## One video
+# ## How to read it
+#
+# A video is cut into *snippets* of 16 frames. For each, a network that was trained elsewhere and
+# stays as it is gives one vector of features a *stream*: rgb, from the pictures, and flow, from the
+# motion between them. No method here sees anything else.
+#
+# The blue curve is a *class activation sequence* (CAS): how much each snippet looks like one class,
+# here as a probability. The red curve is a *selector*, and what it rates high is the *foreground*,
+# the part of a video that holds actions; the rest is *background*. STPN {cite}`nguyen2018stpn` has
+# an *attention* for it, a learnt weight for each snippet. W-TALC {cite}`paul2018wtalc` takes the
+# snippets with the largest score of the class. FAC-Net has a score $S_f$ of its own.
+#
+# Foreground and action should be the same seconds. They can miss each other in two ways:
+#
+# - **Foreground that is no action.** Red is high outside the green.
+# - **Action that is not foreground.** Red is low inside the green.
+#
+# Where neither happens, foreground and actions are *consistent*: each includes the other.
 
 # %% tags=["hide-input"]
-video, label = figures.example_video(data, "HammerThrow")
+rows = []
+for name, (recipe, scores) in shown.items():
+    found = mistakes(scores, data, recipe)
+    one = found[(found.video == video) & (found.label == label)]
+    rows.append([name] + [f"{100 * own[what].mean():.0f} %" for own in (one, found)
+                          for what in ("not_action", "not_foreground")])
+columns = ["foreground that is no action", "action that is not foreground"]
+pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(
+    [("", "method"), *(("this video", c) for c in columns), *(("all test videos", c) for c in columns)]
+)).style.hide(axis="index")
+
+# %% tags=["hide-input"]
+attention = shown["STPN"][1].foreground
+inside = frame_labels(data, video, len(attention[shown["STPN"][1].rows(video)])).any(1)
 Markdown(
-    "The example is chosen by rule, not by result: the test video whose number of instances of"
-    f" {label} comes closest to six. A *snippet* is {data.snippet_seconds:.2g} s of video; each has"
-    f" one feature vector for each stream ({' and '.join(data.streams)}). The network has never"
-    " been told where in a video anything happens."
+    f"Shares of snippets. The video is {video}, chosen by rule and not by result: the test video"
+    f" whose number of instances of {label} comes closest to six. {100 * (1 - inside.mean()):.0f} %"
+    " of it is background: so much of the foreground is no action if *all* is selected."
+    f" STPN's attention lies between {attention.min():.3f} and {attention.max():.3f} in all test"
+    " videos"
+    + (", which rejects next to nothing: its loss asks for few snippets so gently that it takes the"
+       " published schedule, many times as long as this profile's, to be heard."
+       if attention.min() > 0.5 else ".")
+    + " W-TALC selects by the class's own score, so that its two curves cannot but rise together;"
+    " but the second at which a throw looks most like a throw is not the whole throw."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "One test video of the data named above, last stream. Top: how much each snippet looks like any action (foreground activation, equation 8). Middle: how much it looks like the video's class, beside all others (softmax of equation 1), the thresholds that a detection has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from both streams, the better the darker, and what is there. Green shade: ground truth."}}
-last = result.scores[data.streams[-1]]
-figure = figures.timeline(data, last, {video: [label]}, result.detections, recipe)
+# %% [markdown]
+# ## What is given, and what is wanted
+#
+# Given are untrimmed training videos, each with the list of classes that it shows: *what*, never
+# *when*. This is called *weak* supervision. Wanted are *detections* in new videos: class, start,
+# end, and a score. Most methods cut them out of the class activation sequence. A *proposal* is a
+# run of snippets above a threshold; of proposals that overlap, the best become detections.
+#
+# A detection counts as found if it overlaps a true instance of its class enough. The *temporal
+# intersection over union*, tIoU, says how much: the time that both share over the time that either
+# covers. *Average precision* (AP) sums up a class's list of detections, ordered by score: 100 % if
+# all instances are found before any false alarm. The mean over classes is *mAP*, at one tIoU, and
+# *AVG* is the mean of mAP over tIoU 0.1, 0.2, ..., 0.7. With other data the tIoUs may be others.
+#
+# ## Why labels alone lead astray
+#
+# The label of a video is learnt with *multiple instance learning*, MIL: a video is a bag of
+# snippets, each snippet has a score for each class, the snippets of largest score speak for the
+# video, and the video's score is trained to fit the label. Nothing in this needs the *whole* action.
+# If one second of spinning gives the hammer throw away, that second is enough. Nor does it need an
+# *action*: if every hammer throw shows the same cage, the cage will do.
+#
+# An attention adds a selector, and trains it through the classifier: *what is foreground must be
+# an action*. A selector that picks only the most telling second satisfies that perfectly. FAC-Net
+# adds the way back: *what is an action must be foreground*. Three branches share two classifiers,
+# one that tells classes apart and one that tells foreground from background:
+#
+# | branch | what it pools | what it asks | from → to |
+# | --- | --- | --- | --- |
+# | MIL | each class's highest scores | which classes occur in this video? | foreground → action |
+# | CA, class-agnostic attention | what looks like foreground | which class is the foreground? | foreground → action |
+# | CW, class-wise foreground classification | for each class $j$, what looks like $j$ | is what looks like class $j$ foreground? Yes where the video shows $j$, no for all other classes | action → foreground |
+#
+# ## Three snippets, two classes
+#
+# A video shows a hammer throw in two snippets, a spin and a swing of the arms, and then an empty
+# field. A baseball pitch, which it does not show, has a swing of the arms too, a field, and a mound
+# that is not in this video. Each snippet's feature is 1 at its own place and 0 elsewhere. A
+# snippet's score for a class is a scaled cosine of the two; the softmax of a class's scores over the
+# snippets is what the class attends to:
+
+# %% tags=["hide-input"]
+parts, delta = ["spin", "swing", "field"], full.model.scale
+x = torch.eye(4, dtype=torch.float64)[:3]  # the fourth feature is the mound
+W_a = torch.tensor([[0.75, 0.66, 0, 0], [0, 0.4, 0.8, 0.45]], dtype=torch.float64)
+
+
+def looks(W):
+    """Snippets' scores by each classifier (equations 1 and 8), and their attention (2 and 9)."""
+    scores = delta * cosine(x, W)
+    return scores, torch.softmax(scores, dim=0)
+
+
+def loss(scores):
+    """A video's scores of throw and pitch against its label: a throw (equation 6)."""
+    return normalised_cross_entropy(scores.reshape(1, 2), torch.tensor([[1.0, 0.0]])).item()
+
+
+S_a, A_a = looks(W_a)
+words = {f"{what} {c}": values[:, j] for what, values in (("score,", S_a), ("attention of", A_a))
+         for j, c in enumerate(("throw", "pitch"))}
+pd.DataFrame(words, index=parts).rename_axis("snippet").round(2)
+
+# %% [markdown]
+# The throw attends to the spin and the swing. The pitch is absent, but an attention sums to 1 in
+# any case: it goes to what looks most like a pitch, here the field. That is what CW lives on.
+#
+# Now take three foreground classifiers, one after the other: one that knows the spin alone, one
+# that knows both parts of the throw, and one that takes all for foreground. Each row below shows
+# what it selects, and the loss of each branch, in nats; smaller is better.
+
+# %% tags=["nbval-check-output", "hide-input"]
+classifiers = {"the spin alone": [1, -1, -1, 0], "spin and swing": [1, 1, -1, 0],
+               "everything": [1, 1, 1, 0]}
+rows = {}
+for name, row in classifiers.items():
+    W_f = torch.tensor([row], dtype=torch.float64)
+    A_f = looks(W_f)[1]
+    rows[name] = {f"selects {part}": f"{100 * share.item():.0f} %"
+                  for part, share in zip(parts, A_f)}
+    rows[name] |= {"MIL": loss((A_a * S_a).sum(0)),  # (13)
+                   "CA": loss(delta * cosine(A_f.T @ x, W_a)),  # (10) and (11)
+                   "CW": loss(delta * cosine(A_a.T @ x, W_f))}  # (3) and (4)
+losses = pd.DataFrame.from_dict(rows, orient="index").rename_axis("foreground is")
+losses.round(4)
+
+# %% tags=["hide-input"]
+narrow, whole, all_of_it = (losses.loc[name] for name in losses.index)
+spin_alone, its_attention = looks(torch.stack([x[0], W_a[1]]))
+knows_spin = loss((its_attention * spin_alone).sum(0))
+Markdown(
+    f"- **MIL** has the same loss throughout: no foreground comes into it. Nor does it miss the"
+    " swing. For a throw classifier that knows the spin alone its loss would be"
+    f" {knows_spin:.2f} in place of {whole.MIL:.2f}.\n"
+    f"- **CA** refuses the field ({all_of_it.CA:.2f}), but hardly tells the first two apart:"
+    f" {narrow.CA:.3f} and {whole.CA:.3f}. It even likes the spin alone better, since a pitch has a"
+    " swing as well.\n"
+    f"- **CW** does tell them apart: {narrow.CW:.4f} for the spin alone, {narrow.CW / whole.CW:.0f}"
+    f" times the {whole.CW:.4f} for both. {100 * A_a[1, 0]:.0f} % of what looks like a throw is"
+    " the swing, and a foreground classifier that rejects it has to pay. It refuses the field, too"
+    f" ({all_of_it.CW:.2f}), which is what looks like the absent pitch."
+)
+
+# %% [markdown]
+# CW can only ask for what the class still resembles. Were the classifier so narrow that the swing
+# scored nothing, CW would not miss it either. Therefore each branch looks through several
+# attentions at once, sharp and smooth ones (*hybrid attention*), so that less telling parts keep
+# some weight. [The model](03_the_model.ipynb) has all of this in equations.
+#
+# ## Does it help here?
+#
+# The same two shares as under the first picture, over all test videos: FAC-Net as it is, and
+# trained without the CW branch.
+
+# %% tags=["hide-input"]
+variants = {"without CW": with_branches(full, ("ca", "mil"), full.model.temperatures, True),
+            "FAC-Net": full}
+kinds = ["not_action", "not_foreground"]
+shares = pd.concat({
+    name: pd.DataFrame([100 * mistakes(
+        stream_scores(data, replace(recipe, seed=seed), stream, folder), data, recipe)[kinds].mean()
+        for seed in range(seeds)]) for name, recipe in variants.items()}, axis=1)
+table = pd.DataFrame([
+    {"trained": name, **{column: claims.cell(*interval(shares[name][kind]), digits=0)
+                         for column, kind in zip(columns, kinds)}} for name in variants])
+figures.save_table(table, "without_cw", output)
+figures.on_page(table)
+
+# %% tags=["hide-input"]
+difference = {kind: interval(shares["without CW"][kind] - shares["FAC-Net"][kind])
+              for kind in kinds}
+missed, alarms = (difference[kind] for kind in reversed(kinds))
+Markdown(
+    f"Percent of snippets, last stream, means with 95 % intervals over {seeds} seeds. {source}"
+    " The claim that CW brings the ignored part of actions into the foreground:"
+    f" {claims.cell(*missed, sign=True, digits=0)} points fewer of an action's snippets are left"
+    f" out; *{verdict(*missed[1:], seeds)}*. That it leaves less background in the foreground:"
+    f" {claims.cell(*alarms, sign=True, digits=0)} points; *{verdict(*alarms[1:], seeds)}*."
+    f" {claims.caution(seeds, videos=False)} [What each branch adds](07_what_each_branch_adds.ipynb)"
+    " has AVG, and [Plugging CW into other methods](10_cw_in_other_methods.ipynb) asks the same of"
+    " other methods."
+)
+
+# %% [markdown]
+# ## From scores to detections
+#
+# The whole way in one picture: scores of each snippet, thresholds, and what becomes of them.
+# [From features to detections](04_from_features_to_detections.ipynb) takes it step by step.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on the test video of the first picture, data named above, last stream, first seed. Across: time in seconds. Top: foreground activation (equation 8, between −5 and 5). Middle: the class activation sequence as a probability (softmax of equation 1 over classes), the thresholds that a proposal has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from both streams, the better the darker, and what is there, the *ground truth*. Green shade: ground truth."}}
+result = run(data, full, folder=folder)
+figure = figures.timeline(data, result.scores[stream], {video: [label]}, result.detections, full)
 figures.save_figure(figure, "the_problem", output, source)
 
 # %% tags=["hide-input"]
-rows = last.rows(video)
-inside = frame_labels(data, video, rows.stop - rows.start)[:, data.classes.index(label)]
-foreground = last.foreground[rows]
+printed = {name: published.value(1, f"{name} (I3D)", "average") for name in ("FAC-Net", "UM")}
 Markdown(
-    f"In this video the foreground score averages {foreground[inside].mean():.2f} inside instances"
-    f" of {label} and {foreground[~inside].mean():.2f} outside (it lies between −5 and 5). Over"
-    f" all test videos, AVG, the mean average precision over tIoU 0.1 to 0.7, is"
-    f" {result.evaluation.average:.1f} % with this seed."
+    f"AVG over all test videos is {result.evaluation.average:.1f} % with this seed. The paper prints"
+    f" {printed['FAC-Net']} for THUMOS14, its main data set of sports videos, and"
+    f" {printed['UM']} for the best method before it, UM {{cite}}`lee2021um`:"
+    " [Beside other methods](05_beside_other_methods.ipynb)."
+    + (" THUMOS14's features are gigabytes that this book cannot ship. Its default data are"
+       " *synthetic*: timelines drawn to THUMOS14's statistics, features made by a program"
+       " ([how](../book/data.md)). They show how a method works and whether the code is right, not"
+       " how well it does on real videos. Whoever has the real features"
+       " [names their folder](../book/how_to_rerun.md) and gets this same page from them."
+       if data.simulated else "")
 )
-
-# %% [markdown]
-# ## Given and wanted
-#
-# Given are $N$ untrimmed training videos $V_i$ with binary label vectors $y_i$ over $C$ actions.
-# Wanted, for a new video, is a set of *detections* $(c, q, t_s, t_e)$: class, confidence, start and
-# end. A detection counts as found if it overlaps a true instance of its class enough; the
-# *temporal intersection over union* (tIoU) says how much.
-#
-# Video-level labels make classification easy and localisation hard. What tells a hammer throw from
-# a discus throw may be a second of spinning, or the cage that stands there through the whole
-# video. A classifier can succeed with either, and a localiser built on it finds too little in the
-# first case and too much in the second.
-#
-# ## Foreground and actions should include each other
-#
-# Every method of this kind has a *selector* that picks the snippets that matter, the
-# *foreground*: an attention, or the top-scoring snippets of a class. The usual training signal
-# runs one way: *the foreground must be an action* (what was selected should be classifiable). A
-# selector that picks only the most telling second of each throw satisfies it perfectly.
-#
-# FAC-Net adds the way back: *an action must be foreground*. Its three branches share one
-# embedding and two classifiers, one for the actions and one for the foreground:
-#
-# | branch | asks | relation |
-# | --- | --- | --- |
-# | CW, class-wise foreground classification | is the part of the video that looks like class $j$ foreground? Yes for the classes present, no for all others | action → foreground |
-# | CA, class-agnostic attention | which class is the part that looks like foreground? | foreground → action |
-# | MIL, multiple instance learning | which classes occur in the video? | foreground → action |
-#
-# Each branch looks through several attentions at once, sharp and smooth ones (*hybrid
-# attention*), so that the less telling parts of an action are not left out.
-#
-# [From features to detections](04_from_features_to_detections.ipynb) sets what the paper reports
-# beside what comes out here.
-
-# %% tags=["hide-input"]
-printed = {name: published.value(1, f"{name} (I3D)", "average")
-           for name in ("FAC-Net", "FAC-Net w/o BG", "UM")}
-Markdown(
-    f"The paper prints an AVG of {printed['FAC-Net']} on THUMOS14, and"
-    f" {printed['FAC-Net w/o BG']} without a background class. The best method before it, UM"
-    f" (Lee et al., 2021), has {printed['UM']}."
-)
-
-# %% [markdown]
-# ## What the data are
-#
-# THUMOS14's features are gigabytes that this book cannot ship. Its default data are **synthetic**:
-# timelines drawn to THUMOS14's statistics, features made of named parts
-# ([how](../book/data.md)). They show how the method works and whether the code is right, not how
-# well the method does in the world. Whoever has the real features
-# [names their folder](../book/how_to_rerun.md) and gets this same page from them.
-
-# %% tags=["hide-input"]
-truth = data.instances_of("test")
-hours = data.videos.groupby("subset").duration.sum() / 3600
-Markdown(
-    f"Here: {hours['train']:.1f} hours of training video, of which training never sees when an"
-    f" action happens, and {hours['test']:.1f} hours of test video with {len(truth)} instances. Half of those in the test videos last less than"
-    f" {(truth.end - truth.start).median():.1f} s."
-)
-
-# %% tags=["nbval-check-output"]
-print(*data.classes, sep="\n")
 
 # %% [markdown]
 # ## To remember, and to try
 #
-# - The labels say *what*, never *when*. Classification can be near perfect while localisation
-#   fails.
-# - FAC-Net ties foreground and actions together in both directions.
-# - Try another class in `example_video(data, "CliffDiving")`: every cliff dive is annotated as a
-#   dive too, so two classes claim the same seconds.
-# - Try `profile = "full"`: more classes and videos, longer training, the full width.
+# - The labels say *what*, never *when*. A classifier needs the most telling second; a localiser
+#   needs them all.
+# - CA asks whether the foreground is an action, CW whether the action is foreground. Consistent is
+#   what passes both.
+# - Try `example_video(data, "CliffDiving")`: every cliff dive is annotated as a dive too, so two
+#   classes claim the same seconds.
+# - Try `W_a` with 0 in place of 0.66: CW no longer tells the spin alone from spin and swing.
+# - Try `profile = "full"`: longer training, the full width. STPN's attention then has time to learn
+#   what to leave out.

@@ -59,6 +59,7 @@ def test_outputs_are_committed_whole_and_clean(notebook, note):
     assert not [o for o in outputs if o.output_type == "error"]
     assert not [o.text for o in outputs if o.get("name") == "stderr"]
     assert not set(note.metadata) & {"papermill", "widgets", "language_info"}
+    assert not [o for o in outputs if "widget" in " ".join(o.get("data", {}))]
     assert not [c.metadata for c in note.cells if {"papermill", "execution"} & set(c.metadata)]
     assert notebook.stat().st_size < MAX_BYTES
 
