@@ -45,8 +45,8 @@ figures.save_figure(figure, "table3", output, source)
 # The paper's argument is this table: three branches that complete each other, a background class
 # that helps, hybrid attention on top. CW is class-wise foreground classification, CA class-agnostic
 # attention and MIL multiple instance learning, the branches of [the model](03_the_model.ipynb);
-# $P_f$ is a video's class probability from the CA branch. AVG is the mean of mAP over tIoU (temporal
-# intersection over union) 0.1 to 0.7
+# $P_f$ is a video's class probability from the CA branch. AVG is the mean of mAP over the tIoUs
+# (temporal intersections over union) named above
 # ([From features to detections](04_from_features_to_detections.ipynb)). The paper prints one number
 # a row.
 #

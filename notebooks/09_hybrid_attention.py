@@ -45,8 +45,8 @@ figures.save_figure(figure, "table4", output, source)
 # it sharper, down to the few snippets of the highest score. The text draws two conclusions from the
 # table: more attentions are not always better, and a large τ hurts. CW is class-wise foreground
 # classification, CA class-agnostic attention and MIL multiple instance learning, the three branches
-# of [the model](03_the_model.ipynb). AVG is the mean of mAP over tIoU (temporal intersection over
-# union) 0.1 to 0.7 ([From features to detections](04_from_features_to_detections.ipynb)).
+# of [the model](03_the_model.ipynb). AVG is the mean of mAP over the tIoUs (temporal intersections
+# over union) named above ([From features to detections](04_from_features_to_detections.ipynb)).
 #
 # ## Nine sets of temperatures
 #

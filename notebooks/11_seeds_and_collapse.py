@@ -68,8 +68,8 @@ Markdown(
 
 # %% [markdown]
 # CW is class-wise foreground classification and CA class-agnostic attention, two of the three
-# branches of [the model](03_the_model.ipynb); AVG is the mean of mAP over tIoU (temporal
-# intersection over union) 0.1 to 0.7
+# branches of [the model](03_the_model.ipynb); AVG is the mean of mAP over the tIoUs (temporal
+# intersections over union) named above
 # ([From features to detections](04_from_features_to_detections.ipynb)).
 #
 # ## What collapse is, and what it tells
