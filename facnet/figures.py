@@ -39,7 +39,7 @@ __all__ = [
 COLOURS = {
     "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000",
     "foreground": "#D55E00", "class": "#0072B2", "ground truth": "#009E73",
-    "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#BBBBBB",
+    "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#CFCFCF",
     "train": "#0072B2", "test": "#D55E00",
     "holds": "#009E73", "does not hold": "#D55E00", "not resolved": "#7F7F7F",
 }
@@ -195,7 +195,7 @@ def selection(
         By name, scores of one stream or of all side by side.
     video, label : str
     """
-    figure, panels = plt.subplots(len(models), 1, figsize=(7.2, 1.15 * len(models) + 0.8),
+    figure, panels = plt.subplots(len(models), 1, figsize=(7.2, 1.25 * len(models) + 0.8),
                                   sharex=True, squeeze=False)
     column, truth = dataset.classes.index(label), _of(dataset.instances, video, label)
     for axes, (name, (experiment, scores)) in zip(panels[:, 0], models.items()):
@@ -204,14 +204,15 @@ def selection(
         for values, what in zip(selection_and_class(scores, column, experiment),
                                 ("foreground", "class")):
             own = values[rows] - values[rows].min()
-            axes.plot(time, own / max(own.max(), 1e-12), color=COLOURS[what], lw=1.1)
+            axes.plot(time, own / max(own.max(), 1e-12), color=COLOURS[what], lw=1.1,
+                      ls=LINES[what])
         _bars(axes, truth, 0, 1, COLOURS["ground truth"], alpha=0.2)
-        axes.set(yticks=[], ylim=(-0.03, 1.03))
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+        axes.set(ylim=(-0.03, 1.03), ylabel="share of\nown range")
+        axes.set_title(name, loc="left")
     axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
     key(figure, {
-        "selection of foreground": {"ls": "-", "color": COLOURS["foreground"]},
-        f"probability of {label}": {"ls": "-", "color": COLOURS["class"]},
+        "selection of foreground": {"ls": LINES["foreground"], "color": COLOURS["foreground"]},
+        f"probability of {label}": {"ls": LINES["class"], "color": COLOURS["class"]},
         "ground truth": {"marker": "s", "color": COLOURS["ground truth"], "alpha": 0.3}})
     return figure
 
@@ -226,13 +227,12 @@ def activations(
     ----------
     dataset : Dataset
     scores : dict of str to Scores
-        Of one stream, by the model's name; its lines and its parts after ", " are set below each
-        other.
+        Of one stream, by the model's name.
     video, label : str
     config : LocalizationConfig
         Says which sequence is localised.
     """
-    figure, panels = plt.subplots(len(scores), 2, figsize=(7.2, 1.05 * len(scores) + 0.7),
+    figure, panels = plt.subplots(len(scores), 2, figsize=(7.2, 1.25 * len(scores) + 0.7),
                                   sharex=True, sharey="col", squeeze=False)
     truth = _of(dataset.instances, video, label)
     for (left, right), (name, own) in zip(panels, scores.items()):
@@ -242,12 +242,12 @@ def activations(
         sequence, _ = sequences(own, replace(config, upsampling=1))
         right.plot(time, sequence[rows, dataset.classes.index(label)], color=COLOURS["class"],
                    lw=1)
-        left.set_ylabel(name.replace(", ", "\n"), rotation=0, ha="right", va="center")
+        left.set_title(name.replace("\n", ", "), loc="left")
+        left.set_ylabel("foreground\n$S_f$")
+        right.set_ylabel(_sequence_name(Experiment(localization=config)))
     for axes in panels.flat:  # after all is drawn: rows share their limits
         _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
-    what = _sequence_name(Experiment(localization=config)).replace("\n", " ")
-    panels[0, 0].set_title("foreground, $S_f$")
-    panels[0, 1].set_title(f"{what}, {label}")
+    panels[0, 1].set_title(label, loc="left")
     for axes in panels[-1]:
         axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
     return figure
@@ -584,7 +584,7 @@ def _draw_column(
         _draw_bars(axes, own, label, shades, edges[-1])
         ignored = dataset.ignored[dataset.ignored.video == video]
         axes.broken_barh(_widths(ignored), (0, axes.get_ylim()[1]), zorder=0,
-                         facecolor=COLOURS["ignored"], alpha=0.4)
+                         facecolor=COLOURS["ignored"], alpha=0.6)
     axes.set_xlabel("time (s)")
     axes.set_xlim(0, edges[-1])
     axes.tick_params(axis="x", labelbottom=True)
