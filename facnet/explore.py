@@ -100,5 +100,5 @@ def at_threshold(
     figure = timeline(dataset, scores, {video: [label]}, found, experiment, proposals)
     counts = [(own.label == label).sum() for own in (proposals, found)]
     figure.suptitle(f"One threshold, {threshold:g} times uniform: {counts[0]} proposals,"
-                    f" {counts[1]} detections; AVG of both streams {average:.1f} %", fontsize=9.5)
+                    f" {counts[1]} detections; AVG of all streams {average:.1f} %", fontsize=9.5)
     return figure

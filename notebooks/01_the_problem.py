@@ -35,10 +35,11 @@ figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 stream, source = data.streams[-1], provenance(data, profile, seeds)
+first_seed = provenance(data, profile, seeds=1)
 video, label = figures.example_video(data, "HammerThrow")
 Markdown(f"> {source}")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a dashed line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1: one test video of the data named above, first seed. Across: time in seconds. Up: each method's selection of foreground and its probability of the video's class, each on its own range, lowest to highest; what varies by less than a hundredth of its size is drawn flat, at the top. What is above the dashed middle counts as selected. Green: where the action is. STPN's and FAC-Net's curves are of the last stream, W-TALC's of all streams."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1: one test video of the data named above, first seed. Across: time in seconds. Up: each method's selection of foreground and its probability of the video's class, each on its own range, lowest to highest; what varies by less than a hundredth of its size is drawn flat, at the top. A snippet whose red curve is above the line in the middle counts as selected. Green: where the action is. STPN's and FAC-Net's curves are of the last stream, W-TALC's of all streams."}}
 full = base_of("seeds", profile)
 recipes = {name: base_of("table5", profile)[name] for name in ("STPN", "W-TALC")}
 shown = {}
@@ -46,27 +47,30 @@ for name, recipe in (recipes | {"FAC-Net": full}).items():
     of_model = METHODS[recipe.method].streams(data)[-1]
     shown[name] = (recipe, stream_scores(data, recipe, of_model, folder))
 figure = figures.selection(data, shown, video, label)
-figures.save_figure(figure, "fig1", output, source)
+figures.save_figure(figure, "fig1", output, first_seed)
 
 # %% [markdown]
 # ## How to read it
 #
-# A video is cut into *snippets* of 16 frames. For each, a network that was trained elsewhere and
+# A video is cut into *snippets* of some 16 frames. For each, a network that was trained elsewhere and
 # stays as it is gives one vector of features a *stream*: rgb, from the pictures, and flow, from the
-# motion between them. No method here sees anything else.
+# motion between them. No method here sees anything else. (The features of synthetic data come from a
+# program in that network's place.)
 #
-# The blue curve is a *class activation sequence* (CAS): how much each snippet looks like one class,
-# here as a probability. The red curve is a *selector*, and what it rates high is the *foreground*,
-# the part of a video that holds actions; the rest is *background*. STPN {cite}`nguyen2018stpn` has
-# an *attention* for it, a learnt weight for each snippet. W-TALC {cite}`paul2018wtalc` takes the
-# snippets with the largest score of the class. FAC-Net has a score $S_f$ of its own.
+# The blue curve, solid, is a *class activation sequence* (CAS): how much each snippet looks like one
+# class, here as a probability. The red curve, dashed, is a *selector*. What it rates high is the
+# *foreground*, the part of a video that is to hold the actions; the rest is *background*. STPN
+# {cite}`nguyen2018stpn` selects with an *attention*, a learnt weight for each snippet. W-TALC
+# {cite}`paul2018wtalc` takes the snippets with the largest scores of a class. FAC-Net has a
+# foreground score $S_f$ for each snippet. The green shade is the *ground truth*: where people saw
+# the action. No method has been told it.
 #
 # Foreground and action should be the same seconds. They can miss each other in two ways:
 #
 # - **Foreground that is no action.** Red is high outside the green.
 # - **Action that is not foreground.** Red is low inside the green.
 #
-# Where neither happens, foreground and actions are *consistent*: each includes the other.
+# Where neither happens, each includes the other. That is *foreground-action consistency*.
 
 # %% tags=["hide-input"]
 rows = []
@@ -114,15 +118,15 @@ Markdown(
 # ## Why labels alone lead astray
 #
 # The label of a video is learnt with *multiple instance learning*, MIL: a video is a bag of
-# snippets, each snippet has a score for each class, the snippets of largest score speak for the
-# video, and the video's score is trained to fit the label. Nothing in this needs the *whole* action.
-# If one second of spinning gives the hammer throw away, that second is enough. Nor does it need an
-# *action*: if every hammer throw shows the same cage, the cage will do.
+# snippets, each snippet has a score for each class, the largest scores of a class speak for the
+# video, and they are trained to fit its label. Nothing in this needs the *whole* action. If one
+# second of spinning gives a hammer throw away, that second is enough. Nor does it need an *action*:
+# if every hammer throw shows the same cage, the cage will do.
 #
-# An attention adds a selector, and trains it through the classifier: *what is foreground must be
-# an action*. A selector that picks only the most telling second satisfies that perfectly. FAC-Net
-# adds the way back: *what is an action must be foreground*. Three branches share two classifiers,
-# one that tells classes apart and one that tells foreground from background:
+# An attention is trained through the classifier, too: *what is foreground must be an action*. If it
+# picks only the most telling second, that is satisfied perfectly. FAC-Net adds the way back: *what is
+# an action must be foreground*. Three branches share two classifiers, one that tells classes apart
+# and one that tells foreground from background:
 #
 # | branch | what it pools | what it asks | from → to |
 # | --- | --- | --- | --- |
@@ -138,7 +142,7 @@ Markdown(
 # snippet's score for a class is a scaled cosine of the two; the softmax of a class's scores over the
 # snippets is what the class attends to:
 
-# %% tags=["hide-input"]
+# %%
 parts, delta = ["spin", "swing", "field"], full.model.scale
 x = torch.eye(4, dtype=torch.float64)[:3]  # the fourth feature is the mound
 W_a = torch.tensor([[0.75, 0.66, 0, 0], [0, 0.4, 0.8, 0.45]], dtype=torch.float64)
@@ -168,7 +172,7 @@ pd.DataFrame(words, index=parts).rename_axis("snippet").round(2)
 # that knows both parts of the throw, and one that takes all for foreground. Each row below shows
 # what it selects, and the loss of each branch, in nats; smaller is better.
 
-# %% tags=["nbval-check-output", "hide-input"]
+# %% tags=["nbval-check-output"]
 classifiers = {"the spin alone": [1, -1, -1, 0], "spin and swing": [1, 1, -1, 0],
                "everything": [1, 1, 1, 0]}
 rows = {}
@@ -189,15 +193,15 @@ spin_alone, its_attention = looks(torch.stack([x[0], W_a[1]]))
 knows_spin = loss((its_attention * spin_alone).sum(0))
 Markdown(
     f"- **MIL** has the same loss throughout: no foreground comes into it. Nor does it miss the"
-    " swing. For a throw classifier that knows the spin alone its loss would be"
+    " swing: with a throw classifier that knows the spin alone its loss would be"
     f" {knows_spin:.2f} in place of {whole.MIL:.2f}.\n"
-    f"- **CA** refuses the field ({all_of_it.CA:.2f}), but hardly tells the first two apart:"
+    f"- **CA** refuses to take in the field ({all_of_it.CA:.2f}), but hardly tells the first two apart:"
     f" {narrow.CA:.3f} and {whole.CA:.3f}. It even likes the spin alone better, since a pitch has a"
     " swing as well.\n"
     f"- **CW** does tell them apart: {narrow.CW:.4f} for the spin alone, {narrow.CW / whole.CW:.0f}"
-    f" times the {whole.CW:.4f} for both. {100 * A_a[1, 0]:.0f} % of what looks like a throw is"
-    " the swing, and a foreground classifier that rejects it has to pay. It refuses the field, too"
-    f" ({all_of_it.CW:.2f}), which is what looks like the absent pitch."
+    f" times the {whole.CW:.4f} for both. {100 * A_a[1, 0]:.0f} % of the throw's attention rests"
+    " on the swing, and a foreground classifier that rejects it has to pay. It refuses the field,"
+    f" too ({all_of_it.CW:.2f}), which is what looks like the absent pitch."
 )
 
 # %% [markdown]
@@ -209,7 +213,7 @@ Markdown(
 # ## Does it help here?
 #
 # The same two shares as under the first picture, over all test videos: FAC-Net as it is, and
-# trained without the CW branch.
+# trained without the CW branch, on CA and MIL in their own ratio, as the paper's Table 3 has it.
 
 # %% tags=["hide-input"]
 variants = {"without CW": with_branches(full, ("ca", "mil"), full.model.temperatures, True),
@@ -226,18 +230,17 @@ figures.save_table(table, "without_cw", output)
 figures.on_page(table)
 
 # %% tags=["hide-input"]
-difference = {kind: interval(shares["without CW"][kind] - shares["FAC-Net"][kind])
-              for kind in kinds}
-missed, alarms = (difference[kind] for kind in reversed(kinds))
+alarms, missed = (interval(shares["without CW"][kind] - shares["FAC-Net"][kind])
+                  for kind in kinds)
 Markdown(
-    f"Percent of snippets, last stream, means with 95 % intervals over {seeds} seeds. {source}"
-    " The claim that CW brings the ignored part of actions into the foreground:"
-    f" {claims.cell(*missed, sign=True, digits=0)} points fewer of an action's snippets are left"
-    f" out; *{verdict(*missed[1:], seeds)}*. That it leaves less background in the foreground:"
-    f" {claims.cell(*alarms, sign=True, digits=0)} points; *{verdict(*alarms[1:], seeds)}*."
-    f" {claims.caution(seeds, videos=False)} [What each branch adds](07_what_each_branch_adds.ipynb)"
-    " has AVG, and [Plugging CW into other methods](10_cw_in_other_methods.ipynb) asks the same of"
-    " other methods."
+    f"Percent of snippets, stream {stream}, means with 95 % intervals over {seeds} seeds. {source}"
+    " What CW takes away, seed by seed, in points: of the action that is not foreground"
+    f" {claims.cell(*missed, sign=True, digits=0)}; that it brings the ignored rest of actions into"
+    f" the foreground *{verdict(*missed[1:], seeds)}*. Of the foreground that is no action"
+    f" {claims.cell(*alarms, sign=True, digits=0)}; that it keeps background out"
+    f" *{verdict(*alarms[1:], seeds)}*. {claims.caution(seeds, videos=False)}\n\n"
+    "[What each branch adds](07_what_each_branch_adds.ipynb) has what this is worth in AVG, and"
+    " [Plugging CW into other methods](10_cw_in_other_methods.ipynb) adds CW to four of them."
 )
 
 # %% [markdown]
@@ -249,7 +252,7 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on the test video of the first picture, data named above, last stream, first seed. Across: time in seconds. Top: foreground activation (equation 8, between −5 and 5). Middle: the class activation sequence as a probability (softmax of equation 1 over classes), the thresholds that a proposal has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from both streams, the better the darker, and what is there, the *ground truth*. Green shade: ground truth."}}
 result = run(data, full, folder=folder)
 figure = figures.timeline(data, result.scores[stream], {video: [label]}, result.detections, full)
-figures.save_figure(figure, "the_problem", output, source)
+figures.save_figure(figure, "the_problem", output, first_seed)
 
 # %% tags=["hide-input"]
 printed = {name: published.value(1, f"{name} (I3D)", "average") for name in ("FAC-Net", "UM")}
@@ -275,6 +278,7 @@ Markdown(
 #   what passes both.
 # - Try `example_video(data, "CliffDiving")`: every cliff dive is annotated as a dive too, so two
 #   classes claim the same seconds.
-# - Try `W_a` with 0 in place of 0.66: CW no longer tells the spin alone from spin and swing.
+# - Try `W_a` with 0 in place of 0.66, a throw classifier that ignores the swing: then CW, too, likes
+#   the spin alone better.
 # - Try `profile = "full"`: longer training, the full width. Look whether STPN's attention then
 #   rejects anything.

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # The data
 #
-# This page portrays the data that the book was built on, beside THUMOS14's own numbers. It then
-# shows what becomes of them on a grid of snippets: how much even a model without any error would
-# lose.
+# This page portrays the data that the book was built on, beside THUMOS14's own numbers. It shows
+# that a method which decides snippet by snippet loses much even if it never errs.
 
 # %% tags=["parameters"]
 import os
@@ -80,8 +79,8 @@ Markdown(
 # ## From frames to seconds
 #
 # I3D {cite}`carreira2017i3d` looks at 16 frames at a time. THUMOS14's videos are resampled to 25
-# frames a second, so a snippet lasts 16/25 s = 0.64 s and a second has 25/16 of them. The released
-# protocol moves every start and end to a whole snippet. Halves go to the even neighbour, as
+# frames a second, so a snippet lasts 16/25 s = 0.64 s and a second has 25/16 of them. A *protocol* is
+# the rules by which detections are judged; the one of the released code moves every start and end to a whole snippet. Halves go to the even neighbour, as
 # Python's `round` does.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features: frames, snippets, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Its start is at 2.5 snippets and goes to 2, the even neighbour. Drawn, not measured."}}
@@ -114,8 +113,9 @@ pd.concat(shares, axis=1).map("{:.1%}".format).replace("nan%", "–")
 # ## What perfect labels lose, and to what
 #
 # The first figure again, in numbers. A snippet is labelled with the classes of all instances that
-# cover at least half of it. The labels then go through the released procedure: runs, scores, NMS,
-# ambiguous intervals (what is left then is *found*), evaluation.
+# cover at least half of it. The labels then go through the released procedure: runs, scores,
+# non-maximum suppression (of detections that overlap the best is kept), ambiguous intervals (what is
+# left then is *found*), evaluation.
 
 # %% tags=["hide-input"]
 figures.save_table(ceiling.reset_index(), "ceiling", output)

@@ -73,8 +73,8 @@ check("X_e", X_e, out.X_e)
 # ## What all branches share: two classifiers and cosines
 #
 # The action classifier $W_a$ has a row for each action and one for the background, the foreground
-# classifier $W_f$ is a single vector. A snippet's class activation and foreground activation are
-# scaled cosines:
+# classifier $W_f$ is a single vector. A snippet's class activation (over time: the class activation
+# sequence, CAS) and foreground activation are scaled cosines:
 #
 # $$
 # S_a(t, j) = \delta \cos(X_e(t), W_a(j)) \qquad (1) \qquad\qquad

@@ -75,7 +75,7 @@ pd.DataFrame({"detections in all test videos": counts})
 # shorter and the fewer the runs: an instance falls into pieces, or is lost; the lower, the more
 # neighbours run together. In JupyterLab, as `make lab` starts it, a slider moves it.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold. The title counts what is found of this class in this video by the last stream, and has AVG over all test videos, both streams fused. Across: time in seconds."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold. The title counts what is found of this class in this video by the last stream, and has AVG over all test videos, streams fused. Across: time in seconds."}}
 multiples = (*recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
 figure = explore.with_slider(
     lambda multiple: explore.at_threshold(data, first, video, label, multiple),

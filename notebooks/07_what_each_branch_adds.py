@@ -12,6 +12,7 @@ dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
+live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
 # %% tags=["hide-input"]
 from pathlib import Path
@@ -19,9 +20,10 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, figures, published
+from facnet import charts, claims, explore, figures, published
+from facnet.config import changed
 from facnet.datasets import load
-from facnet.experiments import provenance
+from facnet.experiments import provenance, run
 from facnet.sweeps import base_of, summary, sweep
 
 figures.use_style()
@@ -228,6 +230,35 @@ Markdown(
     " their best, there is nothing to compare, and it does not count.\n\n"
     f"**CW as an auxiliary branch.** {said('CW helps as an auxiliary branch')}."
 )
+
+# %% [markdown]
+# ## Move the weight of CW
+#
+# One video, seen by the preset's model and by models of another λ_CW, λ_CA and λ_MIL as in the preset
+# and all else the same; first seed. In JupyterLab, as `make lab` starts it, a slider moves λ_CW over
+# the grid of Fig. 4.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and the class's sequence of one test video over time, a row for the preset's model and one for a model of another weight of the CW branch, true instances as shade"}, "figure": {"name": "fig-weight", "caption": "One test video of the data named above, last stream, by λ_CW; AVG is of all streams and test videos. Left: foreground activation (equation 8, between −5 and 5). Right: the class activation sequence that is thresholded. Across: time in seconds. Green shade: ground truth."}}
+stream, own = data.streams[-1], of_preset["CW"]
+video, label = figures.example_video(data, "HammerThrow")
+moved = {weight: run(data, changed(base_of("fig4", profile), {"training.lambda_cw": weight}),
+                     folder=folder, progress=False) for weight in dict.fromkeys([*grid, own])}
+
+
+def beside_preset(weight):
+    """The preset's model, and below it that of another weight."""
+    return figures.activations(data, {
+        f"$λ_{{CW}}$ {one:g}, AVG {moved[one].evaluation.average:.1f} %": moved[one].scores[stream]
+        for one in dict.fromkeys([own, weight])}, video, label, moved[own].experiment.localization)
+
+
+figure = explore.with_slider(beside_preset, list(moved), grid[0], "λ_CW", live)
+figures.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
+
+# %% tags=["hide-input"]
+Markdown("AVG with the first seed: " + ", ".join(
+    f"λ_CW {weight:g} {one.evaluation.average:.1f}" for weight, one in moved.items())
+    + ". One seed is an example and no finding; Fig. 4 above has several.")
 
 # %% tags=["nbval-check-output"]
 print(len(table), "rows of Table 3,", frame.seed.nunique(), "seeds;",

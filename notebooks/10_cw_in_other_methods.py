@@ -4,8 +4,7 @@
 # The paper's third claim is that class-wise foreground classification helps methods other than
 # FAC-Net: its Table 5 puts the CW branch into four of them. This page runs all nine rows of it with
 # one data layout and one evaluator, chooses the weight of the CW branch without looking at test
-# data, and ends where the paper begins: with its Fig. 1, whether what selects foreground agrees with
-# what recognises the action.
+# data, and measures whether what selects foreground agrees with what recognises the action.
 
 # %% tags=["parameters"]
 import os
@@ -23,9 +22,8 @@ from IPython.display import Markdown
 
 from facnet import charts, claims, figures, published
 from facnet.datasets import load
-from facnet.experiments import provenance, stream_scores
-from facnet.methods import METHODS
-from facnet.sweeps import HOSTS, WEIGHTS, base_of, chosen_weights, interval, sweep
+from facnet.experiments import provenance
+from facnet.sweeps import HOSTS, WEIGHTS, chosen_weights, interval, sweep
 
 figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
@@ -168,33 +166,14 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Does the foreground lie where the action does? (the paper's Fig. 1)
+# ## Does the foreground lie where the action does?
 #
-# The paper opens with one video of hammer throwing: STPN's attention beside its frame-wise class
-# scores, and W-TALC's. Attention may rest on the few most telling snippets or on background; the k
-# largest scores need not all be foreground. The video here is the test video of that class whose
-# number of instances is closest to six.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground selection and class probability of one video against time, for STPN, W-TALC and FAC-Net, with the ground truth"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1: what selects foreground and the probability of the video's class, each scaled to its own range, in one test video of the data named above; first seed. STPN's and FAC-Net's are of the last stream (flow, where there is one), W-TALC's of all streams."}}
-video, label = figures.example_video(data, "HammerThrow")
-stream = data.streams[-1]
-recipes = {
-    "STPN": base_of("table5", profile)["STPN"],
-    "W-TALC": base_of("table5", profile)["W-TALC"],
-    "FAC-Net": base_of("seeds", profile),
-}
-shown = {}
-for name, recipe in recipes.items():
-    of_model = METHODS[recipe.method].streams(data)[-1]
-    shown[name] = (recipe, stream_scores(data, recipe, of_model, folder))
-figure = figures.selection(data, shown, video, label)
-figures.save_figure(figure, "fig1", output, source)
-
-# %% [markdown]
-# One video shows what one looks for. Over all test videos and the classes that they show, two
-# numbers: the rank correlation of the two sequences, and the tIoU of their supports, the snippets
-# above the middle of each sequence's range. Both would be 1 if foreground and action were one; a
-# method whose selection *is* the class's score, such as W-TALC, has a high one by construction.
+# The paper's Fig. 1 shows it for one video, and so does [The problem](01_the_problem.ipynb): what
+# selects foreground beside the probability of the class. Over all test videos and the classes that
+# they show, two numbers: the rank correlation of the two sequences, and the tIoU of their supports,
+# the snippets above the middle of each sequence's range. Both would be 1 if foreground and action
+# were one; a method whose selection *is* the class's score, such as W-TALC, has a high one by
+# construction.
 
 # %% tags=["hide-input"]
 full = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
@@ -203,14 +182,10 @@ figures.save_table(agreement, "consistency", output)
 figures.on_page(agreement)
 
 # %% tags=["hide-input"]
-attention = shown["STPN"][1].foreground.mean()
 Markdown(
-    f"Means over videos and classes, with 95 % bootstrap intervals over seeds. {source}"
-    f" STPN's attention, of stream {stream} and the first seed, is {attention:.2f} on average over all"
-    " test snippets"
-    + (": it rejects next to nothing, and how its ranks lie says little. The weight of its sparsity"
-       " loss is the published one; the published schedule is many times as long."
-       if attention > 0.9 else ".")
+    f"Means over videos and classes, with 95 % bootstrap intervals over seeds. {source} How an"
+    " attention ranks snippets says little where it rejects next to none;"
+    " [The problem](01_the_problem.ipynb) says how much STPN's rejects."
 )
 
 # %% tags=["nbval-check-output"]

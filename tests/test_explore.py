@@ -89,7 +89,7 @@ def test_a_higher_threshold_is_drawn_with_what_it_finds(result):
         lines = [line.get_ydata()[0] for line in sequence.lines]
         assert lines == pytest.approx([threshold / (len(data.classes) + 1)])
         average = evaluate_test(detect(found.scores, data, experiment), data).average
-        assert titles[-1].endswith(f"AVG of both streams {average:.1f} %")
+        assert titles[-1].endswith(f"AVG of all streams {average:.1f} %")
         for name, step in (("proposals", propose), ("detections", localize)):
             wanted = step(found.scores["flow"], data.classes, data.snippet_seconds,
                           experiment.localization)
