@@ -79,7 +79,7 @@ def _png(figure: Figure) -> bytes:
 def at_threshold(
     dataset: Dataset, result: Result, video: str, label: str, threshold: float
 ) -> Figure:
-    """One class of a video of the last stream, and AVG, if FAC-Net's localisation had one threshold.
+    """One class of a video in the last stream, and AVG, had FAC-Net's localisation one threshold.
 
     Parameters
     ----------

@@ -72,8 +72,8 @@ pd.DataFrame({"detections in all test videos": counts})
 # ## Move the threshold
 #
 # One threshold in place of five, as a multiple of the uniform probability. The higher it is, the
-# shorter and the fewer the runs: an instance falls into pieces, or is lost; the lower, the more
-# neighbours run together. In JupyterLab, as `make lab` starts it, a slider moves it.
+# shorter the runs: an instance falls into pieces, or is lost. The lower, the more neighbours run
+# together. In JupyterLab, as `make lab` starts it, a slider moves it.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold. The title counts what is found of this class in this video by the last stream, and has AVG over all test videos, streams fused. Across: time in seconds."}}
 multiples = (*recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
