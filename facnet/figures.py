@@ -648,7 +648,9 @@ def key(figure: Figure, entries: dict[str, dict], ncols: int = 3) -> None:
     """A legend below the figure, of marks that are not drawn elsewhere in that look."""
     handles = [Line2D([], [], label=name, **{"ls": "", "ms": 4.5} | style)
                for name, style in entries.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
+    # The anchor is the figure's own box: when it is saved, its default also holds the source below.
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols,
+                  bbox_to_anchor=(0, 0, 1, 1))
 
 
 def _seconds(dataset: Dataset, rows: slice) -> np.ndarray:
