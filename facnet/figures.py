@@ -90,6 +90,12 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    # A saved figure is as large as all that is on it. A legend below the panels would move down
+    # to the new lower edge, onto the source: it keeps the place that the layout has given it.
+    figure.canvas.draw()
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
@@ -648,9 +654,7 @@ def key(figure: Figure, entries: dict[str, dict], ncols: int = 3) -> None:
     """A legend below the figure, of marks that are not drawn elsewhere in that look."""
     handles = [Line2D([], [], label=name, **{"ls": "", "ms": 4.5} | style)
                for name, style in entries.items()]
-    # The anchor is the figure's own box: when it is saved, its default also holds the source below.
-    figure.legend(handles=handles, loc="outside lower center", ncols=ncols,
-                  bbox_to_anchor=(0, 0, 1, 1))
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
 
 def _seconds(dataset: Dataset, rows: slice) -> np.ndarray:
