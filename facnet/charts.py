@@ -160,9 +160,10 @@ def verdicts(table: pd.DataFrame) -> Figure:
         if place != before:
             axes.axhline(row - 0.5, color="0.85", lw=0.6)
             axes.text(len(data) - 0.4, row, place, va="center", fontsize=8.5)
-    axes.set(xlim=(-0.5, len(data) - 0.5), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)),
-             yticklabels=rows.claim.str.replace(r"λ_(\w+)", r"$λ_{\1}$", regex=True), xlabel="data", xticks=range(len(data)),
-             xticklabels=[name.replace(", ", ",\n") for name in data])
+    axes.set(xlim=(-0.5, len(data) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel="data")
+    axes.set_xticks(range(len(data)), [name.replace(", ", ",\n") for name in data])
+    axes.set_yticks(range(len(rows)), rows.claim.str.replace(
+        r"λ_(\w+)", r"$λ_{\1}$", regex=True))
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, labelsize=8.5)

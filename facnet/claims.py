@@ -460,7 +460,7 @@ def readable_every(table: pd.DataFrame) -> pd.DataFrame:
     for claim, own in table.groupby("claim", sort=False):
         first = own.dropna(subset="n").head(1)
         paper = _printed(first.iloc[0]) if len(first) else without[claim]
-        found.append({"claim": claim, "printed": own["printed"].iloc[0], "paper": paper} | {
+        found.append({"claim": claim, "where": own.printed.iloc[0], "paper": paper} | {
             one.data: UNTESTED if np.isnan(one.n) else
             f"{cell(one.mean, one.low, one.high, sign=True)}; {one.verdict}, n = {one.n:.0f}"
             for one in own.itertuples()})

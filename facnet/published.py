@@ -13,7 +13,8 @@ import pandas as pd
 from facnet.errors import FacnetError, suggest
 
 __all__ = [
-    "field", "result", "statement", "table", "thumos14", "value", "whole_videos", "write_result",
+    "field", "reports", "result", "statement", "table", "thumos14", "value", "whole_videos",
+    "write_result",
 ]
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "published"
@@ -137,6 +138,17 @@ def field() -> pd.DataFrame:
         If the CSV is not there.
     """
     return _read("field").fillna({"uses": "", "key": ""})
+
+
+def reports() -> pd.DataFrame:
+    """What users of such repositories met with: DataFrame [about, seen, source].
+
+    Raises
+    ------
+    FacnetError
+        If the CSV is not there.
+    """
+    return _read("reports")
 
 
 def whole_videos() -> pd.DataFrame:

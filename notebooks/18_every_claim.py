@@ -2,8 +2,8 @@
 # # Every claim
 #
 # This page sets each claim of the paper beside what was measured for it in this book: on synthetic
-# data, on the same at a larger size, and on real recordings of gestures. Nothing is trained here
-# that other chapters have trained, and every verdict follows from numbers by one rule.
+# data, on the same at a larger size, and on real recordings of gestures. The numbers are those of
+# the other chapters, and every verdict follows from them by one rule.
 
 # %% tags=["parameters"]
 import os
@@ -84,15 +84,15 @@ figures.save_figure(figure, "every_claim", output, source)
 # %% [markdown]
 # ## The table
 #
-# *Paper*: the difference that it prints, the mean over a claim's comparisons, or its number. Then
-# for each data set the same difference as measured, with its 95 % interval over seeds, how many
-# seeds that is, and the verdict.
+# *Where* the paper says it. *Paper*: the difference that it prints, the mean over those of a claim's
+# comparisons for which it prints numbers. Then for each data set the mean difference as measured,
+# with its 95 % interval over seeds, the verdict, and the number of seeds.
 
 # %% tags=["hide-input", "full-width"]
 shown = claims.readable_every(every)
 figures.save_table(shown, "every_claim", output, every)
 figures.on_page(shown.replace("; ", "\n", regex=True)).set_properties(
-    subset=list(measured), **{"white-space": "pre-line", "min-width": "9em"})
+    subset=list(measured), **{"white-space": "pre-line", "min-width": "11em"})
 
 # %% tags=["hide-input"]
 counts = pd.crosstab(every.verdict, every.data).reindex(
@@ -143,8 +143,8 @@ Markdown(
 #
 # A claim becomes one difference or several that should be positive. Each is taken seed by seed, and
 # the claim is judged by their mean. It *holds* if the 95 % interval over seeds lies above zero and
-# so does the interval over test videos that are drawn again; it *does not hold* if both lie below;
-# else it is *not resolved*. At the larger size, and for Figs 1, 5 and 6 and classification, only
+# so does the interval over test videos that are drawn again; it *does not hold* if both lie below,
+# which means that the opposite was measured; else it is *not resolved*. At the larger size, and for Figs 1, 5 and 6 and classification, only
 # the interval over seeds is there. Where the paper says a thing of each of several comparisons, and
 # the mean holds but not each of them does, it *holds on average, not in each*. Where both sides of a
 # comparison are one and the same model, that comparison cannot be told, and the others decide.
@@ -174,10 +174,9 @@ figures.on_page(claims.said_by_the_paper([one for _, some in own for one in some
 figures.on_page(claims.untested())
 
 # %% [markdown]
-# [ActivityNet](06_activitynet.ipynb) asks instead whether FAC-Net finds anything beyond a video's
-# class. Comparisons between data sets of the same claim are no test of the paper either: that a
-# claim holds on these data and not on those may be due to the data, the size of the model, the
-# weights, or chance.
+# Of Table 2, [ActivityNet](06_activitynet.ipynb) asks instead whether FAC-Net finds anything beyond
+# a video's class. Not told either is why a claim holds on one data set and not on another: they
+# differ in data, size of the model and weights of the branches at once, and there is chance.
 #
 # ## What is replicated
 #
