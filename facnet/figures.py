@@ -284,7 +284,7 @@ def timeline(
         sharex="col", squeeze=False, height_ratios=heights)
     for column, (video, labels) in zip(panels.T, examples.items()):
         own = {label: bars[video, label] for label in labels}
-        _draw_column(column, dataset, scores, video, own, experiment, shades, 68 // len(examples))
+        _draw_column(column, dataset, scores, video, own, experiment, shades, 70 // len(examples))
     marks = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6}}
     if proposals is not None:
         marks["proposal"] = {"marker": "s", "color": COLOURS["proposals"], "alpha": 0.4}
