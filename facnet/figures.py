@@ -121,15 +121,20 @@ def on_page(table: pd.DataFrame) -> Styler:
         subset=short, **{"white-space": "nowrap"})
 
 
-def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
+def example_video(
+    dataset: Dataset, label: str, but: Sequence[str] = ()
+) -> tuple[str, str]:
     """A test video to look at, chosen by rule and not by result: (video, label).
 
     The one with the number of instances of `label` closest to six, the first of several. Where
-    no test video shows that class, the one with most test instances takes its place.
+    no test video shows that class, the one with most test instances takes its place, of those not
+    in `but` if there are others.
     """
     instances = dataset.instances_of("test")
     if label not in set(instances.label):
-        label = instances.label.value_counts().sort_index().idxmax()
+        counts = instances.label.value_counts().sort_index()
+        others = counts[~counts.index.isin(but)]
+        label = (others if len(others) else counts).idxmax()
     counts = instances[instances.label == label].groupby("video", sort=True).size()
     return (counts - 6).abs().idxmin(), label
 

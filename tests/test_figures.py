@@ -222,6 +222,16 @@ def texts_of(figure) -> list:
     return [text for text in texts if text.get_text().strip() and text.get_window_extent().x1 > 1]
 
 
+def test_an_example_is_chosen_by_the_number_of_instances_and_has_a_stand_in():
+    at = [("a", "dive", 9), ("b", "dive", 5), ("c", "dive", 7), ("d", "jump", 1), ("e", "swim", 3)]
+    rows = [(video, label, i, i + 1) for video, label, n in at for i in range(n)]
+    data = dataset({video: (50, (label,)) for video, label, _ in at}, rows)
+    assert figures.example_video(data, "dive") == ("b", "dive")  # the first of two that are one off
+    assert figures.example_video(data, "run") == ("b", "dive")
+    assert figures.example_video(data, "run", but=["dive"]) == ("e", "swim")
+    assert figures.example_video(data, "run", but=CLASSES) == ("b", "dive")
+
+
 def test_the_same_figure_gives_the_same_file(data, tmp_path):
     for kind in figures.FORMATS:
         written = []
