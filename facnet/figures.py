@@ -90,6 +90,10 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    figure.draw_without_rendering()  # lays it out, and so it stays:
+    figure.set_layout_engine("none")
+    for legend in figure.legends:  # what is set below the figure must not pull its legend down
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
