@@ -67,6 +67,7 @@ def use_style() -> None:
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
         "legend.frameon": False, "legend.fontsize": 8.5, "figure.constrained_layout.use": True,
         "mathtext.fontset": "cm",  # symbols as a page's formulas have them
+        "hatch.linewidth": 0.4,
         "svg.hashsalt": "facnet",  # the same figure gives the same file
     })
 
@@ -90,9 +91,9 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    figure.draw_without_rendering()  # lays it out, and so it stays:
-    figure.set_layout_engine("none")
-    for legend in figure.legends:  # what is set below the figure must not pull its legend down
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
+    for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:

@@ -12,7 +12,7 @@ import pytest
 from test_claims import sweep_frame
 from test_cli import facnet, fails
 
-from facnet import charts, claims, figures
+from facnet import charts, claims, diagnosis, figures
 from facnet.config import Experiment
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import read_detections
@@ -299,6 +299,9 @@ def every_figure(data) -> dict:
     """By the name of its function."""
     scores, model = scores_of(data), Experiment()
     found = detect({"flow": scores}, data)
+    evaluation = evaluate_test(found, data)
+    bins = diagnosis.binned(evaluation.truth.end - evaluation.truth.start, (3, 6))
+    by_length = diagnosis.over_seeds([diagnosis.missed(evaluation, bins)])
     whole = load("synthetic", "smoke")
     three = sweep_frame("table3").assign(mean_ap=9.0)
     weights = pd.DataFrame({"variant": ["a", "b", "c"], "seed": 0, "host": "UM", "average": 9.0,
@@ -316,13 +319,16 @@ def every_figure(data) -> dict:
         "overview": figures.overview(),
         "selection": figures.selection(data, {"a": (model, scores)}, "a", "dive"),
         "timeline": figures.timeline(data, scores, {"a": ["dive"]}, found),
+        "by_kind": charts.by_kind({"length (s)": by_length}),
         "by_tiou": charts.by_tiou(three, pd.Series([9.0], index=["0.5"]), "theirs"),
         "ceilings": charts.ceilings({"mine": ceiling}, {}),
         "cw_weights": charts.cw_weights(weights, {"UM": 0.1}),
         "differences": charts.differences(claims.compare(three, claims.table3_claims())),
+        "errors": charts.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
+                                diagnosis.over_seeds([diagnosis.gains(evaluation)])),
         "foreground_through_training": charts.foreground_through_training({"a": history}),
         "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
-        "precision_recall": charts.precision_recall(evaluate_test(found, data)),
+        "precision_recall": charts.precision_recall(evaluation),
         "seeds": charts.seeds(runs),
         "snippet_grid": charts.snippet_grid(),
         "strip": charts.strip(three),
@@ -433,3 +439,9 @@ def test_series_differ_in_colour_line_and_marker():
         apart = distance(a["color"], b["color"])
         apart.pop("grey")
         assert min(apart.values()) >= 15, (a, b, apart)
+
+
+def test_what_detections_come_to_can_be_told_apart_by_everyone():
+    for (a, hatch), (b, other) in combinations(charts.KINDS.values(), 2):
+        apart = distance(a, b)
+        assert min(apart.values()) >= 25 or hatch != other, (a, b, apart)
