@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.datasets.check import Report, check_features
+from facnet.datasets.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
 from facnet.datasets.container import check_name, read_features, read_header
 from facnet.datasets.files import collect, read_text
 from facnet.datasets.importing import link_target, refuse_existing, write_container
@@ -23,9 +23,9 @@ COLUMNS, SUBSET = ("video", "label", "start", "end"), "subset"
 SUBSETS = ("train", "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
-# Features end up to two snippets before their video does. Where more than a tenth of the segments
-# end later than that, their times are not seconds or the grid is another.
-SLACK_SECONDS, SLACK_SNIPPETS, LATE_SHARE = 1.0, 2, 0.1
+# Where more than a tenth of the segments end later than features may end before their video does,
+# times are not seconds or the grid is another.
+LATE_SHARE = 0.1
 
 
 @dataclass
