@@ -19,7 +19,7 @@ from facnet.datasets.files import Annotations, read_annotations, write_json
 from facnet.errors import FacnetError
 
 __all__ = [
-    "BOTH", "counted", "find_features", "incomplete", "link_target", "read_truth",
+    "BOTH", "counted", "entry", "find_features", "incomplete", "link_target", "read_truth",
     "refuse_existing", "shortened", "write_container", "write_features",
 ]
 
@@ -280,6 +280,16 @@ def _streams(widths: dict[str, int], video: str) -> tuple[dict[str, dict], dict[
             dict.fromkeys(STREAMS, half))
 
 
+def entry(
+    subset: str, labels: Iterable[str], segments: Iterable[tuple[str, float, float]],
+    duration: float,
+) -> dict:
+    """A video in the database of annotations.json; its `duration` may be NaN, unknown."""
+    known = {} if math.isnan(duration) else {"duration": duration}
+    return {"subset": subset, **known, "labels": list(labels), "annotations": [
+        {"label": label, "segment": [start, end]} for label, start, end in segments]}
+
+
 def counted(
     database: dict[str, dict], lengths: dict[str, int], snippet_seconds: float,
     subsets: dict[str, str], nouns: tuple[str, str] = ("videos", "instances"),
@@ -287,7 +297,7 @@ def counted(
     """For a report: what there is of each subset; `subsets` has how it is called there."""
     lines = []
     for subset, called in subsets.items():
-        own = [video for video, entry in database.items() if entry["subset"] == subset]
+        own = [video for video, one in database.items() if one["subset"] == subset]
         instances = sum(len(database[video]["annotations"]) for video in own)
         lines.append(
             f"{len(own)} {called} {nouns[0]} with {instances} {nouns[1]} and"

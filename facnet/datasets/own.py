@@ -14,7 +14,7 @@ import pandas as pd
 from facnet.datasets.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
 from facnet.datasets.container import check_name, read_features, read_header
 from facnet.datasets.files import collect, read_text
-from facnet.datasets.importing import link_target, refuse_existing, write_container
+from facnet.datasets.importing import entry, link_target, refuse_existing, write_container
 from facnet.errors import FacnetError, suggest
 
 __all__ = ["init_folder"]
@@ -112,12 +112,9 @@ def init_folder(
                           list(dict.fromkeys(faults + found.errors)))
     facts |= {
         "ignored": {name: v.ambiguous for name, v in videos.items() if v.ambiguous},
-        "database": {name: {
-            "subset": video.subset, "duration": lengths[name] * snippet_seconds,
-            "labels": video.labels,
-            "annotations": [{"label": label, "segment": [start, end]}
-                            for _, label, start, end in video.segments],
-        } for name, video in videos.items()},
+        "database": {name: entry(
+            video.subset, video.labels, [segment for _, *segment in video.segments],
+            lengths[name] * snippet_seconds) for name, video in videos.items()},
     }
     target = link_target(features, out / "features")
     where = "nothing was moved" if in_place else f"{out / 'features'} is a link to {target}"

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from facnet.datasets.container import check_name
 from facnet.datasets.files import read_json, read_text
-from facnet.datasets.importing import counted, refuse_existing, write_container
+from facnet.datasets.importing import counted, entry, refuse_existing, write_container
 from facnet.errors import FacnetError, suggest
 
 __all__ = ["import_shrec21"]
@@ -124,16 +124,14 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
             where = f"{sequence.file}, sequence {sequence.name}"
             poses = _plausible(frames, sequence.name, where, report)
             duration = len(poses) / RATE
-            database[sequence.name] = {
-                "subset": sequence.subset, "duration": duration,
-                "labels": list(dict.fromkeys(label for label, _, _ in sequence.gestures)),
-                "annotations": [{"label": label, "segment": [start, end]} for label, start, end
-                                in _repaired(sequence, duration, report)]}
+            labels = dict.fromkeys(label for label, _, _ in sequence.gestures)
+            database[sequence.name] = entry(
+                sequence.subset, labels, _repaired(sequence, duration, report), duration)
             for stream, array in features(poses).items():
                 streams[stream][sequence.name] = array
         if not database:
             raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
-        training = [name for name, entry in database.items() if entry["subset"] == SUBSETS[0]]
+        training = [name for name, one in database.items() if one["subset"] == SUBSETS[0]]
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
         report["kept"] += [
@@ -141,7 +139,7 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
                      SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)), ("sequences", "gestures")),
             ", ".join(f"{stream}: {len(own['mean'])} features a snippet"
                       for stream, own in scales.items())]
-        shown = {label for entry in database.values() for label in entry["labels"]}
+        shown = {label for one in database.values() for label in one["labels"]}
         return {
             "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
             "streams": {stream: {} for stream in STREAMS}, "snippet_seconds": SNIPPET_SECONDS,
@@ -287,13 +285,13 @@ def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
     except Exception as error:  # numpy raises many kinds of error on a damaged file
         raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
     sequences = []
-    for name, entry in read_json(path).items():
+    for name, one in read_json(path).items():
         where = f"{path}, sequence {name}"
-        if not (isinstance(entry, dict) and entry.get("split") in ("train", "test")):
-            raise FacnetError(f"{where}: {str(entry)[:60]!r} has no split 'train' or 'test'.")
-        subset = SUBSETS[entry["split"] == "test"]
+        if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
+            raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
+        subset = SUBSETS[one["split"] == "test"]
         sequences.append(Sequence(
-            name, subset, _gestures(entry.get("segs"), where), where, poses,
+            name, subset, _gestures(one.get("segs"), where), where, poses,
             lambda name=name: _read_compact(arrays, poses, name) if name in names else None))
     _check_unique(sequences)
     strangers = [f"{poses}, {name}: no such sequence in {path.name}"

@@ -11,7 +11,7 @@ import numpy as np
 from facnet.datasets.container import read_features
 from facnet.datasets.files import Annotations
 from facnet.datasets.importing import (
-    BOTH, counted, find_features, incomplete, read_truth, write_container, write_features,
+    BOTH, counted, entry, find_features, incomplete, read_truth, write_container, write_features,
 )
 from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
@@ -105,14 +105,11 @@ def _annotations(
     kept = truth.videos[truth.videos.video.isin(list(lengths))]
     own = truth.instances[truth.instances.video.isin(kept.video)]
     inside = truth.ignored.video.isin(kept.video)
-    instances, ignored = own.groupby("video"), truth.ignored[inside].groupby("video")
-    database = {}
-    for video, subset, duration, labels in kept.itertuples(index=False):
-        rows = instances.get_group(video) if video in instances.groups else own[:0]
-        database[video] = {"subset": subset.lower(), "labels": list(labels), "annotations": [
-            {"label": row.label, "segment": [row.start, row.end]} for row in rows.itertuples()]}
-        if np.isfinite(duration):
-            database[video]["duration"] = duration
+    segments = {video: rows[["label", "start", "end"]].values.tolist()
+                for video, rows in own.groupby("video")}
+    database = {
+        video: entry(subset.lower(), labels, segments.get(video, []), duration)
+        for video, subset, duration, labels in kept.itertuples(index=False)}
     report["kept"][:0] = [
         *counted(database, lengths, snippet_seconds, SUBSETS),
         f"{inside.sum()} ambiguous intervals"]
@@ -124,6 +121,7 @@ def _annotations(
         "name": "THUMOS14",
         "classes": sorted({*own.label, *(label for labels in kept.labels for label in labels)}),
         "streams": streams, "snippet_seconds": snippet_seconds, "train": train, "test": test,
-        "ignored": {v: rows[["start", "end"]].values.tolist() for v, rows in ignored},
+        "ignored": {video: rows[["start", "end"]].values.tolist()
+                    for video, rows in truth.ignored[inside].groupby("video")},
         "database": database,
     }
