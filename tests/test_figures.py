@@ -321,6 +321,11 @@ def every_figure(data) -> dict:
     runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
                          "area flow": [0.8, 0.3]})
     ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
+    told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
+                        columns=["claim", "printed", "data", "verdict"])
+    field = pd.DataFrame([("FAC-Net", "ICCV 2021", 42.2, "")],
+                         columns=["method", "venue", "average", "uses"])
+    other = pd.DataFrame([("FAC-Net", 40.0, "a rerun")], columns=["method", "average", "what"])
     lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
     return {
         "activations": figures.activations(data, {"a": scores}, "a", "dive", model.localization),
@@ -339,10 +344,12 @@ def every_figure(data) -> dict:
         "foreground_through_training": charts.foreground_through_training({"a": history}),
         "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
         "precision_recall": charts.precision_recall(evaluation),
+        "reported": charts.reported(field, other),
         "seeds": charts.seeds(runs),
         "snippet_grid": charts.snippet_grid(),
         "strip": charts.strip(three),
         "training_curves": charts.training_curves({"rgb": losses, "flow": losses}),
+        "verdicts": charts.verdicts(told),
     }
 
 
