@@ -283,12 +283,12 @@ def foreground_through_training(tables: dict[str, pd.DataFrame]) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), sharex=True)
     for style, (name, table) in zip(SERIES, tables.items()):
         left.plot(table.epoch, table.cosine, **style, ms=3.5, lw=1.3)
-        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3, label=name)
+        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3)
     left.axhline(0, color="0.6", lw=0.8, ls="--")
     right.axhline(0.5, color="0.6", lw=0.8, ls="--")
     left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.05, 1.05))
     right.set(xlabel="epoch", ylabel="ROC area of $S_f$", ylim=(0, 1.02))
-    figure.legend(loc="outside lower center", ncols=2)
+    key(figure, {name: style for style, name in zip(SERIES, tables)}, ncols=2)
     return figure
 
 

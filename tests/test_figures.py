@@ -2,6 +2,7 @@
 holds of every figure, such as labels on its axes and colours that everyone can tell apart.
 """
 
+import re
 from itertools import combinations
 
 import matplotlib
@@ -243,6 +244,15 @@ def test_the_same_figure_gives_the_same_file(data, tmp_path):
             figures.write_figure(figure, tmp_path / f"{i}{kind}")
             written.append((tmp_path / f"{i}{kind}").read_bytes())
         assert written[0] == written[1] and len(written[0]) > 1000
+
+
+def test_what_it_was_drawn_from_stands_below_all_else(data, tmp_path):
+    figure = figures.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+    figures.save_figure(figure, "a", tmp_path, "The **source**.")
+    places = dict(re.findall(r'<!-- (.*?) -->\s*<g [^>]*translate\([\d.]+ ([\d.]+)\)',
+                             (tmp_path / "a.svg").read_text()))
+    below = float(places.pop("The source.")) - max(map(float, places.values()))
+    assert {"threshold", "ground truth"} <= set(places) and below > 6.5  # points, its own height
 
 
 @pytest.fixture(scope="module")
