@@ -30,8 +30,9 @@ from facnet.methods import method_of
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "COLOURS", "activations", "example_video", "key", "lambda_maps", "on_page", "save_figure",
-    "save_table", "selection", "shown_classes", "timeline", "use_style", "write_figure",
+    "COLOURS", "activations", "embeddings", "example_video", "key", "lambda_maps", "on_page",
+    "save_figure", "save_table", "selection", "shown_classes", "timeline", "use_style",
+    "write_figure",
 ]
 
 COLOURS = {
@@ -236,6 +237,28 @@ def activations(
     panels[0, 1].set_title(f"{what}, {label}")
     for axes in panels[-1]:
         axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+    return figure
+
+
+def embeddings(places: dict[str, np.ndarray], foreground: np.ndarray) -> Figure:
+    """Fig. 8 of the paper: snippets by their features in the plane, a panel a model.
+
+    Parameters
+    ----------
+    places : dict of str to ndarray [n, 2]
+        Of the same snippets, as `facnet.features.laid_out` gives them.
+    foreground : ndarray [n] of bool
+        Which snippets are inside an instance.
+    """
+    figure, panels = plt.subplots(1, len(places), figsize=(7.2, 3.9), squeeze=False)
+    marks = {"inside an instance": {"marker": "o", "color": COLOURS["ground truth"]},
+             "background": {"marker": "x", "color": "0.6"}}
+    for axes, (name, own) in zip(panels[0], places.items()):
+        for (what, style), shown in zip(marks.items(), (foreground, ~foreground)):
+            axes.plot(*own[shown].T, ls="", ms=3, mew=0.8, alpha=0.6, label=what, **style)
+        axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[],
+                 yticks=[], aspect="equal")
+    key(figure, marks)
     return figure
 
 
