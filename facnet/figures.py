@@ -77,6 +77,11 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    # The layout is settled first: else a legend would sink to the lower edge of what is saved.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
@@ -257,7 +262,8 @@ def embeddings(places: dict[str, np.ndarray], foreground: np.ndarray) -> Figure:
         for (what, style), shown in zip(marks.items(), (foreground, ~foreground)):
             axes.plot(*own[shown].T, ls="", ms=3, mew=0.8, alpha=0.6, label=what, **style)
         axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[],
-                 yticks=[], aspect="equal")
+                 yticks=[], box_aspect=1)
+        axes.set_aspect("equal", adjustable="datalim")
     key(figure, marks)
     return figure
 

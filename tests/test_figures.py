@@ -280,3 +280,16 @@ def test_mistakes_in_drawing_are_one_line(trained, tmp_path, monkeypatch, capsys
                   "--out", "a.svg", *options)
     assert message in error and error.startswith("facnet: ") and "\n" not in error
     assert not list(tmp_path.iterdir())
+
+
+def test_the_line_below_a_saved_figure_moves_nothing_above_it(tmp_path):
+    pictures = []
+    for source in ("", "drawn from nothing"):
+        figure, _ = plt.subplots()
+        figures.key(figure, {"a mark": {"marker": "o", "color": "red"}})
+        figures.save_figure(figure, "f", tmp_path, source)
+        pictures.append(plt.imread(tmp_path / "f.png"))
+    without, below = pictures
+    assert len(below) > len(without)
+    red = [(picture[..., 0] > 0.9) & (picture[..., 1] < 0.5) for picture in pictures]
+    assert np.flatnonzero(red[0].any(1)).tolist() == np.flatnonzero(red[1].any(1)).tolist() != []
