@@ -1,13 +1,10 @@
 # %% [markdown]
 # # What the features learned
 #
-# FAC-Net's Fig. 8 shows that its features keep foreground and background further apart than those
-# of a model with the CA branch alone. This page draws that figure, measures the distance over seeds,
-# and then takes the paper's reason for it at its word: what equation 7 bounds, and how much of it
-# is reached.
-#
-# CW is class-wise foreground classification, CA class-agnostic attention and MIL multiple instance
-# learning, the three branches of [the model](03_the_model.ipynb).
+# The paper's Fig. 8 is to show that FAC-Net's features keep foreground and background further apart
+# than those of its attention branch alone. This page draws that figure, measures the same over
+# seeds, and takes the paper's reason for it at its word: what equation 7 bounds, and how much of
+# that is reached.
 
 # %% tags=["parameters"]
 import os
@@ -59,7 +56,8 @@ figures.save_figure(figure, "fig8", output, source)
 # %% [markdown]
 # ## What the paper says, and what it leaves open
 #
-# The caption of Fig. 8: *visualization of foreground-background separation of embedding features of
+# CW is class-wise foreground classification, CA class-agnostic attention and MIL multiple instance
+# learning, the three branches of [the model](03_the_model.ipynb); *full* has all three. The caption of Fig. 8: *visualization of foreground-background separation of embedding features of
 # (a) only the CA branch and (b) our method via t-SNE on the THUMOS14 test set; for a fair
 # comparison, we do not use a background class in both models*. The text: *our method can better
 # separate foreground from background than the baseline model*. It does not say which stream, which
@@ -84,9 +82,9 @@ Markdown(
 #
 # - **Silhouette**, by cosine distance: how much nearer a snippet is to its own kind than to the
 #   other one, between −1 and 1, here times 100. At 0 neither is nearer.
-# - **Linear probe**: a logistic regression from features to foreground, fitted to the snippets of
-#   four fifths of the test videos and judged on the last fifth, five times; a video is never on
-#   both sides. Its ROC area says how often a foreground snippet gets the higher score, in percent;
+# - **Linear probe**: a logistic regression from features to foreground, in five folds of test
+#   videos: each video's snippets are judged by a fit to those of other videos. Its ROC area says
+#   how often a foreground snippet gets a higher score than one of the background, in percent;
 #   chance is 50.
 #
 # Both use the labels of test snippets, which no training here has seen. They measure; nothing is
@@ -100,29 +98,25 @@ figures.on_page(table)
 
 # %% tags=["hide-input"]
 apart = features.differences(measured, "full", ["CA only", "untrained", "input features"])
+numbers = apart[["mean", "low", "high"]].values
 words = pd.DataFrame({
     "of": apart.measure.map(features.MEASURES), "full less": apart.less,
-    "difference": [claims.cell(*v, sign=True) for v in apart[["mean", "low", "high"]].values],
+    "difference": [claims.cell(*v, sign=True, digits=2) for v in numbers],
     "full is better": apart.verdict})
 figures.save_table(words, "fig8_differences", output, apart)
 figures.on_page(words)
 
 # %% tags=["hide-input"]
 claim = apart[apart.less == "CA only"].set_index("measure")
-beside = apart[apart.less == "input features"].set_index("measure")
-lost = [measure for measure, one in beside.iterrows() if one["mean"] < 0]
-means = measured.groupby("features").probe.mean()
+behind = [f"{of}, less {other}: {difference}" for (of, other, difference, said) in words.values
+          if said == "does not hold"]
 Markdown(
     "**That the full model separates foreground from background better than the CA branch alone:**"
     f" by the silhouette, {claim.verdict['silhouette']}; by the linear probe,"
     f" {claim.verdict['probe']}. Only the rows against CA are the paper's claim.\n\n"
-    + ("**What training costs.** "
-       f"By the {' and the '.join('linear probe' if m == 'probe' else m for m in lost)} the full"
-       " model's features are behind the features that went in"
-       + (f" ({means['full']:.1f} against {means['input features']:.1f} for the probe, which may"
-          " use labels that the model never had)" if "probe" in lost else "")
-       + ". Training on video labels arranges features; it does not add what was not there.\n\n"
-       if lost else "")
+    + (f"**Where the full model is behind.** {'; '.join(behind)}. Features are a function of what"
+       " goes in: training can arrange what is there, and can lose some of it. The probe is told"
+       " which snippets are foreground, which the model never is.\n\n" if behind else "")
     + f"Means with 95 % bootstrap intervals over {seeds} seed{'s' * (seeds > 1)}, stream {stream};"
     " differences are paired by seed. " + claims.caution(seeds, videos=False)
 )
@@ -144,16 +138,18 @@ Markdown(
 #    does not. If every candidate were an independent draw from its own distribution, and each
 #    column $J$ equally likely to be the one that is shown, then
 #    $\log N - L_{CW} \le I(J; F_a) \le \mathrm{KL}(p_+ \| p_-)$. That is foreground-background
-#    separation, and it is what the paper needs.
+#    separation, and it is what the paper needs. (In InfoNCE the context varies, $p_+$ is
+#    $p(x \mid c)$ and $p_-$ is $p(x)$: the mean of this divergence is the mutual information.)
 # 2. **The conditions do not hold.** The candidates are weighted means of the snippets of one video.
 #    They share whatever that video has, and the paper's *hard negatives* are just that. The softmax
 #    compares within a video: the loss can vanish while foreground of one video looks like
 #    background of another. Nor can the columns be exchanged: the background's is never the one that
 #    is shown, and column $j$ is made with $W_a(j)$.
 # 3. **What holds without conditions** is that a cross-entropy is no less than an entropy:
-#    $I(J; F_a) \ge H(J) - L_{CW}$, where $J$ is the class that the video shows, and $H(J)$ is at
-#    most $\log C$. It is information about *which class*. A model that only tells classes apart has
-#    it, too.
+#    $I(J; F_a) \ge H(J) - L_{CW}$, where $J$ is the class that the video shows. $H(J)$ is at most
+#    $\log C$, so that $\log N - L_{CW}$ is larger, and no bound on this, wherever there is a
+#    background class or classes are not equally frequent. It is information about *which class*. A
+#    model that tells classes apart by their background has it, too.
 # 4. **Several classes.** With $\hat y = y / \sum y$ the loss is that of a $J$ drawn evenly from the
 #    video's classes. It cannot fall below the entropy of $\hat y$, which is $\log k$ for $k$
 #    classes, however well the video is understood. The reachable bound is $\log N$ less the mean
@@ -193,14 +189,15 @@ scales = {name: methods.preset(name).model.video_scale for name in ("released", 
 most = len(data.classes) + 1
 least = {name: features.least_cw_loss(most, scale) for name, scale in scales.items()}
 released = ends[ends.model.str.startswith("released")]
-reached = (released[["train", "test"]].mean() / released.reachable.mean()).to_dict()
+reached = released.train.mean() / released.reachable.mean()
 Markdown(
     "In nats, without dropout. *Reachable*: log N less the mean entropy of the training videos'"
     " labels. *Difference*: training less test videos. *About the class*: $H(J) - L_{CW}$ over the"
     " test videos, the bound that needs no condition. Below zero a bound says nothing.\n\n"
-    f"**Saturation.** The released recipe ends at {claims.percent(reached['train'])} of the"
-    f" reachable bound on its training videos and at {claims.percent(reached['test'])} on test"
-    " videos. The difference is overfitting: loss that fell on the training videos only. Scale"
+    f"**Saturation.** On its training videos the released recipe ends at {claims.percent(reached)}"
+    " of what is reachable, the mean over streams and seeds. On test videos it is"
+    f" {claims.number(released.overfit.mean(), digits=2)} nats lower: as far as these are like the"
+    " training videos, that is overfitting. Scale"
     f" is no obstacle: with {most} candidates the loss of a video of one class can go down to"
     f" {least['released']:.1e} at the released δ = {scales['released']:g} and to"
     f" {least['paper']:.1e} at the text's δ = {scales['paper']:g}. (Past a ReLU no feature is"
@@ -245,6 +242,7 @@ Markdown(
     f" worst (stream {lowest.stream}, seed {lowest.seed}, area {lowest.area:.2f}) still has a bound"
     f" of {lowest.bound:.2f} of at most {ceiling:.2f}. The labels of a video fix which class it"
     " shows, and that is what the bound counts; they do not say which of its snippets show it."
+    " Where all bounds lie close to the ceiling, a correlation has little left to go by."
 )
 
 # %% tags=["nbval-check-output"]
@@ -254,10 +252,9 @@ print(*traced, sep="\n")
 # ## To remember, and to try
 #
 # - A t-SNE picture is an illustration. A number over seeds, on the features themselves, can fail.
-# - A bound near its ceiling says that the ceiling is low. InfoNCE cannot say more than $\log N$,
-#   however much there is to know {cite}`poole2019bounds`; with $N$ classes that is as much as the
-#   labels hold.
+# - A bound near its ceiling says little: InfoNCE cannot exceed $\log N$, however much there is to
+#   know {cite}`poole2019bounds`. Here the labels themselves hold no more than $\log C$.
 # - Try `stream = data.streams[0]`: the other stream.
 # - Try `table3["CW, hybrid"]` among the models: what the CW branch does alone.
-# - Try `config.changed(recipe, {"model.video_scale": 1})` in `traced`: at a small scale the loss
-#   cannot fall, and the bound stops well below its ceiling.
+# - Try `config.changed(recipe, {"model.video_scale": 1.0})` in `traced`: at so small a scale the
+#   loss cannot fall far (`features.least_cw_loss`), and the bound stops well below its ceiling.
