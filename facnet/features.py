@@ -302,27 +302,32 @@ def information(
     return pd.concat(curves, ignore_index=True), pd.DataFrame(ends)
 
 
-def bounds_and_areas(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+def bounds_and_areas(
+    frame: pd.DataFrame, folder: str | Path, dataset: Dataset
+) -> pd.DataFrame:
     """Of every run of a sweep, the bound of its last epoch and how well the stream separates.
 
     Parameters
     ----------
     frame : DataFrame
-        As `facnet.sweeps.sweep` gives it, of FAC-Net.
+        As `facnet.sweeps.sweep` gives it, of FAC-Net trained on all training videos.
     folder : str or Path
         Where its records are.
+    dataset : Dataset
+        What it was run on.
 
     Returns
     -------
     DataFrame [stream, seed, bound, area]
         log N - L_cw over the training videos, in nats; ROC area (`facnet.experiments.separation`).
     """
-    found = []
+    found, labelled = [], dataset.labels(dataset.subset("train")).any(1).mean()
     for row in frame.drop_duplicates(["variant", "seed"]).itertuples():
         record = read_record(Path(folder), row.key)
         background = record["experiment"]["model"]["background_class"]
-        ceiling = np.log(record["dataset"]["classes"] + background)
-        found += [{"stream": stream, "seed": row.seed, "bound": ceiling - own["cw"][-1],
+        ceiling = np.log(len(dataset.classes) + background)
+        found += [{"stream": stream, "seed": row.seed,
+                   "bound": ceiling - own["cw"][-1] / labelled,  # as in `information`
                    "area": record["separation"][stream]}
                   for stream, own in record["losses"].items()]
     return pd.DataFrame(found)
