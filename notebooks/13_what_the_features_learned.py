@@ -167,7 +167,7 @@ traced = {f"released, {one}": (recipe, one) for one in data.streams}
 traced |= {f"CA only, {stream}": (ca, stream), f"full, {stream}": (full, stream)}
 curves, ends = features.information(data, traced, seeds, folder)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Panels, one a model: the bound in nats by epoch, a thin line a seed, beneath a dashed line at log N; after the last epoch dots for training videos and diamonds for test videos"}, "figure": {"name": "fig-bound", "caption": "log N less the CW loss, in nats, on the data named above: over the training videos through each epoch, with dropout (lines, one a seed); after the last epoch, without dropout, over training and test videos (marks, to the right of the last epoch). Dashed: log N, which it cannot exceed; dotted: what is left of it for the labels of these training videos. Released: with a background class; CA only and full: without."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Panels, one a model: the bound in nats by epoch, a thin line a seed, beneath a dashed line at log N; after the last epoch dots for training videos and squares for test videos"}, "figure": {"name": "fig-bound", "caption": "log N less the CW loss, in nats, on the data named above: over the training videos through each epoch, with dropout (lines, one a seed); after the last epoch, without dropout, over training and test videos (marks, to the right of the last epoch). Dashed: log N, which it cannot exceed; dotted: what is left of it for the labels of these training videos. Released: with a background class; CA only and full: without."}}
 figure = charts.information(curves, ends)
 figures.save_figure(figure, "equation7", output, source)
 
