@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from facnet.claims import AVERAGE_ONLY, PARTLY, UNTESTED, UNTOLD
 from facnet.datasets import Dataset
 from facnet.evaluation import Evaluation, to_snippets
 from facnet.figures import COLOURS, LINES, MARKERS, SERIES, key
@@ -12,12 +13,23 @@ from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
     "by_tiou", "ceilings", "cw_weights", "differences", "foreground_through_training",
-    "information", "instance_lengths", "precision_recall", "seeds", "snippet_grid", "strip",
-    "training_curves",
+    "information", "instance_lengths", "precision_recall", "reported", "seeds", "snippet_grid",
+    "strip", "training_curves", "verdicts",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
          "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
+
+# A verdict's mark differs in form as well, so that it reads in grey.
+MARKS = {
+    "holds": {"marker": "o", "color": COLOURS["holds"], "ms": 8},
+    AVERAGE_ONLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "left", "ms": 8},
+    PARTLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "bottom", "ms": 8},
+    "not resolved": {"marker": "o", "color": "0.45", "mfc": "white", "ms": 8},
+    "does not hold": {"marker": "X", "color": COLOURS["does not hold"], "ms": 8},
+    UNTOLD: {"marker": "s", "color": "0.45", "mfc": "white", "ms": 6},
+    UNTESTED: {"marker": "_", "color": "0.45", "ms": 8},
+}
 
 
 def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant") -> Figure:
@@ -125,6 +137,66 @@ def differences(compared: pd.DataFrame) -> Figure:
         "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
         "paper": {"marker": "D", "color": "black"},
     })
+    return figure
+
+
+def verdicts(table: pd.DataFrame) -> Figure:
+    """Every claim's verdict on every data set, a row a claim.
+
+    Parameters
+    ----------
+    table : DataFrame [claim, printed, data, verdict]
+        As `facnet.claims.every_claim` gives it.
+    """
+    rows = table.drop_duplicates("claim")
+    data = list(table.data.unique())
+    figure, axes = plt.subplots(figsize=(7.2, 0.235 * len(rows) + 0.9))
+    for row, claim in enumerate(rows.claim):
+        for one in table[table.claim == claim].itertuples():
+            axes.plot(data.index(one.data), row, ls="", **MARKS[one.verdict])
+    places = [place.partition(",")[0] for place in rows.printed]
+    for row, (before, place) in enumerate(zip(["", *places], places)):
+        if place != before:
+            axes.axhline(row - 0.5, color="0.85", lw=0.6)
+            axes.text(len(data) - 0.4, row, place, va="center", fontsize=8.5)
+    axes.set(xlim=(-0.5, len(data) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel="data")
+    axes.set_xticks(range(len(data)), [name.replace(", ", ",\n") for name in data])
+    axes.set_yticks(range(len(rows)), rows.claim.str.replace(
+        r"λ_(\w+)", r"$λ_{\1}$", regex=True))
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(length=0, labelsize=8.5)
+    axes.spines[:].set_visible(False)
+    key(figure, {name: style for name, style in MARKS.items() if name in set(table.verdict)})
+    return figure
+
+
+def reported(table: pd.DataFrame, elsewhere: pd.DataFrame) -> Figure:
+    """What methods report on THUMOS14, in the order of their years, a row a method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `facnet.published.field` gives it.
+    elsewhere : DataFrame [method, average, what]
+        Other AVGs of the same methods, and what they are.
+    """
+    marks = {"reported": {"marker": "o", "color": "#444444"}}
+    styles = zip("XDs^", ("#D55E00", "#0072B2", "#009E73", "#CC79A7"))
+    marks |= {what: {"marker": marker, "color": colour, "mfc": "white"} for what, (marker, colour)
+              in zip(elsewhere.what.unique(), styles)}
+    figure, axes = plt.subplots(figsize=(7.2, 0.27 * len(table) + 1.3))
+    for row, one in enumerate(table.itertuples()):
+        axes.plot(one.average, row, ls="", **marks["reported"])
+        for other in elsewhere[elsewhere.method == one.method].itertuples():
+            axes.plot([other.average, one.average], [row, row], color="0.7", lw=1, zorder=1)
+            axes.plot(other.average, row, ls="", **marks[other.what])
+    named = [f"{one.method}, {one.venue}" + "*" * (one.uses != "") for one in table.itertuples()]
+    axes.set(yticks=range(len(table)), yticklabels=named, ylim=(len(table) - 0.5, -0.5),
+             xlabel="AVG over tIoU 0.1 to 0.7 (%), THUMOS14, as reported")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="0.9", lw=0.6)
+    key(figure, marks, ncols=2)
     return figure
 
 

@@ -90,10 +90,9 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    # The layout is settled first: else a legend would sink to the lower edge of what is saved.
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for legend in figure.legends:
+    figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
+    for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:

@@ -33,13 +33,11 @@ Markdown(f"> {source}")
 # %% tags=["hide-input"]
 recipe = config.profile(profile).apply(methods.preset("released"))
 table3 = {one.name: one.experiment for one in variants("table3", recipe)}
-pairs = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
-         for name in ("CA", "MIL", "CA+MIL")}
 stream = data.streams[-1]
 scores = {
     name: [stream_scores(data, replace(table3[name], seed=seed), stream, folder)
            for seed in range(seeds)]
-    for pair in pairs.values() for name in pair
+    for pair in claims.FIG5.values() for name in pair
 }
 areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
@@ -74,7 +72,7 @@ figures.save_figure(figure, "fig5", output, source)
 # %% tags=["hide-input"]
 untrained = [name for name in scores  # neither CW nor CA: no loss reaches W_f
              if not table3[name].training.lambda_cw and not table3[name].training.lambda_ca]
-table = claims.gains(areas, pairs, untrained)
+table = claims.gains(areas, claims.FIG5, untrained)
 figures.save_table(table, "fig5", output, areas)
 figures.on_page(table)
 
