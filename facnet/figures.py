@@ -67,6 +67,7 @@ def use_style() -> None:
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
         "legend.frameon": False, "legend.fontsize": 8.5, "figure.constrained_layout.use": True,
         "mathtext.fontset": "cm",  # symbols as a page's formulas have them
+        "hatch.linewidth": 0.4,
         "svg.hashsalt": "facnet",  # the same figure gives the same file
     })
 
@@ -139,15 +140,20 @@ def on_page(table: pd.DataFrame) -> Styler:
         subset=short, **{"white-space": "nowrap"})
 
 
-def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
+def example_video(
+    dataset: Dataset, label: str, but: Sequence[str] = ()
+) -> tuple[str, str]:
     """A test video to look at, chosen by rule and not by result: (video, label).
 
     The one with the number of instances of `label` closest to six, the first of several. Where
-    no test video shows that class, the one with most test instances takes its place.
+    no test video shows that class, the one with most test instances takes its place, of those not
+    in `but` if there are others.
     """
     instances = dataset.instances_of("test")
     if label not in set(instances.label):
-        label = instances.label.value_counts().sort_index().idxmax()
+        counts = instances.label.value_counts().sort_index()
+        others = counts[~counts.index.isin(but)]
+        label = (others if len(others) else counts).idxmax()
     counts = instances[instances.label == label].groupby("video", sort=True).size()
     return (counts - 6).abs().idxmin(), label
 
@@ -510,7 +516,7 @@ def timeline(
         sharex="col", squeeze=False, height_ratios=heights)
     for column, (video, labels) in zip(panels.T, examples.items()):
         own = {label: bars[video, label] for label in labels}
-        _draw_column(column, dataset, scores, video, own, experiment, shades, 68 // len(examples))
+        _draw_column(column, dataset, scores, video, own, experiment, shades, 70 // len(examples))
     marks = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6}}
     if proposals is not None:
         marks["proposal"] = {"marker": "s", "color": COLOURS["proposals"], "alpha": 0.4}
