@@ -320,6 +320,8 @@ def every_figure(data) -> dict:
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
     runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
                          "area flow": [0.8, 0.3]})
+    bounds = pd.DataFrame({"model": ["a"], "seed": 0, "epoch": 1, "bound": 0.5, "candidates": 3,
+                           "ceiling": 1.1, "reachable": 1.0, "train": 0.6, "test": 0.4})
     ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
     told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
                         columns=["claim", "printed", "data", "verdict"])
@@ -329,6 +331,7 @@ def every_figure(data) -> dict:
     lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
     return {
         "activations": figures.activations(data, {"a": scores}, "a", "dive", model.localization),
+        "embeddings": figures.embeddings({"a": np.eye(2)}, np.array([True, False])),
         "hybrid_attention": figures.hybrid_attention(),
         "lambda_maps": figures.lambda_maps(sweep_frame("fig4")),
         "overview": figures.overview(),
@@ -342,6 +345,7 @@ def every_figure(data) -> dict:
         "errors": charts.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
                                 diagnosis.over_seeds([diagnosis.gains(evaluation)])),
         "foreground_through_training": charts.foreground_through_training({"a": history}),
+        "information": charts.information(bounds, bounds),
         "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
         "precision_recall": charts.precision_recall(evaluation),
         "reported": charts.reported(field, other),
