@@ -89,13 +89,17 @@ def by_tiou(frame: pd.DataFrame, printed: pd.Series, source: str) -> Figure:
     return figure
 
 
-def differences(compared: pd.DataFrame) -> Figure:
+def differences(
+    compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")
+) -> Figure:
     """Comparisons as points with their two intervals, grouped by claim.
 
     Parameters
     ----------
     compared : DataFrame
         As `facnet.claims.compare` gives it.
+    words : tuple of str
+        For a difference above zero and one below.
     """
     heights = {name: len(own) for name, own in compared.groupby("claim", sort=False)}
     figure, panels = plt.subplots(
@@ -117,13 +121,13 @@ def differences(compared: pd.DataFrame) -> Figure:
         axes.tick_params(axis="x", length=0 if axes is not panels[-1, 0] else 3)
         axes.grid(axis="x", color="0.9", lw=0.6)
     panels[-1, 0].set(xlabel="difference of AVG (points)")
+    printed = {"paper": {"marker": "D", "color": "black"}} if compared.paper.notna().any() else {}
     key(figure, {
-        "holds": {"marker": "o", "color": COLOURS["holds"]},
-        "does not hold": {"marker": "o", "color": COLOURS["does not hold"]},
+        words[0]: {"marker": "o", "color": COLOURS["holds"]},
+        words[1]: {"marker": "o", "color": COLOURS["does not hold"]},
         "not resolved": {"marker": "o", "color": "0.5"},
         "interval over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
-        "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
-        "paper": {"marker": "D", "color": "black"},
+        "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"}, **printed,
     })
     return figure
 
