@@ -11,8 +11,8 @@ from facnet.figures import COLOURS, key
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "by_tiou", "ceilings", "cw_weights", "differences", "foreground_through_training",
-    "instance_lengths", "precision_recall", "seeds", "snippet_grid", "strip", "training_curves",
+    "by_tiou", "ceilings", "cw_weights", "differences", "epochs", "foreground_through_training",
+    "instance_lengths", "precision_recall", "rules", "seeds", "snippet_grid", "strip", "training_curves",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
@@ -316,6 +316,54 @@ def snippet_grid(frames: int = 16, fps: float = 25.0) -> Figure:
              yticklabels=[f"frames, {fps:g} a second", f"snippets of {frames:d} frames",
                           "an instance", "in whole snippets"])
     axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def rules(tables: dict[str, pd.DataFrame]) -> Figure:
+    """AVG of the same detections by each rule of evaluation, a panel a set of detections.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By name, as `facnet.protocols.by_rule` or `by_rule_here` gives them. The first has all
+        rules; a line marks what its first rule gives.
+    """
+    names = list(next(iter(tables.values())).rule)
+    figure, panels = plt.subplots(1, len(tables), figsize=(7.2, 0.24 * len(names) + 0.8),
+                                  sharey=True, squeeze=False)
+    for axes, (data, table) in zip(panels[0], tables.items()):
+        mean = table.groupby("rule").average.mean()
+        axes.axvline(mean[names[0]], color="0.6", lw=0.8, ls="--")
+        for row, name in enumerate(names):
+            own = table.average[table.rule == name]
+            if len(own):
+                axes.plot([mean[names[0]], mean[name]], [row, row], color="#0072B2", lw=1.2)
+                axes.plot(own, [row] * len(own), "o", color="0.6", ms=3)
+                axes.plot(mean[name], row, "o", color="#0072B2", ms=5)
+        axes.set(title=data, xlabel="AVG (%)", ylim=(len(names) - 0.4, -0.6),
+                 yticks=range(len(names)), yticklabels=names)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="0.9", lw=0.6)
+    return figure
+
+
+def epochs(frame: pd.DataFrame) -> Figure:
+    """AVG on the test videos through training, a line a seed; its best epoch and its last.
+
+    Parameters
+    ----------
+    frame : DataFrame [seed, epoch, average]
+    """
+    figure, axes = plt.subplots(figsize=(6.0, 2.8))
+    for _, own in frame.groupby("seed"):
+        axes.plot(own.epoch, own.average, color="0.6", lw=1)
+        for one, colour in ((own.loc[own.average.idxmax()], COLOURS["does not hold"]),
+                            (own.iloc[-1], COLOURS["train"])):
+            axes.plot(one.epoch, one.average, "o", color=colour, ms=5)
+    axes.set(xlabel="epoch", ylabel="AVG (%), test videos", ylim=(0, None))
+    key(figure, {"a seed": {"ls": "-", "color": "0.6"},
+                 "its last epoch": {"marker": "o", "color": COLOURS["train"]},
+                 "its best on the test videos": {"marker": "o", "color": COLOURS["does not hold"]}})
     return figure
 
 

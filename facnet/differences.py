@@ -89,12 +89,12 @@ def readable(table: pd.DataFrame, cells: list[Variant]) -> pd.DataFrame:
     cells : list of Variant
         Those of the sweep.
     """
-    effect, released, rows = table.set_index("name"), flat(to_dict(cells[0].experiment)), []
-    for variant in cells:
-        fields = variant.place["fields"]
+    of, released, rows = {c.name: c for c in cells}, flat(to_dict(cells[0].experiment)), []
+    for one in table.itertuples():
+        fields = of[one.name].place["fields"]
         if not fields:
             continue
-        one, tried = effect.loc[variant.name], flat(to_dict(variant.experiment))
+        tried = flat(to_dict(of[one.name].experiment))
         place, text, code = EXPLAINED.get(fields, ("", "", ""))
         rows.append({
             "section": place, "the text says": text, "the code does": code,

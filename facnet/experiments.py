@@ -26,8 +26,8 @@ from facnet.datasets import Dataset
 from facnet.datasets.files import read_json, write_json
 from facnet.errors import FacnetError
 from facnet.evaluation import (
-    Evaluation, average_precision, classification_mean_ap, drop_ignored, evaluate, rules_of,
-    untimed,
+    Evaluation, Protocol, average_precision, classification_mean_ap, drop_ignored, evaluate,
+    rules_of, untimed,
 )
 from facnet.localization import Scores, parts
 from facnet.methods import method_of
@@ -71,7 +71,7 @@ class Result:
 
 def detect(
     scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
-    protocol: str | None = None,
+    protocol: str | Protocol | None = None,
 ) -> pd.DataFrame:
     """Scores of all streams to fused detections, by the method and localisation of `experiment`.
 
@@ -113,7 +113,7 @@ def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
 
 
 def evaluate_test(
-    detections: pd.DataFrame, dataset: Dataset, protocol: str | None = None
+    detections: pd.DataFrame, dataset: Dataset, protocol: str | Protocol | None = None
 ) -> Evaluation:
     """Detections of the test videos by a protocol, the data set's unless another is named.
 

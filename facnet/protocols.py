@@ -11,19 +11,24 @@ import numpy as np
 import pandas as pd
 import torch
 
+from facnet.claims import cell, number
 from facnet.config import Experiment
 from facnet.datasets import Dataset
 from facnet.evaluation import PROTOCOLS, Evaluation, Protocol
-from facnet.experiments import weighted_averages
+from facnet.experiments import detect, evaluate_test, weighted_averages
 from facnet.localization import Scores
 from facnet.methods import method_of
+from facnet.sweeps import interval
 from facnet.training import fit, predict
 
-__all__ = ["BASE", "RULES", "best_on_test", "by_rule", "row_of", "scores_by_epoch"]
+__all__ = [
+    "BASE", "RULES", "TOOLKIT", "WHOLE", "best_on_test", "by_rule", "by_rule_here", "changes", "row_of",
+    "scores_by_epoch",
+]
 
-BASE = "FAC-Net's released code"
+BASE, TOOLKIT = "FAC-Net's released code", "ActivityNet's toolkit"
 _RELEASED, _ACTIVITYNET = PROTOCOLS["released"], PROTOCOLS["activitynet"]
-# The released rules, with one of them changed, and two other codes' whole; tIoU .1 to .7.
+# The released rules, with one of them changed, and three other codes' whole; tIoU .1 to .7.
 RULES = {
     BASE: _RELEASED,
     "tIoU of seconds, not of whole snippets": replace(_RELEASED, snippet_grid=False),
@@ -34,9 +39,10 @@ RULES = {
     "equal tIoU: latest instance": replace(_RELEASED, latest=True),
     "precision as it is": replace(_RELEASED, interpolated=False),
     "W-TALC's code": replace(_RELEASED, matching="first", interpolated=False),
-    "ActivityNet's toolkit": replace(_ACTIVITYNET, ignored="kept", tiou=_RELEASED.tiou),
+    TOOLKIT: replace(_ACTIVITYNET, ignored="kept", tiou=_RELEASED.tiou),
     "THUMOS14's kit": PROTOCOLS["thumos"],
 }
+WHOLE = ("W-TALC's code", TOOLKIT, "THUMOS14's kit")  # of these, those that change several rules
 
 
 def by_rule(score: Callable[[Protocol], Evaluation]) -> pd.DataFrame:
@@ -54,6 +60,44 @@ def by_rule(score: Callable[[Protocol], Evaluation]) -> pd.DataFrame:
         tIoU ("0.1"), average.
     """
     return pd.DataFrame([{"rule": rule, **row_of(score(rules))} for rule, rules in RULES.items()])
+
+
+def by_rule_here(
+    scores: dict[int, dict[str, Scores]], dataset: Dataset, experiment: Experiment
+) -> pd.DataFrame:
+    """`by_rule` of models of the page's data, a seed each, with a column seed.
+
+    What touches an ambiguous interval is left to the rules: it is not dropped before fusion, as
+    the released code does, since then the detections would not be the same for all rules.
+    """
+    tables = []
+    for seed, own in scores.items():
+        found = detect(own, dataset, experiment, RULES[TOOLKIT])
+        table = by_rule(lambda rules, found=found: evaluate_test(found, dataset, rules))
+        tables.append(table.assign(seed=seed))
+    return pd.concat(tables, ignore_index=True)
+
+
+def changes(frame: pd.DataFrame) -> pd.DataFrame:
+    """What each rule changes of AVG against the first one, in words.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `by_rule` gives it, or `by_rule_here`.
+
+    Returns
+    -------
+    DataFrame [rule, 0.1, ..., average, change]
+        Means over seeds; the change with its 95 % bootstrap interval.
+    """
+    seed = frame.seed if "seed" in frame else 0
+    by_seed = frame.assign(seed=seed).pivot(index="seed", columns="rule", values="average")
+    values = [column for column in frame if column.startswith("0.")] + ["average"]
+    shown = frame.groupby("rule", sort=False)[values].mean().map(number)
+    gain = by_seed.sub(by_seed[shown.index[0]], axis=0)
+    shown["change"] = [cell(*interval(gain[rule]), sign=True) for rule in shown.index]
+    return shown.reset_index()
 
 
 def row_of(evaluation: Evaluation) -> dict[str, float]:
