@@ -4,7 +4,7 @@ import pandas as pd
 
 from facnet.claims import Comparison, cell, compare, ends, number
 from facnet.config import flat, to_dict
-from facnet.sweeps import TEXT, Variant, interval
+from facnet.sweeps import TEXT, Variant, interval, summary
 
 __all__ = ["EXPLAINED", "PARTS", "compared", "readable", "summed", "which_matter"]
 
@@ -79,7 +79,9 @@ def compared(frame: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
     return compare(frame, wanted, draws)
 
 
-def readable(table: pd.DataFrame, cells: list[Variant]) -> pd.DataFrame:
+def readable(
+    table: pd.DataFrame, cells: list[Variant], frame: pd.DataFrame
+) -> pd.DataFrame:
     """The single changes in words: what text and code say, the fields and values, the effect.
 
     Parameters
@@ -88,7 +90,10 @@ def readable(table: pd.DataFrame, cells: list[Variant]) -> pd.DataFrame:
         As `compared` gives it.
     cells : list of Variant
         Those of the sweep.
+    frame : DataFrame
+        The sweep.
     """
+    fell, n = summary(frame).collapsed, frame.seed.nunique()
     of, released, rows = {c.name: c for c in cells}, flat(to_dict(cells[0].experiment)), []
     for one in table.itertuples():
         fields = of[one.name].place["fields"]
@@ -103,6 +108,7 @@ def readable(table: pd.DataFrame, cells: list[Variant]) -> pd.DataFrame:
                 for field in fields.split(", ")),
             "AVG, over seeds": cell(one.mean, one.low, one.high, sign=True),
             "over test videos": ends(one.video_low, one.video_high),
+            "collapsed": f"{fell[one.name]} of {n}",
         })
     return pd.DataFrame(rows)
 

@@ -30,7 +30,7 @@ class Protocol:
     source: str  #: the program that defines it
     snippet_grid: bool  #: tIoU of whole snippets rather than of seconds
     #: who takes whom: "best", a detection the free instance of largest tIoU; "first", a detection
-    #: the first free instance in time that suffices; "instance", an instance a free detection
+    #: the first free one listed that suffices; "instance", an instance a free detection
     matching: str
     latest: bool  #: among instances of equal tIoU the latest is taken, or else the earliest
     interpolated: bool  #: precision is made monotone first
@@ -138,8 +138,9 @@ def evaluate(
     Times become snippets by :func:`to_snippets`; an instance that becomes empty, or has no length
     to begin with, is never matched but counts.
 
-    Rows may come in any order. Detections rank by score, those of equal score by video name, start
-    and end. The rules for equal tIoU are what each code does on files sorted by time.
+    Rows may come in any order, which only `matching="first"` depends on. Detections rank by score,
+    those of equal score by video name, start and end. The rules for equal tIoU are what each code
+    does on files sorted by time.
 
     Parameters
     ----------
@@ -181,7 +182,9 @@ def evaluate(
         instances = instances[instances.video.isin(videos)]
     n_videos = instances.video.nunique() if videos is None else len(videos)
     classes = sorted(instances.label.unique()) if classes is None else list(dict.fromkeys(classes))
-    instances = instances[instances.label.isin(classes)].sort_values(["start", "end"])
+    instances = instances[instances.label.isin(classes)]
+    if rules.matching != "first":  # which goes by the order of the list
+        instances = instances.sort_values(["start", "end"])
     if instances.empty:
         raise FacnetError("instances: none in the videos and classes to evaluate.")
     detections, left_out = _scored(detections, videos, classes)

@@ -3,9 +3,8 @@
 #
 # FAC-Net's text and the code that its authors released are two recipes, which this book has as the
 # presets `paper` and `released`. This page starts from `released`, switches each difference alone,
-# then all of them, and shows what that does to AVG, the mean of mAP over tIoU (temporal
-# intersection over union) 0.1 to 0.7
-# ([From features to detections](04_from_features_to_detections.ipynb)).
+# then all of them, and shows what that does to AVG, the mean of mAP over the tIoUs (temporal
+# intersections over union) named below.
 
 # %% tags=["parameters"]
 import os
@@ -49,8 +48,8 @@ Markdown(
     f" AVG by {claims.cell(whole['mean'], whole.low, whole.high, sign=True)}, from"
     f" {means['released']:.1f} to {means[TEXT]:.1f}; over test videos the interval is"
     f" {claims.ends(whole.video_low, whole.video_high)}. The paper prints one number for the two,"
-    f" {printed}, of THUMOS14.\n\n{claims.caution(seeds)} There are {len(single)} single changes"
-    " here; of so many some are resolved by chance."
+    f" {printed}, of THUMOS14.\n\n{claims.caution(seeds)} Of {len(single)} single changes some may"
+    " be resolved by chance."
 )
 
 # %% [markdown]
@@ -62,17 +61,19 @@ Markdown(
 # settings that the text leaves open and both presets have as released; what is tried instead is
 # what a reader who knows the text alone might take.
 #
-# Only the rows *Model* and the training settings among the open ones need a training. The others
-# are localised from the same trained models, so that luck in training has no part in them.
+# Fields of the model and of the training need a training of their own, and luck in training is in
+# these rows: one collapsed seed moves a mean by many points. The fields of the localisation are
+# switched on the same trained models.
 
 # %% tags=["hide-input", "full-width"]
 cells = variants("differences", base_of("differences", profile))
-shown = differences.readable(table, cells)
+shown = differences.readable(table, cells, frame)
 figures.save_table(shown, "differences", output, table)
 figures.on_page(shown)
 
 # %% [markdown]
-# *Section*: of the paper. *AVG*: the change in points, mean and 95 % intervals.
+# *Section*: of the paper. *AVG*: the change in points, mean and 95 % intervals. *Collapsed*: seeds of
+# which a stream takes background for action ([Seeds and collapse](11_seeds_and_collapse.ipynb)).
 #
 # Not a difference, though it reads like one: the text puts dropout before the activation, the code
 # after it. A ReLU commutes with multiplication by zero or a positive number, so these are the same

@@ -28,7 +28,7 @@ from facnet.sweeps import interval
 
 figures.use_style()
 data = load(dataset, profile)
-source = provenance(data, profile, seeds, "released, and others as named")
+source = provenance(data, profile, seeds)
 Markdown(f"> {source}")
 
 # %% tags=["hide-input"]
@@ -92,7 +92,7 @@ Markdown(f"The largest gap is {gap:.2f} points of mAP, "
 #   The released code deletes each detection that touches one, whatever its class. THUMOS14's kit
 #   does not count those that touch one and match nothing. ActivityNet's toolkit does not know them.
 # - **Matching.** In the order of their scores, detections take the free instance of largest tIoU; or,
-#   in W-TALC's code, the first free one that overlaps enough. In THUMOS14's kit, instances choose:
+#   in W-TALC's code, the first free one of the list that overlaps enough. In THUMOS14's kit, instances choose:
 #   each takes the free detection of largest tIoU, *whatever its score*, and tIoU has to exceed the
 #   threshold, not only to reach it.
 # - **Precision.** The released code and ActivityNet's toolkit take for each precision the largest at
@@ -113,8 +113,8 @@ missed, found = most.instances - fewest.instances, most.detections - fewest.dete
 Markdown(
     f"mAP in percent by tIoU, AVG, and its change. The two videos hold {missed} of the"
     f" {most.instances} instances, and {found or 'none'} of these detections lie in them"
-    + (": their author left the two out, so that with them all their instances count as missed, and"
-       " what the choice is worth here is the most that it can be worth." if not found else ".")
+    + (": their author left the two out, so that with them all their instances count as missed. With"
+       " detections there the choice would be worth something else." if not found else ".")
 )
 
 # %% [markdown]
@@ -136,7 +136,7 @@ figures.on_page(shown)
 #
 # The released code tests on the test videos every five epochs, and its README advises to keep the
 # epoch with the best mAP. This book never does: the last epoch counts. Here alone it looks, as often
-# as the released code would, to see what the habit is worth.
+# as the released code would, to see what the habit is worth, by the data set's own protocol.
 
 # %% tags=["hide-input"]
 evaluations = {
@@ -147,7 +147,7 @@ chosen = pd.DataFrame([{"seed": seed, **protocols.best_on_test(own, data)}
 curves = pd.DataFrame([{"seed": seed, "epoch": epoch, "average": one.average}
                        for seed, own in evaluations.items() for epoch, one in own.items()])
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "AVG against the epoch, a line a seed, with a dot on its last epoch and one on its best"}, "figure": {"name": "fig-epochs", "caption": "AVG in percent on the test videos of the data named above through training of the released recipe, a line a seed, at as many epochs as the released code looks at. Blue: the last epoch. Red: the one that is best on these videos."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "AVG against the epoch, a line a seed, with a dot on its last epoch and a ring round its best"}, "figure": {"name": "fig-epochs", "caption": "AVG in percent on the test videos of the data named above through training of the released recipe, a line a seed, at as many epochs as the released code looks at. Dot: the last epoch. Ring: the one that is best on these videos."}}
 figure = charts.epochs(curves)
 figures.save_figure(figure, "epochs", output, source)
 
@@ -164,17 +164,17 @@ Markdown(
     f"*Gain* of the best epoch over the last: {gain} points of AVG, mean and 95 % bootstrap interval"
     " over seeds. It cannot be negative: it is the largest of"
     f" {looks} noisy numbers less one of them. How much of it is luck with these videos? *Same*: the"
-    f" epoch chosen on half of them, at random, gains {same} on that half. *Other*: on the other half,"
+    f" epoch chosen on a random half of them gains {same} on that half. *Other*: on the other half,"
     f" which had no part in the choice, it gains {other}. "
-    + (f"So {claims.percent(max(0, 1 - kept[0] / chosen.same.mean()))} of the gain is not there on"
-       " other videos of the same kind." if chosen.same.mean() > 0 else "")
+    + (f"On other videos of the same kind {claims.percent(kept[0] / chosen.same.mean())} of the gain"
+       " are left." if kept[0] > 0 else "On other videos of the same kind nothing of the gain is left.")
     + f"\n\n{claims.caution(seeds, videos=False)}"
 )
 
 # %% [markdown]
-# A method that reports its best epoch on the test videos beside one that reports its last has that
-# much of a head start. Labels to choose an epoch by without the test videos are those of held-out
-# training videos.
+# A method that reports its best epoch on the test videos has that much of a head start over one
+# that reports its last. To choose an epoch without the test videos, hold out training videos: their
+# labels say how well it classifies (`training.held_out`).
 
 # %% tags=["nbval-check-output"]
 print(len(protocols.RULES), "sets of rules;", len(counted), "evaluations of the public detections,"
@@ -183,9 +183,9 @@ print(len(protocols.RULES), "sets of rules;", len(counted), "evaluations of the 
 # %% [markdown]
 # ## To remember, and to try
 #
-# - A mAP without the name of its protocol cannot be compared. Two numbers of two papers differ by
-#   protocol before they differ by method.
-# - An epoch that was chosen on the test videos is a training on them.
+# - A mAP without the name of its protocol cannot be compared: the difference between two papers may
+#   be one between two protocols.
+# - An epoch that was chosen on the test videos was fitted to them.
 # - Try `facnet evaluate detections.json --annotations FOLDER --protocol thumos` on detections of your
 #   own, and the other two protocols: expect `thumos` to give the lowest AVG.
 # - Try another rule: `evaluate(detections, instances, replace(rules_of("released"), latest=True))`.

@@ -18,8 +18,8 @@ from facnet.protocols import RULES, TOOLKIT, by_rule, row_of
 from facnet.published import FOLDER, PARTS
 
 FILE = FOLDER / f"{PARTS['protocols']}.csv"
-SOURCE = ("counted by tests/count_protocols.py from the detections of bellos1203/STPN and the"
-          " annotations of sujoyp/wtalc-pytorch")
+SOURCE = ("counted from the detections of bellos1203/STPN and from sujoyp/wtalc-pytorch,"
+          " Thumos14reduced-Annotations")
 # Videos that others leave out, by how many are left: annotated past the video's end, and with
 # another class than its label. G-TAD and OpenTAD have 211; SSN, STPN, BaS-Net and UM 210.
 LEFT_OUT = {211: ("video_test_0000270",), 210: ("video_test_0000270", "video_test_0001496")}
