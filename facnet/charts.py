@@ -5,19 +5,32 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from facnet.claims import AVERAGE_ONLY, PARTLY, UNTESTED, UNTOLD
 from facnet.datasets import Dataset
+from facnet.diagnosis import CAUSES, NOTHING, RIGHT
 from facnet.evaluation import Evaluation, to_snippets
 from facnet.figures import COLOURS, LINES, MARKERS, SERIES, key
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "by_tiou", "ceilings", "cw_weights", "differences", "epochs", "foreground_through_training",
-    "instance_lengths", "precision_recall", "rules", "seeds", "snippet_grid", "strip",
-    "training_curves",
+    "by_kind", "by_tiou", "ceilings", "cw_weights", "differences", "epochs", "errors",
+    "foreground_through_training", "instance_lengths", "precision_recall", "reported", "rules",
+    "seeds", "snippet_grid", "strip", "training_curves", "verdicts",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
          "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
+
+# A verdict's mark differs in form as well, so that it reads in grey.
+MARKS = {
+    "holds": {"marker": "o", "color": COLOURS["holds"], "ms": 8},
+    AVERAGE_ONLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "left", "ms": 8},
+    PARTLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "bottom", "ms": 8},
+    "not resolved": {"marker": "o", "color": "0.45", "mfc": "white", "ms": 8},
+    "does not hold": {"marker": "X", "color": COLOURS["does not hold"], "ms": 8},
+    UNTOLD: {"marker": "s", "color": "0.45", "mfc": "white", "ms": 6},
+    UNTESTED: {"marker": "_", "color": "0.45", "ms": 8},
+}
 
 
 def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant") -> Figure:
@@ -133,6 +146,66 @@ def differences(
     return figure
 
 
+def verdicts(table: pd.DataFrame) -> Figure:
+    """Every claim's verdict on every data set, a row a claim.
+
+    Parameters
+    ----------
+    table : DataFrame [claim, printed, data, verdict]
+        As `facnet.claims.every_claim` gives it.
+    """
+    rows = table.drop_duplicates("claim")
+    data = list(table.data.unique())
+    figure, axes = plt.subplots(figsize=(7.2, 0.235 * len(rows) + 0.9))
+    for row, claim in enumerate(rows.claim):
+        for one in table[table.claim == claim].itertuples():
+            axes.plot(data.index(one.data), row, ls="", **MARKS[one.verdict])
+    places = [place.partition(",")[0] for place in rows.printed]
+    for row, (before, place) in enumerate(zip(["", *places], places)):
+        if place != before:
+            axes.axhline(row - 0.5, color="0.85", lw=0.6)
+            axes.text(len(data) - 0.4, row, place, va="center", fontsize=8.5)
+    axes.set(xlim=(-0.5, len(data) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel="data")
+    axes.set_xticks(range(len(data)), [name.replace(", ", ",\n") for name in data])
+    axes.set_yticks(range(len(rows)), rows.claim.str.replace(
+        r"λ_(\w+)", r"$λ_{\1}$", regex=True))
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(length=0, labelsize=8.5)
+    axes.spines[:].set_visible(False)
+    key(figure, {name: style for name, style in MARKS.items() if name in set(table.verdict)})
+    return figure
+
+
+def reported(table: pd.DataFrame, elsewhere: pd.DataFrame) -> Figure:
+    """What methods report on THUMOS14, in the order of their years, a row a method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `facnet.published.field` gives it.
+    elsewhere : DataFrame [method, average, what]
+        Other AVGs of the same methods, and what they are.
+    """
+    marks = {"reported": {"marker": "o", "color": "#444444"}}
+    styles = zip("XDs^", ("#D55E00", "#0072B2", "#009E73", "#CC79A7"))
+    marks |= {what: {"marker": marker, "color": colour, "mfc": "white"} for what, (marker, colour)
+              in zip(elsewhere.what.unique(), styles)}
+    figure, axes = plt.subplots(figsize=(7.2, 0.27 * len(table) + 1.3))
+    for row, one in enumerate(table.itertuples()):
+        axes.plot(one.average, row, ls="", **marks["reported"])
+        for other in elsewhere[elsewhere.method == one.method].itertuples():
+            axes.plot([other.average, one.average], [row, row], color="0.7", lw=1, zorder=1)
+            axes.plot(other.average, row, ls="", **marks[other.what])
+    named = [f"{one.method}, {one.venue}" + "*" * (one.uses != "") for one in table.itertuples()]
+    axes.set(yticks=range(len(table)), yticklabels=named, ylim=(len(table) - 0.5, -0.5),
+             xlabel="AVG over tIoU 0.1 to 0.7 (%), THUMOS14, as reported")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="0.9", lw=0.6)
+    key(figure, marks, ncols=2)
+    return figure
+
+
 def cw_weights(frame: pd.DataFrame, chosen: dict[str, float]) -> Figure:
     """What the weight of the CW branch does in each host: held-out loss above, AVG below.
 
@@ -215,12 +288,12 @@ def foreground_through_training(tables: dict[str, pd.DataFrame]) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), sharex=True)
     for style, (name, table) in zip(SERIES, tables.items()):
         left.plot(table.epoch, table.cosine, **style, ms=3.5, lw=1.3)
-        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3, label=name)
+        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3)
     left.axhline(0, color="0.6", lw=0.8, ls="--")
     right.axhline(0.5, color="0.6", lw=0.8, ls="--")
     left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.05, 1.05))
     right.set(xlabel="epoch", ylabel="ROC area of $S_f$", ylim=(0, 1.02))
-    figure.legend(loc="outside lower center", ncols=2)
+    key(figure, {name: style for style, name in zip(SERIES, tables)}, ncols=2)
     return figure
 
 
@@ -396,4 +469,71 @@ def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02),
              title=f"tIoU {tiou}, protocol {evaluation.protocol}")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+# What a detection comes to: its colour, and a hatch where colours are much alike in grey.
+KINDS = {RIGHT: ("#009E73", ""), NOTHING: ("#FFFFFF", "")} | dict(zip(
+    CAUSES, (("#F0E442", "...."), ("#0072B2", "////"), ("#E69F00", "----"),
+             ("#CC79A7", "xxxx"), ("#444444", ""))))
+
+
+def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
+    """False positives by cause: down the ranks, and what AVG would gain without them.
+
+    Parameters
+    ----------
+    profile, gains : DataFrame
+        Of `facnet.diagnosis.profile` and `gains`, as its `over_seeds` gives them.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=(1.5, 1))
+    bottom, shares = np.zeros(len(profile)), profile["mean"]
+    for kind in (RIGHT, *CAUSES, NOTHING):
+        colour, hatch = KINDS[kind]
+        left.bar(shares.index, shares[kind], 0.85, bottom, color=colour, hatch=hatch,
+                 edgecolor="0.2", lw=0.3, label=kind)
+        bottom += shares[kind]
+    left.set(xlabel="detections by rank, in groups of G", ylabel="share of G (%)", ylim=(0, 100),
+             xticks=shares.index)
+    gain = gains.xs("average", axis=1, level=1)
+    for row, (name, one) in enumerate(gain.iterrows()):
+        colour, hatch = KINDS.get(name, ("0.75", ""))
+        right.barh(row, one["mean"], 0.75, color=colour, hatch=hatch, edgecolor="0.2", lw=0.3)
+        for shade, width in (("white", 3), ("black", 1)):  # seen on any bar
+            right.plot([one.low, one.high], [row, row], color=shade, lw=width)
+    right.set(xlabel="gain of AVG (points)", yticks=range(len(gain)), yticklabels=gain.index,
+              ylim=(len(gain) - 0.5, -0.5))
+    right.tick_params(axis="y", length=0)
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4)
+    return figure
+
+
+def by_kind(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Missed instances and normalised mAP by groups of instances, a column a characteristic.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By characteristic, of `facnet.diagnosis.missed` as its `over_seeds` gives them.
+    """
+    bins = [len(table) - 1 for table in tables.values()]
+    figure, panels = plt.subplots(2, len(tables), figsize=(7.2, 4.0), sharex="col", sharey="row",
+                                  width_ratios=[n + 1 for n in bins], squeeze=False)
+    for column, (name, table) in zip(panels.T, tables.items()):
+        groups = table.drop(index="all")
+        for axes, what, colour in zip(column, ("missed", "mAP_N"), ("#999999", COLOURS["class"])):
+            mean, low, high = (groups[end, what] for end in ("mean", "low", "high"))
+            axes.bar(groups.index, mean, 0.8, color=colour)
+            axes.vlines(range(len(groups)), low, high, color="black", lw=1)
+            axes.axhline(table.loc["all", ("mean", what)], color="0.3", lw=0.9, ls="--")
+        column[0].set_ylim(0, 100)
+        counts = groups["mean", "instances"].astype(int)
+        column[1].set_xticks(range(len(groups)), [f"{group}\n{n}" for group, n in counts.items()],
+                             fontsize=8)
+        column[1].set_xlabel(name)
+    panels[0, 0].set_ylabel("missed instances (%)")
+    panels[1, 0].set_ylabel("normalised mAP (%)")
+    key(figure, {"all instances": {"ls": "--", "color": "0.3"},
+                 "95 % interval": {"ls": "-", "color": "black"}})
     return figure

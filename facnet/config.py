@@ -19,8 +19,8 @@ from facnet.errors import FacnetError, suggest
 
 __all__ = [
     "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES",
-    "TrainingConfig", "changed", "check_types", "flat", "from_dict", "profile", "require", "require_choice",
-    "require_not_negative", "to_dict",
+    "TrainingConfig", "changed", "check_types", "flat", "from_dict", "profile", "require",
+    "require_choice", "require_not_negative", "to_dict",
 ]
 
 
@@ -289,10 +289,8 @@ class LocalizationConfig:
         object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
         known = bool(self.thresholds) and min(self.thresholds) >= 0
         require(known, self, "thresholds", "one or more numbers, none negative")
-        require(self.class_threshold >= 0, self, "class_threshold", "zero or more")
+        require_not_negative(self, "class_threshold", "minimum_length", "outer_inner_weight")
         require(self.upsampling >= 1, self, "upsampling", "at least 1")
-        require(self.minimum_length >= 0, self, "minimum_length", "zero or more")
-        require(self.outer_inner_weight >= 0, self, "outer_inner_weight", "zero or more")
         require_choice(self, "nms_criterion", ("lower_scored", "tiou"))
         for name in ("nms_threshold", "fusion_nms_threshold"):
             require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")

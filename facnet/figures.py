@@ -67,6 +67,7 @@ def use_style() -> None:
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
         "legend.frameon": False, "legend.fontsize": 8.5, "figure.constrained_layout.use": True,
         "mathtext.fontset": "cm",  # symbols as a page's formulas have them
+        "hatch.linewidth": 0.4,
         "svg.hashsalt": "facnet",  # the same figure gives the same file
     })
 
@@ -90,12 +91,10 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    figure.canvas.draw()
-    figure.set_layout_engine("none")  # all is where it belongs; a legend would follow the line down
-    for legend in figure.legends:
-        box = legend.get_window_extent().transformed(figure.transFigure.inverted())
-        legend.set_bbox_to_anchor(box, figure.transFigure)
-        legend.set_loc("center")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
+    for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
@@ -141,15 +140,20 @@ def on_page(table: pd.DataFrame) -> Styler:
         subset=short, **{"white-space": "nowrap"})
 
 
-def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
+def example_video(
+    dataset: Dataset, label: str, but: Sequence[str] = ()
+) -> tuple[str, str]:
     """A test video to look at, chosen by rule and not by result: (video, label).
 
     The one with the number of instances of `label` closest to six, the first of several. Where
-    no test video shows that class, the one with most test instances takes its place.
+    no test video shows that class, the one with most test instances takes its place, of those not
+    in `but` if there are others.
     """
     instances = dataset.instances_of("test")
     if label not in set(instances.label):
-        label = instances.label.value_counts().sort_index().idxmax()
+        counts = instances.label.value_counts().sort_index()
+        others = counts[~counts.index.isin(but)]
+        label = (others if len(others) else counts).idxmax()
     counts = instances[instances.label == label].groupby("video", sort=True).size()
     return (counts - 6).abs().idxmin(), label
 
@@ -489,7 +493,7 @@ def timeline(
         sharex="col", squeeze=False, height_ratios=heights)
     for column, (video, labels) in zip(panels.T, examples.items()):
         own = {label: bars[video, label] for label in labels}
-        _draw_column(column, dataset, scores, video, own, experiment, shades, 68 // len(examples))
+        _draw_column(column, dataset, scores, video, own, experiment, shades, 70 // len(examples))
     marks = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6}}
     if proposals is not None:
         marks["proposal"] = {"marker": "s", "color": COLOURS["proposals"], "alpha": 0.4}

@@ -22,8 +22,8 @@ from facnet.sweeps import interval
 from facnet.training import fit, predict
 
 __all__ = [
-    "BASE", "RULES", "TOOLKIT", "WHOLE", "best_on_test", "by_rule", "by_rule_here", "changes", "row_of",
-    "scores_by_epoch",
+    "BASE", "RULES", "TOOLKIT", "WHOLE", "best_on_test", "by_rule", "by_rule_here", "changes",
+    "row_of", "scores_by_epoch",
 ]
 
 BASE, TOOLKIT = "FAC-Net's released code", "ActivityNet's toolkit"

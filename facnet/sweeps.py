@@ -35,8 +35,8 @@ from facnet.experiments import experiment_key, read_record, record, training_of,
 from facnet.methods import preset, recipes
 
 __all__ = [
-    "HOSTS", "OPEN", "SWEEPS", "TEXT", "TOGETHER", "Failure", "Variant", "base_of", "chosen_lambdas", "chosen_weights",
-    "said_weights", "summary", "sweep", "variants", "verdict",
+    "HOSTS", "OPEN", "SWEEPS", "TEXT", "TOGETHER", "Failure", "Variant", "base_of",
+    "chosen_lambdas", "chosen_weights", "said_weights", "summary", "sweep", "variants", "verdict",
 ]
 
 BRANCHES = ("cw", "ca", "mil")
@@ -424,10 +424,12 @@ def sweep(
             for host, weight in weights.items()}
     cells = variants(name, base)
     fingerprint = data.fingerprint()
-    wanted = {}  # variants that coincide run once
+    planned, wanted = [], {}  # variants that coincide run once
     for cell, seed in product(cells, range(seeds)):
         experiment = replace(cell.experiment, seed=seed)
-        wanted.setdefault(experiment_key(fingerprint, experiment, protocol, device), experiment)
+        key = experiment_key(fingerprint, experiment, protocol, device)
+        planned.append((cell, seed, key))
+        wanted[key] = experiment
     found = {key: read_record(folder, key) for key in wanted}
     missing = {key: wanted[key] for key, one in found.items() if one is None}
     # Experiments that differ in localisation alone share their models, on this machine.
@@ -453,7 +455,7 @@ def sweep(
         raise Failure(
             f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
             f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
-    return _frame(cells, found, fingerprint, seeds, protocol, device)
+    return _frame(planned, found)
 
 
 def _check_writable(folder: Path) -> None:
@@ -572,13 +574,9 @@ def _alone(function: Callable, task: tuple) -> dict:
     return _failure(task, lost)
 
 
-def _frame(
-    cells: list[Variant], found: dict[str, dict], fingerprint: str, seeds: int, protocol: str,
-    device: str,
-) -> pd.DataFrame:
+def _frame(planned: list[tuple[Variant, int, str]], found: dict[str, dict]) -> pd.DataFrame:
     rows = []
-    for cell, seed in product(cells, range(seeds)):
-        key = experiment_key(fingerprint, replace(cell.experiment, seed=seed), protocol, device)
+    for cell, seed, key in planned:
         one = found[key]
         judged = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
                   if name != "videos"}

@@ -153,7 +153,7 @@ points = sweep("fig4", dataset, profile, seeds, folder)
 both, weights = claims.fig4_claims(points, frame[frame.variant == full])
 draws4 = claims.resampled(both, folder)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is 1 and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is fixed and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
 figure = figures.lambda_maps(points)
 figures.save_figure(figure, "fig4", output, source)
 
