@@ -14,8 +14,8 @@ from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
     "by_kind", "by_tiou", "ceilings", "cw_weights", "differences", "epochs", "errors",
-    "foreground_through_training", "instance_lengths", "precision_recall", "reported", "rules",
-    "seeds", "snippet_grid", "strip", "training_curves", "verdicts",
+    "foreground_through_training", "information", "instance_lengths", "precision_recall",
+    "reported", "rules", "seeds", "snippet_grid", "strip", "training_curves", "verdicts",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
@@ -319,6 +319,39 @@ def ceilings(tables: dict[str, pd.DataFrame], printed: dict[str, pd.Series]) -> 
         axes.set(title=data, xlabel="tIoU", ylim=(0, 102))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
     panels[0][0].set(ylabel="mAP (%)")
+    return figure
+
+
+def information(curves: pd.DataFrame, ends: pd.DataFrame) -> Figure:
+    """log N - L_cw through training and after it, a panel a model, a thin line a seed.
+
+    Parameters
+    ----------
+    curves, ends : DataFrame
+        As `facnet.features.information` gives them.
+    """
+    names = list(ends.model.unique())
+    figure, panels = plt.subplots(1, len(names), figsize=(7.2, 3.1), sharey=True, squeeze=False)
+    train, test = COLOURS["train"], COLOURS["test"]
+    for axes, name in zip(panels[0], names):
+        last, own = ends[ends.model == name], curves[curves.model == name]
+        for _, of_seed in own.groupby("seed"):
+            axes.plot(of_seed.epoch, of_seed.bound, color=train, lw=0.8)
+        place = [1.06 * own.epoch.max()] * len(last)
+        axes.plot(place, last.train, MARKERS["train"], color=train, ms=4)
+        axes.plot(place, last.test, MARKERS["test"], color=test, mfc="white", ms=4)
+        axes.axhline(last.ceiling.iloc[0], color="black", lw=1, ls="--")
+        axes.axhline(last.reachable.iloc[0], color="black", lw=1, ls=":")
+        axes.axhline(0, color="0.6", lw=0.8)
+        axes.set(xlabel="epoch")
+        axes.set_title(f"{name}\nN = {last.candidates.iloc[0]}", fontsize=9)
+    panels[0][0].set(ylabel="log N − $L_{CW}$ (nats)")
+    key(figure, {
+        "training videos, a seed": {"ls": "-", "lw": 0.8, "color": train},
+        "the same after training": {"marker": MARKERS["train"], "color": train},
+        "test videos": {"marker": MARKERS["test"], "color": test, "mfc": "white"},
+        "log N": {"ls": "--", "color": "black", "lw": 1},
+        "log N − entropy of a video's labels": {"ls": ":", "color": "black", "lw": 1}})
     return figure
 
 

@@ -31,9 +31,9 @@ from facnet.methods import method_of
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "COLOURS", "LINES", "MARKERS", "SERIES", "activations", "example_video", "hybrid_attention",
-    "key", "lambda_maps", "on_page", "overview", "save_figure", "save_table", "selection",
-    "shown_classes", "timeline", "use_style", "write_figure",
+    "COLOURS", "LINES", "MARKERS", "SERIES", "activations", "embeddings", "example_video",
+    "hybrid_attention", "key", "lambda_maps", "on_page", "overview", "save_figure", "save_table",
+    "selection", "shown_classes", "timeline", "use_style", "write_figure",
 ]
 
 COLOURS = {
@@ -446,6 +446,29 @@ def _arrow(axes: Axes, colour: str, *points: tuple[float, float], ls: str = "-")
     axes.annotate("", points[-1], points[-2], arrowprops={
         "arrowstyle": "-|>,head_length=0.5,head_width=0.22", "color": colour,
         "lw": 0, "shrinkA": 0, "shrinkB": 0})
+
+
+def embeddings(places: dict[str, np.ndarray], foreground: np.ndarray) -> Figure:
+    """Fig. 8 of the paper: snippets by their features in the plane, a panel a model.
+
+    Parameters
+    ----------
+    places : dict of str to ndarray [n, 2]
+        Of the same snippets, as `facnet.features.laid_out` gives them.
+    foreground : ndarray [n] of bool
+        Which snippets are inside an instance.
+    """
+    figure, panels = plt.subplots(1, len(places), figsize=(7.2, 3.9), squeeze=False)
+    marks = {"inside an instance": {"marker": "o", "color": COLOURS["ground truth"]},
+             "background": {"marker": "x", "color": "0.6"}}
+    for axes, (name, own) in zip(panels[0], places.items()):
+        for (what, style), shown in zip(marks.items(), (foreground, ~foreground)):
+            axes.plot(*own[shown].T, ls="", ms=3, mew=0.8, alpha=0.6, label=what, **style)
+        axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[],
+                 yticks=[], box_aspect=1)
+        axes.set_aspect("equal", adjustable="datalim")
+    key(figure, marks)
+    return figure
 
 
 def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> list[str]:

@@ -73,8 +73,8 @@ Markdown(
     + "\n".join(lines)
     + "\n\nThe paper says of its examples that *Golf Swing*'s only instance is pinpointed and that"
     " in *Volleyball Spiking* all instances are detected. At which tIoU it does not say. At"
-    f" {tiou} all instances are found in {sum(complete)} of the {len(complete)} examples here, and"
-    f" in {claims.percent(whole.mean())} of all {len(whole)} test videos that have one. Two videos"
+    f" {tiou} all instances are found in {sum(complete)} of the {len(complete)} shown here, and in"
+    f" {claims.percent(whole.mean())} of all {len(whole)} test videos that have one. Chosen videos"
     " cannot say more. The rest of the page takes all of them."
 )
 

@@ -321,10 +321,18 @@ def every_figure(data) -> dict:
     runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
                          "area flow": [0.8, 0.3]})
     curve = pd.DataFrame({"seed": 0, "epoch": [1, 2, 3], "average": [5.0, 9.0, 8.0]})
+    bounds = pd.DataFrame({"model": ["a"], "seed": 0, "epoch": 1, "bound": 0.5, "candidates": 3,
+                           "ceiling": 1.1, "reachable": 1.0, "train": 0.6, "test": 0.4})
     ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
+    told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
+                        columns=["claim", "printed", "data", "verdict"])
+    field = pd.DataFrame([("FAC-Net", "ICCV 2021", 42.2, "")],
+                         columns=["method", "venue", "average", "uses"])
+    other = pd.DataFrame([("FAC-Net", 40.0, "a rerun")], columns=["method", "average", "what"])
     lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
     return {
         "activations": figures.activations(data, {"a": scores}, "a", "dive", model.localization),
+        "embeddings": figures.embeddings({"a": np.eye(2)}, np.array([True, False])),
         "hybrid_attention": figures.hybrid_attention(),
         "lambda_maps": figures.lambda_maps(sweep_frame("fig4")),
         "overview": figures.overview(),
@@ -338,14 +346,17 @@ def every_figure(data) -> dict:
         "errors": charts.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
                                 diagnosis.over_seeds([diagnosis.gains(evaluation)])),
         "foreground_through_training": charts.foreground_through_training({"a": history}),
+        "information": charts.information(bounds, bounds),
         "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
         "epochs": charts.epochs(curve),
         "precision_recall": charts.precision_recall(evaluation),
         "rules": charts.rules({"mine": pd.DataFrame({"rule": ["a", "b"], "average": [9.0, 8.0]})}),
+        "reported": charts.reported(field, other),
         "seeds": charts.seeds(runs),
         "snippet_grid": charts.snippet_grid(),
         "strip": charts.strip(three),
         "training_curves": charts.training_curves({"rgb": losses, "flow": losses}),
+        "verdicts": charts.verdicts(told),
     }
 
 
