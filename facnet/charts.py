@@ -5,18 +5,31 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from facnet.claims import AVERAGE_ONLY, PARTLY, UNTESTED, UNTOLD
 from facnet.datasets import Dataset
 from facnet.evaluation import Evaluation, to_snippets
-from facnet.figures import COLOURS, key
+from facnet.figures import COLOURS, LINES, MARKERS, SERIES, key
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
     "by_tiou", "ceilings", "cw_weights", "differences", "foreground_through_training",
-    "instance_lengths", "precision_recall", "seeds", "snippet_grid", "strip", "training_curves",
+    "instance_lengths", "precision_recall", "reported", "seeds", "snippet_grid", "strip",
+    "training_curves", "verdicts",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
          "mil": "MIL, multiple instances", "total": "total (eq. 14)"}
+
+# A verdict's mark differs in form as well, so that it reads in grey.
+MARKS = {
+    "holds": {"marker": "o", "color": COLOURS["holds"], "ms": 8},
+    AVERAGE_ONLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "left", "ms": 8},
+    PARTLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "bottom", "ms": 8},
+    "not resolved": {"marker": "o", "color": "0.45", "mfc": "white", "ms": 8},
+    "does not hold": {"marker": "X", "color": COLOURS["does not hold"], "ms": 8},
+    UNTOLD: {"marker": "s", "color": "0.45", "mfc": "white", "ms": 6},
+    UNTESTED: {"marker": "_", "color": "0.45", "ms": 8},
+}
 
 
 def strip(frame: pd.DataFrame, panel: str | None = None, label: str = "variant") -> Figure:
@@ -78,10 +91,9 @@ def by_tiou(frame: pd.DataFrame, printed: pd.Series, source: str) -> Figure:
         Of the printed ones.
     """
     figure, axes = plt.subplots(figsize=(6.0, 3.2))
-    colours = [COLOURS[name] for name in ("class", "foreground", "ground truth", "proposals")]
-    for colour, (name, own) in zip(colours, frame.groupby("variant", sort=False)):
-        axes.plot(own.groupby("tiou").mean_ap.mean(), color=colour, lw=1.5, label=name)
-        axes.plot(own.tiou, own.mean_ap, "o", color=colour, ms=3, alpha=0.6)
+    for style, (name, own) in zip(SERIES, frame.groupby("variant", sort=False)):
+        axes.plot(own.groupby("tiou").mean_ap.mean(), **style, ms=0, lw=1.5, label=name)
+        axes.plot(own.tiou, own.mean_ap, **style | {"ls": ""}, ms=3, alpha=0.6)
     axes.plot(printed.index.astype(float), printed, "D", color="black", ms=4, label=source)
     axes.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, None))
     axes.grid(axis="y", color="0.9", lw=0.6)
@@ -103,11 +115,12 @@ def differences(compared: pd.DataFrame) -> Figure:
         sharex=True, height_ratios=[n + 0.8 for n in heights.values()], squeeze=False)
     for axes, (claim, own) in zip(panels[:, 0], compared.groupby("claim", sort=False)):
         for row, one in enumerate(own.itertuples()):
-            colour = COLOURS.get(one.verdict, "0.5")
+            verdict = one.verdict if one.verdict in MARKERS else "not resolved"  # or not told
+            colour = COLOURS[verdict]
             axes.plot([one.video_low, one.video_high], [row, row], color=colour, lw=1)
             axes.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.35,
                       solid_capstyle="butt")
-            axes.plot(one.mean, row, "o", color=colour, ms=4.5)
+            axes.plot(one.mean, row, MARKERS[verdict], color=colour, ms=4.5)
             # An arrow where the paper only says that its difference is larger.
             axes.plot(one.paper, row, ">" if one.at_least else "D", color="black", ms=3.5)
         axes.axvline(0, color="0.3", lw=0.8)
@@ -118,13 +131,72 @@ def differences(compared: pd.DataFrame) -> Figure:
         axes.grid(axis="x", color="0.9", lw=0.6)
     panels[-1, 0].set(xlabel="difference of AVG (points)")
     key(figure, {
-        "holds": {"marker": "o", "color": COLOURS["holds"]},
-        "does not hold": {"marker": "o", "color": COLOURS["does not hold"]},
-        "not resolved": {"marker": "o", "color": "0.5"},
+        **{verdict: {"marker": MARKERS[verdict], "color": COLOURS[verdict]}
+           for verdict in ("holds", "does not hold", "not resolved")},
         "interval over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
         "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
         "paper": {"marker": "D", "color": "black"},
     })
+    return figure
+
+
+def verdicts(table: pd.DataFrame) -> Figure:
+    """Every claim's verdict on every data set, a row a claim.
+
+    Parameters
+    ----------
+    table : DataFrame [claim, printed, data, verdict]
+        As `facnet.claims.every_claim` gives it.
+    """
+    rows = table.drop_duplicates("claim")
+    data = list(table.data.unique())
+    figure, axes = plt.subplots(figsize=(7.2, 0.235 * len(rows) + 0.9))
+    for row, claim in enumerate(rows.claim):
+        for one in table[table.claim == claim].itertuples():
+            axes.plot(data.index(one.data), row, ls="", **MARKS[one.verdict])
+    places = [place.partition(",")[0] for place in rows.printed]
+    for row, (before, place) in enumerate(zip(["", *places], places)):
+        if place != before:
+            axes.axhline(row - 0.5, color="0.85", lw=0.6)
+            axes.text(len(data) - 0.4, row, place, va="center", fontsize=8.5)
+    axes.set(xlim=(-0.5, len(data) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel="data")
+    axes.set_xticks(range(len(data)), [name.replace(", ", ",\n") for name in data])
+    axes.set_yticks(range(len(rows)), rows.claim.str.replace(
+        r"λ_(\w+)", r"$λ_{\1}$", regex=True))
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(length=0, labelsize=8.5)
+    axes.spines[:].set_visible(False)
+    key(figure, {name: style for name, style in MARKS.items() if name in set(table.verdict)})
+    return figure
+
+
+def reported(table: pd.DataFrame, elsewhere: pd.DataFrame) -> Figure:
+    """What methods report on THUMOS14, in the order of their years, a row a method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `facnet.published.field` gives it.
+    elsewhere : DataFrame [method, average, what]
+        Other AVGs of the same methods, and what they are.
+    """
+    marks = {"reported": {"marker": "o", "color": "#444444"}}
+    styles = zip("XDs^", ("#D55E00", "#0072B2", "#009E73", "#CC79A7"))
+    marks |= {what: {"marker": marker, "color": colour, "mfc": "white"} for what, (marker, colour)
+              in zip(elsewhere.what.unique(), styles)}
+    figure, axes = plt.subplots(figsize=(7.2, 0.27 * len(table) + 1.3))
+    for row, one in enumerate(table.itertuples()):
+        axes.plot(one.average, row, ls="", **marks["reported"])
+        for other in elsewhere[elsewhere.method == one.method].itertuples():
+            axes.plot([other.average, one.average], [row, row], color="0.7", lw=1, zorder=1)
+            axes.plot(other.average, row, ls="", **marks[other.what])
+    named = [f"{one.method}, {one.venue}" + "*" * (one.uses != "") for one in table.itertuples()]
+    axes.set(yticks=range(len(table)), yticklabels=named, ylim=(len(table) - 0.5, -0.5),
+             xlabel="AVG over tIoU 0.1 to 0.7 (%), THUMOS14, as reported")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="0.9", lw=0.6)
+    key(figure, marks, ncols=2)
     return figure
 
 
@@ -178,20 +250,18 @@ def seeds(table: pd.DataFrame) -> Figure:
         Of one variant, as `facnet.collapse.runs` gives it.
     """
     streams = [column.removeprefix("area ") for column in table if column.startswith("area ")]
-    palette = dict(zip(streams, ("#E69F00", "#0072B2", "#CC79A7", "#009E73")))
+    styles = {stream: style | {"ls": ""} for stream, style in zip(streams, SERIES)}
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
     left.axhline(table.average.median(), color="0.6", lw=0.8, ls="--", label="median")
-    for kind in ("", *streams):
-        own = table[table.collapsed == kind]
-        left.plot(own.seed, own.average, "o", color=palette.get(kind, "#444444"), ms=5,
-                  label=f"{kind or 'nothing'} collapsed")
-    several = table[table.collapsed.str.contains("+", regex=False)]
-    if len(several):
-        left.plot(several.seed, several.average, "s", color="#D55E00", ms=5,
-                  label="several collapsed")
+    fell = table.collapsed.mask(table.collapsed.str.contains("+", regex=False), "several")
+    dark = {"color": "#444444", "ls": ""}
+    kinds = {"": dark | {"marker": "o", "mfc": "none"}, **styles, "several": dark | {"marker": "X"}}
+    for kind, style in kinds.items():
+        own = table[fell == kind]
+        if len(own) or kind != "several":
+            left.plot(own.seed, own.average, **style, ms=5, label=f"{kind or 'nothing'} collapsed")
     for stream in streams:
-        right.plot(table[f"area {stream}"], table.average, "o", color=palette[stream], ms=4,
-                   label=stream)
+        right.plot(table[f"area {stream}"], table.average, **styles[stream], ms=4, label=stream)
     right.axvline(0.5, color="0.6", lw=0.8, ls="--")
     left.set(xlabel="seed", ylabel="AVG (%)", ylim=(0, None))
     left.xaxis.get_major_locator().set_params(integer=True)
@@ -210,9 +280,9 @@ def foreground_through_training(tables: dict[str, pd.DataFrame]) -> Figure:
         By name of a training, as `facnet.collapse.through_training` gives them.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), sharex=True)
-    for colour, (name, table) in zip(("#444444", COLOURS["does not hold"]), tables.items()):
-        left.plot(table.epoch, table.cosine, "o-", color=colour, ms=3.5, lw=1.3)
-        right.plot(table.epoch, table.foreground, "o-", color=colour, ms=3.5, lw=1.3, label=name)
+    for style, (name, table) in zip(SERIES, tables.items()):
+        left.plot(table.epoch, table.cosine, **style, ms=3.5, lw=1.3)
+        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3, label=name)
     left.axhline(0, color="0.6", lw=0.8, ls="--")
     right.axhline(0.5, color="0.6", lw=0.8, ls="--")
     left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.05, 1.05))
@@ -232,16 +302,14 @@ def ceilings(tables: dict[str, pd.DataFrame], printed: dict[str, pd.Series]) -> 
         What a method scores on a data set, for comparison: the same columns and a name.
     """
     figure, panels = plt.subplots(1, len(tables), figsize=(7.2, 3.5), sharey=True, squeeze=False)
-    shades = ["#0072B2", "#56B4E9", "#E69F00", "#D55E00"]
     for axes, (data, table) in zip(panels[0], tables.items()):
-        rows = [(colour, name, row) for colour, (name, row) in zip(shades, table.iterrows())]
+        rows = [(style, name, row) for style, (name, row) in zip(SERIES, table.iterrows())]
         if data in printed:
-            rows.append(("black", printed[data].name, printed[data]))
+            rows.append(({"color": "black", "marker": "D"}, printed[data].name, printed[data]))
         tious = [column for column in table.columns if column.startswith("0.")]
-        for colour, label, row in rows:
-            style = {"ls": "--", "marker": "s"} if colour == "black" else {"marker": "o"}
-            axes.plot([float(t) for t in tious], row[tious].astype(float), color=colour, lw=1.4,
-                      ms=3.5, label=f"{label}: AVG {row['average']:.1f}", **style)
+        for style, label, row in rows:
+            axes.plot([float(t) for t in tious], row[tious].astype(float), lw=1.4, ms=3.5,
+                      label=f"{label}: AVG {row['average']:.1f}", **style)
         axes.set(title=data, xlabel="tIoU", ylim=(0, 102))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
     panels[0][0].set(ylabel="mAP (%)")
@@ -266,9 +334,9 @@ def instance_lengths(dataset: Dataset, marks: dict, reference: pd.DataFrame) -> 
         colour = COLOURS[subset]
         if len(lengths):
             axes.step(lengths, np.arange(1, len(lengths) + 1) / len(lengths), where="post",
-                      color=colour, lw=1.5, label=f"{dataset.name}, {subset}")
-        axes.plot(reference[subset], reference.index, "o", mfc="none", color=colour, ms=4,
-                  label=f"THUMOS14, {subset}")
+                      color=colour, lw=1.5, ls=LINES[subset], label=f"{dataset.name}, {subset}")
+        axes.plot(reference[subset], reference.index, MARKERS[subset], mfc="none", color=colour,
+                  ms=4, label=f"THUMOS14, {subset}")
     axes.set(xscale="log", xlabel="length of an instance (s)", ylabel="share that is shorter",
              xlim=(0.2, None), ylim=(0, 1.02))
     axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
@@ -323,7 +391,7 @@ def training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
         for name in history.columns.drop("epoch"):
             width = 2.0 if name == "total" else 1.2
             axes.plot(history.epoch, history[name], color=COLOURS.get(name), lw=width,
-                      label=NAMES.get(name, name))
+                      ls=LINES.get(name), label=NAMES.get(name, name))
         axes.set(title=stream, xlabel="epoch")
     panels[0][0].set(ylabel="mean loss of a video (nats)")
     panels[0][-1].legend(loc="upper right")
@@ -335,13 +403,13 @@ def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
     order = evaluation.ap[tiou].dropna().sort_values(ascending=False).index
     named = [*order[:2], *order[-2:]] if len(order) > 4 else list(order)
     figure, axes = plt.subplots(figsize=(5.2, 3.2))
-    palette = iter(["#0072B2", "#009E73", "#E69F00", "#D55E00"])
+    styles = iter(SERIES)
     for label in order:
         curve = evaluation.curve(label, tiou)
         style = {"color": "0.8", "lw": 0.8, "zorder": 1}
         if label in named:
             ap = evaluation.ap.loc[label, tiou]
-            style = {"color": next(palette), "lw": 1.5, "label": f"{label} (AP {ap:.0f})"}
+            style = next(styles) | {"marker": "", "lw": 1.5, "label": f"{label} (AP {ap:.0f})"}
         axes.plot(curve.recall, curve.precision, **style)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02),
              title=f"tIoU {tiou}, protocol {evaluation.protocol}")

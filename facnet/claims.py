@@ -8,7 +8,7 @@ the paper makes it of each of them, and some do not hold, it holds on average an
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -18,62 +18,107 @@ import pandas as pd
 from facnet import published
 from facnet.config import Experiment
 from facnet.datasets import Dataset
-from facnet.experiments import CHANCE, foreground_separation, read_record, separation
-from facnet.sweeps import BRANCHES, HOSTS, interval, summary, verdict
+from facnet.experiments import (
+    CHANCE, foreground_separation, read_record, separation, stream_scores,
+)
+from facnet.sweeps import BRANCHES, HOSTS, interval, summary, variants, verdict
 from facnet.localization import Scores
 
 __all__ = [
-    "AVERAGE_ONLY", "SAID", "UNTOLD", "WHOLE", "Comparison", "beside_whole_videos",
-    "best_by_other_seeds", "by_chance", "caution", "cell", "claims", "compare", "consistencies",
-    "ends", "fig4_claims", "gains", "number", "of_many_seeds", "outcome", "percent",
-    "readable_claims", "readable_rows", "resampled", "rows", "said_by_the_paper", "separations",
-    "table2_claims", "table3_claims", "table4_claims", "table5_claims", "typical_seeds",
+    "AVERAGE_ONLY", "FIG5", "PARTLY", "SAID", "UNTESTED", "UNTOLD", "WHOLE", "Comparison",
+    "agreements", "beside_whole_videos", "best_by_other_seeds", "by_chance", "by_measure",
+    "caution", "cell", "claims", "compare", "consistencies", "ends", "every_claim", "fig1_claims",
+    "fig4_claims", "foreground_areas", "foreground_claims", "gains", "mil_claims", "number",
+    "of_many_seeds", "outcome", "percent", "readable_claims", "readable_every", "readable_rows",
+    "resampled", "rows", "said_by_the_paper", "separations", "short", "single_claims",
+    "table1_claims", "table2_claims", "table3_claims", "table4_claims", "table5_claims",
+    "typical_seeds", "untested",
 ]
 
 AVERAGE_ONLY = "holds on average, not in each"
 UNTOLD = "cannot be told"  # where both sides of a comparison are one and the same model
 PARTLY = "holds where it can be told"
+UNTESTED = "not tested"
 WHOLE = "whole video, its classes"  # Table 2's variant without localisation
 
-# What the paper says, in a few words, and how that is compared; by claim.
+# Fig. 5: models of Table 3 without CW and with it.
+FIG5 = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
+        for name in ("CA", "MIL", "CA+MIL")}
+
+# What the paper says, in a few words, how that is compared, and where it stands; by claim.
 SAID = {
+    "FAC-Net is better than the methods before it": (
+        "a new state of the art among weakly supervised methods, on average over tIoU",
+        "FAC-Net less each method of Table 1 that runs here: STPN, BM, W-TALC, UM",
+        "Table 1, section 4.3"),
+    "FAC-Net is better with a background class": (
+        "with the background class, a new state of the art",
+        "FAC-Net less FAC-Net w/o BG", "Table 1, section 4.3"),
+    "Without a background class it is better than BM": (
+        "even so it outperforms the existing background modelling approaches BM and BaS-Net",
+        "FAC-Net w/o BG less BM; BaS-Net does not run here", "Table 1, section 4.3"),
     "CW is the best single branch": (
         "CW alone is better than CA or MIL alone (31.2)",
-        "CW less the other one; single attention, no background class"),
+        "CW less the other one; single attention, no background class", "Table 3, section 4.4"),
     "CW boosts each of the others": (
         "CW boosts CA by 5.4 and MIL by 4.8",
-        "with CW less without it; single attention, no background class"),
+        "with CW less without it; single attention, no background class", "Table 3, section 4.4"),
     "Any two branches beat either alone": (
         "combining any two branches consistently improves",
-        "each pair less each of its two members; without and with hybrid attention"),
+        "each pair less each of its two members; without and with hybrid attention",
+        "Table 3, section 4.4"),
     "Hybrid attention helps every combination": (
         "hybrid attention consistently improves",
-        "each row with it less the same row without it"),
+        "each row with it less the same row without it", "Table 3, section 4.4"),
     "The background class helps": (
         "with the background class, the best result (section 4.3)",
-        "each row with it less the same row without it"),
+        "each row with it less the same row without it", "Table 3, section 4.3"),
     "A fourth attention does not help": (
         "not the more the better",
-        "τ 1 2 5 less 1 2 3 5; each column"),
+        "τ 1 2 5 less 1 2 3 5; each column", "Table 4, section 4.4"),
     "A large temperature hurts": (
         "a large τ, such as 10, works against the model",
-        "5 less 10 in its place: 1 5 less 1 10, and 1 2 5 less 1 5 10; each column"),
+        "5 less 10 in its place: 1 5 less 1 10, and 1 2 5 less 1 5 10; each column",
+        "Table 4, section 4.4"),
     "CW helps every host": (
         "CW boosts STPN and W-TALC, and further improves BM and UM",
-        "each host with CW less the same host without it"),
+        "each host with CW less the same host without it", "Table 5, section 4.4"),
     "Small λ_CA and λ_MIL fail": (
         "with small λ_CA and λ_MIL AVG is about 6; with large ones above 40",
-        "λ_CW 1: both others at their largest less both at their smallest"),
+        "λ_CW 1: both others at their largest less both at their smallest", "Fig. 4, section 4.4"),
     "Large λ_CA and λ_MIL suffice, whatever λ_CW": (
         "with large λ_CA and λ_MIL AVG stays above 40, whatever λ_CW",
-        "both at 1, each λ_CW, less {share} of the full model's AVG here (40 of the 42.2 printed)"),
+        "both at 1, each λ_CW, less {share} of the full model's AVG here (40 of the 42.2 printed)",
+        "Fig. 4, section 4.4"),
     "CW is the best main branch": (
         "CW as the main branch obtains the best result",
         "best point with λ_CW 1 less best point with another λ at 1; a point of both panels is no"
-        " comparison"),
+        " comparison", "Fig. 4, section 4.4"),
     "CW helps as an auxiliary branch": (
         "CW improves the result as an auxiliary branch too",
-        "the middle λ_CW less the smallest one, mean over the third λ; CA main and MIL main"),
+        "the middle λ_CW less the smallest one, mean over the third λ; CA main and MIL main",
+        "Fig. 4, section 4.4"),
+    "Hybrid attention helps single branches most": (
+        "hybrid attention improves especially the single branch",
+        "half of: its mean gain with one branch less its mean gain with several",
+        "Table 3, section 4.4"),
+    "MIL improves video classification": (
+        "the MIL branch serves to further improve video classification",
+        "classification mAP in place of AVG: CW+CA+MIL less CW+CA; without and with hybrid"
+        " attention", "Sections 1 and 3.4"),
+    "FAC-Net's foreground agrees with its classes more than STPN's": (
+        "STPN's attention cannot guarantee foreground-action consistency",
+        "FAC-Net less STPN, in percent: rank correlation of what selects foreground with the"
+        " class's probability, and tIoU of their supports; test videos, both streams",
+        "Fig. 1, section 1"),
+    "CW makes foreground scores cover the ground truth": (
+        "after adding CW, foreground scores can better cover the ground truth",
+        "ROC area of foreground scores in percent, last stream: CA and CA+MIL, with CW less without"
+        " it; hybrid attention, no background class", "Fig. 5, section 4.4"),
+    "Hybrid attention makes foreground scores more accurate": (
+        "hybrid attention makes foreground prediction more accurate, and reduces false positives",
+        "ROC area of foreground scores in percent, last stream: full model, with it less without"
+        " it", "Fig. 6, section 4.4"),
 }
 
 
@@ -361,7 +406,7 @@ def readable_rows(
     shown[f"behind {reference}"] = [cell(*v, sign=True) for v in behind.values]
     shown["over test videos"] = [
         ends(*v) for v in table[["video_low", "video_high"]].values]
-    shown["verdict"] = _short(table.verdict)
+    shown["verdict"] = short(table.verdict)
     return shown
 
 
@@ -369,8 +414,7 @@ def readable_claims(table: pd.DataFrame, large: pd.DataFrame | None = None) -> p
     """What `claims` gives, in words; with `large`, the same at full size beside it."""
     shown = pd.DataFrame({
         "claim": table.claim,
-        "paper": ["–" if np.isnan(one.paper) else f">{number(one.paper, digits=0)}" if one.at_least
-                  else number(one.paper, sign=True) for one in table.itertuples()],
+        "paper": [_printed(one) for one in table.itertuples()],
         "here, over seeds": [cell(*v, sign=True) for v in table[["mean", "low", "high"]].values],
         "over test videos": [ends(*v) for v in table[["video_low", "video_high"]].values],
         "each": [_counts(one) for one in table.itertuples()],
@@ -381,6 +425,46 @@ def readable_claims(table: pd.DataFrame, large: pd.DataFrame | None = None) -> p
         shown["full size"] = [cell(*v, sign=True) for v in size[["mean", "low", "high"]].values]
         shown["full size, verdict"] = size.verdict.values
     return shown
+
+
+def every_claim(measured: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Each of the paper's claims on each data set.
+
+    Parameters
+    ----------
+    measured : dict of str to DataFrame
+        By data set, what `claims` gives.
+
+    Returns
+    -------
+    DataFrame
+        A row a claim and data set, tables first and then figures: claim, printed (where),
+        data and the columns of `claims`. The verdict is without the number of seeds; where nothing
+        was measured it is `UNTESTED`.
+    """
+    asked = pd.concat([table.assign(data=name) for name, table in measured.items()])
+    asked.insert(1, "printed", asked.claim.map({claim: said[2] for claim, said in SAID.items()}))
+    rows = pd.concat([asked, untested()])[["claim", "printed"]].drop_duplicates()
+    rows = rows.iloc[sorted(range(len(rows)), key=lambda row: (
+        not rows["printed"].iloc[row].startswith("Table"), rows["printed"].iloc[row]))]
+    found = rows.merge(pd.DataFrame({"data": list(measured)}), how="cross").merge(
+        asked, how="left", on=["claim", "printed", "data"])
+    found["verdict"] = short(found.verdict).replace("", UNTESTED)
+    return found
+
+
+def readable_every(table: pd.DataFrame) -> pd.DataFrame:
+    """What `every_claim` gives, in words: a row a claim, a column a data set."""
+    without = untested().set_index("claim").paper
+    found = []
+    for claim, own in table.groupby("claim", sort=False):
+        first = own.dropna(subset="n").head(1)
+        paper = _printed(first.iloc[0]) if len(first) else without[claim]
+        found.append({"claim": claim, "where": own.printed.iloc[0], "paper": paper} | {
+            one.data: UNTESTED if np.isnan(one.n) else
+            f"{cell(one.mean, one.low, one.high, sign=True)}; {one.verdict}, n = {one.n:.0f}"
+            for one in own.itertuples()})
+    return pd.DataFrame(found)
 
 
 def said_by_the_paper(comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -397,9 +481,16 @@ def said_by_the_paper(comparisons: Iterable[Comparison]) -> pd.DataFrame:
         for claim, of_reference in share.items()])
 
 
-def _short(verdicts: pd.Series) -> pd.Series:
+def short(verdicts: pd.Series) -> pd.Series:
     """Without the number of seeds, for columns beside one that has it."""
     return verdicts.fillna("").str.partition(" with n")[0]
+
+
+def _printed(one) -> str:
+    """The paper's difference, of a row that `claims` gives."""
+    if np.isnan(one.paper):
+        return "–"
+    return f">{number(one.paper, digits=0)}" if one.at_least else number(one.paper, sign=True)
 
 
 def _counts(one) -> str:
@@ -416,7 +507,7 @@ def outcome(table: pd.DataFrame) -> str:
         ("Held on average, not in each", AVERAGE_ONLY), ("Did not hold", "does not hold"),
         ("Not resolved", "not resolved"), ("Cannot be told", UNTOLD),
     ):
-        chosen = _short(table.verdict) == verdicts
+        chosen = short(table.verdict) == verdicts
         if chosen.any():
             said.append(f"**{words}:** " + "; ".join(table.claim[chosen]) + ".")
     return " ".join(said)
@@ -484,8 +575,8 @@ def separations(
         for name, own in scores.items() for seed, one in enumerate(own)])
 
 
-def consistencies(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
-    """How far each variant's foreground lies where its class scores do, in words.
+def agreements(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """How far each model's foreground lies where its class scores do.
 
     Parameters
     ----------
@@ -496,19 +587,26 @@ def consistencies(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame [method, stream, rank correlation, tIoU of supports]
-        Means over test videos and their classes (:func:`facnet.consistency.consistency`), with
-        the 95 % interval over seeds.
+    DataFrame [variant, seed, stream, rank correlation, tIoU of supports]
+        Means over test videos and their classes (:func:`facnet.consistency.consistency`).
+    """
+    return pd.DataFrame([
+        {"variant": row.variant, "seed": row.seed, "stream": stream,
+         "rank correlation": one["rank_correlation"], "tIoU of supports": one["support_tiou"]}
+        for row in frame.drop_duplicates(["variant", "seed"]).itertuples()
+        for stream, one in read_record(Path(folder), row.key)["consistency"].items()])
+
+
+def consistencies(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """`agreements` in words: DataFrame [method, stream, rank correlation, tIoU of supports].
+
+    Means over seeds with their 95 % interval.
     """
     found = []
-    for name, own in frame.drop_duplicates(["variant", "seed"]).groupby("variant", sort=False):
-        records = [read_record(Path(folder), key)["consistency"] for key in own.key]
-        for stream in records[0]:
-            rank, tiou = (interval(one[stream][what] for one in records)
-                          for what in ("rank_correlation", "support_tiou"))
-            found.append({"method": name, "stream": stream,
-                          "rank correlation": cell(*rank, digits=2),
-                          "tIoU of supports": cell(*tiou, digits=2)})
+    for (name, stream), own in agreements(frame, folder).groupby(["variant", "stream"], sort=False):
+        found.append({"method": name, "stream": stream} | {
+            what: cell(*interval(own[what]), digits=2)
+            for what in ("rank correlation", "tIoU of supports")})
     return pd.DataFrame(found)
 
 
@@ -604,6 +702,19 @@ def of_many_seeds(table: pd.DataFrame, reference: str, many: pd.DataFrame) -> st
         f" above it instead of {above[0]}.")
 
 
+def table1_claims() -> list[Comparison]:
+    """What section 4.3 says of Table 1, as far as its methods run here."""
+    found = [
+        Comparison("FAC-Net is better with a background class", "FAC-Net over FAC-Net w/o BG",
+                   ("FAC-Net",), ("FAC-Net w/o BG",)),
+        Comparison("Without a background class it is better than BM", "FAC-Net w/o BG over BM",
+                   ("FAC-Net w/o BG",), ("BM",)),
+    ]
+    return found + [
+        Comparison("FAC-Net is better than the methods before it", f"FAC-Net over {name}",
+                   ("FAC-Net",), (name,), each=True) for name in ("STPN", "BM", "W-TALC", "UM")]
+
+
 def table3_claims() -> list[Comparison]:
     """What section 4.4 says of Table 3.
 
@@ -641,6 +752,30 @@ def table3_claims() -> list[Comparison]:
     return found
 
 
+def single_claims() -> list[Comparison]:
+    """That hybrid attention helps single branches most, of Table 3.
+
+    The mean gain of the three single branches, less that of all other rows. A mean of both
+    differences is half of that; each row counts as often as the other group has rows.
+    """
+    pairs = [(one.better[0], one.worse[0]) for one in table3_claims()
+             if one.claim == "Hybrid attention helps every combination"]
+    single = [pair for pair in pairs if "+" not in pair[1]]
+    several = [pair for pair in pairs if "+" in pair[1]]
+    alone, others = single * len(several), several * len(single)
+    return [Comparison(
+        "Hybrid attention helps single branches most", "single branches, less several",
+        tuple(with_it for with_it, _ in alone) + tuple(without for _, without in others),
+        tuple(without for _, without in alone) + tuple(with_it for with_it, _ in others))]
+
+
+def mil_claims() -> list[Comparison]:
+    """That MIL improves the classification of videos: to compare in a frame of that."""
+    return [Comparison("MIL improves video classification", f"CW+CA+MIL{end} over CW+CA{end}",
+                       (f"CW+CA+MIL{end}",), (f"CW+CA{end}",), np.nan)
+            for end in ("", ", hybrid")]
+
+
 def table4_claims() -> list[Comparison]:
     """What section 4.4 says of Table 4: more attentions are not always better, a large τ hurts."""
     found = []
@@ -664,6 +799,118 @@ def table5_claims() -> list[Comparison]:
     """What section 4.4 says of Table 5: the CW branch helps every host."""
     return [Comparison("CW helps every host", f"{host} + CW over {host}", (f"{host} + CW",),
                        (host,), each=True) for host in HOSTS]
+
+
+def fig1_claims(
+    frame: pd.DataFrame, folder: str | Path
+) -> tuple[pd.DataFrame, list[Comparison]]:
+    """What Fig. 1 says of STPN, and the frame to compare in.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A sweep with FAC-Net and STPN.
+    folder : str or Path
+        Where its records are.
+
+    Returns
+    -------
+    frame : DataFrame
+        With percentages in place of AVG: two variants a method, means over its streams.
+    comparisons : list of Comparison
+    """
+    own = agreements(frame[frame.variant.isin(("FAC-Net", "STPN"))], folder)
+    mean = own.drop(columns="stream").groupby(["variant", "seed"]).mean().mul(100).reset_index()
+    return by_measure(mean, "FAC-Net's foreground agrees with its classes more than STPN's",
+                      "FAC-Net", "STPN")
+
+
+def by_measure(
+    table: pd.DataFrame, claim: str, better: str, worse: str
+) -> tuple[pd.DataFrame, list[Comparison]]:
+    """A claim of several measures, for which the paper prints no number.
+
+    Parameters
+    ----------
+    table : DataFrame
+        variant, seed, and a column a measure.
+    claim, better, worse : str
+        The variant `better` should have more of each measure than the other.
+
+    Returns
+    -------
+    frame : DataFrame
+        To compare in: the measures in place of AVG, a variant each.
+    comparisons : list of Comparison
+    """
+    long = table.melt(["variant", "seed"], var_name="what", value_name="average")
+    long["variant"] += ", " + long.what
+    return long.assign(paper=np.nan), [
+        Comparison(claim, what, (f"{better}, {what}",), (f"{worse}, {what}",))
+        for what in long.what.unique()]
+
+
+def foreground_claims() -> list[Comparison]:
+    """What section 4.4 says of Figs 5 and 6, between models of Table 3.
+
+    Where MIL is alone, no loss reaches W_f, and there is nothing to compare adding CW with.
+    """
+    found = [Comparison("CW makes foreground scores cover the ground truth", name, (better,),
+                        (worse,)) for name, (worse, better) in FIG5.items()
+             if not name.startswith("MIL")]
+    return [*found, Comparison("Hybrid attention makes foreground scores more accurate",
+                               "full model", ("CW+CA+MIL, hybrid, BG",), ("CW+CA+MIL, BG",))]
+
+
+def foreground_areas(
+    dataset: Dataset, comparisons: Iterable[Comparison], base: Experiment, seeds: int,
+    folder: str | Path,
+) -> pd.DataFrame:
+    """The ROC area of S_f in percent, of models of Table 3, as a frame to compare in.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    comparisons : iterable of Comparison
+        Name the models.
+    base : Experiment
+        What Table 3 varies.
+    seeds : int
+        Of each model. The last stream is trained, or remembered.
+    folder : str or Path
+        As in `facnet.experiments.trained`.
+    """
+    named = {one.name: one.experiment for one in variants("table3", base)}
+    wanted = dict.fromkeys(name for one in comparisons for name in one.better + one.worse)
+    return pd.DataFrame([
+        {"variant": name, "seed": seed, "paper": np.nan,
+         "average": 100 * foreground_separation(stream_scores(
+             dataset, replace(named[name], seed=seed), dataset.streams[-1], folder), dataset)}
+        for name in wanted for seed in range(seeds)])
+
+
+def untested() -> pd.DataFrame:
+    """Claims of the paper that nothing here can test: DataFrame [claim, printed, paper, why]."""
+    ours = published.value(1, "FAC-Net (I3D)", "average")
+    second = published.value(2, "FAC-Net (I3D)", "average")
+    return pd.DataFrame([
+        ("FAC-Net's AVG on THUMOS14", "Table 1", f"{ours:.1f}",
+         "the features that it was measured on do not ship with this book"),
+        ("It outperforms some fully supervised methods at tIoU 0.1 and 0.2",
+         "Table 1, section 4.3", "", "no fully supervised method runs here"),
+        ("FAC-Net's AVG on ActivityNet-1.3", "Table 2", f"{second:.1f}",
+         "neither the features nor the authors' code for these data are at hand"),
+        ("It is comparable to the best there, and far above R-C3D and TAL-Net",
+         "Table 2, section 4.3",
+         ", ".join(number(second - published.value(2, name, "average"), sign=True)
+                   for name in ("R-C3D", "TAL-Net")),
+         "cannot be told: none of the other methods runs here on data of that kind"),
+        ("FAC-Net's foreground agrees with its classes more than W-TALC's", "Fig. 1, section 1",
+         "", "cannot be told: W-TALC selects by the class's score, so that the two agree by"
+         " construction"),
+        ("All instances of the two videos shown are detected", "Fig. 7, section 4.5", "",
+         "the two are videos of THUMOS14, and two videos are examples"),
+    ], columns=["claim", "printed", "paper", "why"])
 
 
 def best_by_other_seeds(frame: pd.DataFrame, names: list[str], label: str) -> pd.DataFrame:

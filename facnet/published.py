@@ -1,9 +1,9 @@
 """Numbers to compare with, read from data/published/ and data/results/.
 
-The FAC-Net paper's five tables and what its text states beside them, THUMOS14, and what this
-book's code computed at full size. The CSVs are part of the repository, not of the package, so that
-they can be read and corrected without opening the code. They are found next to an editable install
-(`pip install -e .`).
+The FAC-Net paper's five tables and what its text states beside them, what its field reported since,
+THUMOS14, and what this book's code computed at full size. The CSVs are part of the repository, not
+of the package, so that they can be read and corrected without opening the code. They are found next
+to an editable install (`pip install -e .`).
 """
 
 from pathlib import Path
@@ -13,7 +13,8 @@ import pandas as pd
 from facnet.errors import FacnetError, suggest
 
 __all__ = [
-    "result", "statement", "table", "thumos14", "value", "whole_videos", "write_result",
+    "field", "reports", "result", "statement", "table", "thumos14", "value", "whole_videos",
+    "write_result",
 ]
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "published"
@@ -103,7 +104,7 @@ def thumos14(part: str = "portrait") -> pd.DataFrame:
 
 
 def statement(name: str) -> float:
-    """An AVG in per cent that stands in no table: of the paper's text, or reported by users.
+    """An AVG in per cent that stands in no table: of the paper's text, of logs, or by users.
 
     Parameters
     ----------
@@ -119,6 +120,35 @@ def statement(name: str) -> float:
     if name not in averages:
         raise FacnetError(f"No statement {name!r}.{suggest(name, averages.index)}")
     return float(averages[name])
+
+
+def field() -> pd.DataFrame:
+    """What weakly supervised methods report on THUMOS14, from the year of FAC-Net on.
+
+    Returns
+    -------
+    DataFrame
+        In the order of their years: method, venue, year, idea, AVG in per cent over tIoU "0.1:0.5",
+        "0.3:0.7" and "0.1:0.7" (average), uses (what the others do not have, or ""), key and
+        source. Features and test videos differ between rows.
+
+    Raises
+    ------
+    FacnetError
+        If the CSV is not there.
+    """
+    return _read("field").fillna({"uses": "", "key": ""})
+
+
+def reports() -> pd.DataFrame:
+    """What users of such repositories met with: DataFrame [about, seen, source].
+
+    Raises
+    ------
+    FacnetError
+        If the CSV is not there.
+    """
+    return _read("reports")
 
 
 def whole_videos() -> pd.DataFrame:

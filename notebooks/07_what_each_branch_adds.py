@@ -1,15 +1,9 @@
 # %% [markdown]
 # # What each branch adds
 #
-# CW is class-wise foreground classification, CA class-agnostic attention and MIL multiple instance
-# learning, the three branches of [the model](03_the_model.ipynb); $P_f$ is a video's class
-# probability from the CA branch. AVG is the mean of mAP over tIoU (temporal intersection over
-# union) 0.1 to 0.7 ([From features to detections](04_from_features_to_detections.ipynb)).
-#
-# The paper's argument is its Table 3: three branches that complete each other, a background class
-# that helps, hybrid attention on top. It prints one number a row. This page reruns every row with
-# several seeds, and asks of each sentence that the paper draws from the table whether it holds
-# here. It does the same with the paper's Fig. 4, the weights of the branches.
+# This page reruns the paper's Table 3, twenty combinations of its three branches, with several seeds,
+# and asks of each sentence that the paper draws from the table whether it holds here. It then does the
+# same with Fig. 4, the weights of the branches.
 
 # %% tags=["parameters"]
 import os
@@ -36,7 +30,26 @@ data = load(dataset, profile)
 source = provenance(data, profile, seeds)
 Markdown(f"> {source}")
 
+# %% tags=["hide-input"]
+frame = sweep("table3", dataset, profile, seeds, folder)
+draws = claims.resampled(frame, folder)
+full = frame.variant.iloc[-1]
+table = claims.rows(frame, full, draws)
+many = sweep("seeds", dataset, profile, 40, folder)  # as many as the chapter on seeds has
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, red and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
+figure = charts.strip(frame)
+figures.save_figure(figure, "table3", output, source)
+
 # %% [markdown]
+# The paper's argument is this table: three branches that complete each other, a background class
+# that helps, hybrid attention on top. CW is class-wise foreground classification, CA class-agnostic
+# attention and MIL multiple instance learning, the branches of [the model](03_the_model.ipynb);
+# $P_f$ is a video's class probability from the CA branch. AVG is the mean of mAP over the tIoUs
+# (temporal intersections over union) named above
+# ([From features to detections](04_from_features_to_detections.ipynb)). The paper prints one number
+# a row.
+#
 # ## Twenty models
 #
 # A row switches branches on and off by their loss. The paper leaves three things open, and they
@@ -49,17 +62,6 @@ Markdown(f"> {source}")
 # - **Localisation.** One rule for all rows, the preset's: thresholds on the softmax over classes,
 #   in multiples of its uniform value. A row's AVG by the other rule, thresholds on each sequence's
 #   own range, stands beside it.
-
-# %% tags=["hide-input"]
-frame = sweep("table3", dataset, profile, seeds, folder)
-draws = claims.resampled(frame, folder)
-full = frame.variant.iloc[-1]
-table = claims.rows(frame, full, draws)
-many = sweep("seeds", dataset, profile, 40, folder)  # as many as the chapter on seeds has
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, red and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
-figure = charts.strip(frame)
-figures.save_figure(figure, "table3", output, source)
 
 # %% [markdown]
 # ## Table 3
@@ -151,7 +153,7 @@ points = sweep("fig4", dataset, profile, seeds, folder)
 both, weights = claims.fig4_claims(points, frame[frame.variant == full])
 draws4 = claims.resampled(both, folder)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is 1 and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is fixed and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
 figure = figures.lambda_maps(points)
 figures.save_figure(figure, "fig4", output, source)
 

@@ -1,17 +1,9 @@
 # %% [markdown]
 # # Hybrid attention
 #
-# CW is class-wise foreground classification, CA class-agnostic attention and MIL multiple instance
-# learning, the three branches of [the model](03_the_model.ipynb). AVG is the mean of mAP over tIoU
-# (temporal intersection over union) 0.1 to 0.7
-# ([From features to detections](04_from_features_to_detections.ipynb)).
-#
-# Each branch looks through several attentions at once, a softmax over time at each of several
-# temperatures τ (section 3.5). Scores are multiplied by τ before the softmax: a large τ makes
-# attention sharper, down to the few snippets of the highest score. The paper's Table 4 tries nine
-# sets of temperatures, and its text draws two conclusions: more attentions are not always better,
-# and a large τ hurts. This page reruns all 36 cells, and then looks at one video without and with
-# hybrid attention, as the paper's Fig. 6 does.
+# Each branch looks through several attentions at once, from smooth to sharp ones, and the paper's
+# Table 4 tries nine sets of them. This page reruns all 36 cells, asks whether the paper's two
+# conclusions hold, and looks at one video without and with hybrid attention, as Fig. 6 does.
 
 # %% tags=["parameters"]
 import os
@@ -39,13 +31,6 @@ data = load(dataset, profile)
 source = provenance(data, profile, seeds)
 Markdown(f"> {source}")
 
-# %% [markdown]
-# ## Nine sets of temperatures
-#
-# Columns CW, CA and MIL are one branch alone, without a background class; Full is the whole model
-# with one. Rows and columns are localised as in
-# [the last chapter](07_what_each_branch_adds.ipynb), which shares eight of the cells.
-
 # %% tags=["hide-input"]
 frame = sweep("table4", dataset, profile, seeds, folder)
 draws = claims.resampled(frame, folder)
@@ -54,6 +39,20 @@ many = sweep("seeds", dataset, profile, 40, folder)  # as many as the chapter on
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "Every run of Table 4: AVG on the test videos of the data named above, by set of temperatures. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
 figure = charts.strip(frame, panel="column", label="temperatures")
 figures.save_figure(figure, "table4", output, source)
+
+# %% [markdown]
+# An attention is a softmax over time, of scores times a temperature τ (section 3.5): a large τ makes
+# it sharper, down to the few snippets of the highest score. The text draws two conclusions from the
+# table: more attentions are not always better, and a large τ hurts. CW is class-wise foreground
+# classification, CA class-agnostic attention and MIL multiple instance learning, the three branches
+# of [the model](03_the_model.ipynb). AVG is the mean of mAP over the tIoUs (temporal intersections
+# over union) named above ([From features to detections](04_from_features_to_detections.ipynb)).
+#
+# ## Nine sets of temperatures
+#
+# Columns CW, CA and MIL are one branch alone, without a background class; Full is the whole model
+# with one. Rows and columns are localised as in
+# [What each branch adds](07_what_each_branch_adds.ipynb), which shares eight of the cells.
 
 # %% tags=["hide-input", "full-width"]
 chosen = "1 2 5"  # the paper's
@@ -160,7 +159,7 @@ areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
 video, label = figures.example_video(data, "CliffDiving")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Beside each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
 figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
 figures.save_figure(figure, "fig6", output, source)

@@ -1,14 +1,9 @@
 # %% [markdown]
 # # Seeds and collapse
 #
-# CW is class-wise foreground classification and CA class-agnostic attention, two of the three
-# branches of [the model](03_the_model.ipynb); AVG is the mean of mAP over tIoU (temporal
-# intersection over union) 0.1 to 0.7 ([From features to
-# detections](04_from_features_to_detections.ipynb)).
-#
 # Initial weights, the order of videos and dropout follow from a seed, and with some seeds the
-# training goes wrong. This page shows how often, what happens then, what moves the rate, and
-# what can be done about it without looking at test data.
+# training goes wrong. This page shows how often, what happens then, what moves the rate, and what can
+# be done about it without looking at test data.
 
 # %% tags=["parameters"]
 import os
@@ -53,6 +48,12 @@ reported, checkpoint = (published.statement(name) for name in
                         ("default seed of the released code", "released checkpoint"))
 median = first.average.median()
 as_low = int((first.average < reported / printed * median).sum())
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset with many seeds, on the test videos of the data named above. Left: AVG by seed; the colour says which stream has collapsed, that is, has an ROC area below one half. Right: AVG against that area, a point for each stream of each seed."}}
+figure = charts.seeds(first)
+figures.save_figure(figure, "seeds", output, source)
+
+# %% tags=["hide-input"]
 Markdown(
     f"**Over all {len(released)} seeds** the released preset has an AVG of {reached}; with {fell}"
     " of them a stream has collapsed.\n\nA user of the authors' code reports an AVG of"
@@ -65,11 +66,12 @@ Markdown(
     f" {first.average.max():.1f}."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset with many seeds, on the test videos of the data named above. Left: AVG by seed; the colour says which stream has collapsed, that is, has an ROC area below one half. Right: AVG against that area, a point for each stream of each seed."}}
-figure = charts.seeds(first)
-figures.save_figure(figure, "seeds", output, source)
-
 # %% [markdown]
+# CW is class-wise foreground classification and CA class-agnostic attention, two of the three
+# branches of [the model](03_the_model.ipynb); AVG is the mean of mAP over the tIoUs (temporal
+# intersections over union) named above
+# ([From features to detections](04_from_features_to_detections.ipynb)).
+#
 # ## What collapse is, and what it tells
 #
 # The rule, for each stream: take each test video and each class that it shows. How often does a

@@ -1,16 +1,9 @@
 # %% [markdown]
 # # Real data: gestures of a hand
 #
-# Synthetic features teach; they prove nothing about the world. Here FAC-Net meets real, untrimmed
-# recordings: SHREC'21, a hand before a sensor, in which gestures of 17 classes stand between other
-# movements ([the data](../book/data.md)). It is not what the paper is about. There are no
-# pictures, and where nine of ten videos of THUMOS14 show one class, a recording here shows two to
-# five. That makes it a hard witness: what holds here as well is not an accident of one data set,
-# and what fails says something of what FAC-Net rests on.
-#
-# Three questions: How well does it do, with the released weights of its branches and with weights
-# that are chosen for this data? If the released ones fail, why? And which of the paper's claims
-# hold?
+# Synthetic features teach; they prove nothing about the world. This page trains FAC-Net on real,
+# untrimmed recordings of a hand, SHREC'21, with the released weights of its branches and with weights
+# chosen for this data, asks why the released ones fail, and which of the paper's claims hold.
 
 # %% tags=["parameters"]
 import os
@@ -43,7 +36,17 @@ Markdown(
        " `data/results/`. With the data at hand, `FACNET_SHREC21=data/shrec21 make book` runs it"
        " all again."))
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Seven rows with a point for each seed: released and chosen weights, with a softmax and a sigmoid, without CW, frame-supervised, untrained"}, "figure": {"name": "fig-shrec21", "caption": "FAC-Net on SHREC'21: AVG of each seed on the test recordings. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
+figure = charts.strip(main)
+figures.save_figure(figure, "shrec21", output, study.sources["multilabel"])
+
 # %% [markdown]
+# In SHREC'21 gestures of 17 classes stand between other movements, before a sensor
+# ([the data](../book/data.md)). It is not what the paper is about. There are no pictures, and where
+# nine of ten videos of THUMOS14 show one class, a recording here shows two to five. That makes it a
+# hard witness: what holds here as well is not an accident of one data set, and what fails says
+# something of what FAC-Net rests on.
+#
 # ## Which weights
 #
 # $\lambda$ of equation 14 weighs CW, CA and MIL; the released code has 1, 0.1, 0.1. A fifth of the
@@ -86,10 +89,6 @@ Markdown(
 # shortest run but a snippet. That was settled on held-out *training* recordings, and unlike λ with
 # their segments. Features, too, were chosen by how well held-out training recordings are
 # classified ([how they are made](../book/data.md)).
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Seven rows with a point for each seed: released and chosen weights, with a softmax and a sigmoid, without CW, frame-supervised, untrained"}, "figure": {"name": "fig-shrec21", "caption": "FAC-Net on SHREC'21: AVG of each seed on the test recordings. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
-figure = charts.strip(main)
-figures.save_figure(figure, "shrec21", output, study.sources["multilabel"])
 
 # %% tags=["hide-input", "full-width"]
 table = summary(main)

@@ -13,10 +13,12 @@ from facnet.claims import Comparison
 from facnet.config import profile
 from facnet.datasets import load
 from facnet.errors import FacnetError
-from facnet.experiments import RESULT_VERSION, foreground_separation, write_record
+from facnet.experiments import (
+    RESULT_VERSION, foreground_separation, stream_scores, write_record,
+)
 from facnet.methods import preset
 from facnet.grid import perfect_scores
-from facnet.sweeps import variants
+from facnet.sweeps import base_of, variants
 
 matplotlib.use("Agg")
 BASE = profile("smoke").apply(preset("released"))
@@ -276,6 +278,117 @@ def test_the_seed_to_show_is_the_one_of_median_area():
     shown = claims.typical_seeds(areas)
     assert shown.seed.to_dict() == {"a": 2, "b": 0}
     assert shown.label.tolist() == ["a\nseed 2: 80 | 70", "b\nseed 0: 50 | 45\n(collapsed)"]
+
+
+def test_half_the_surplus_of_single_branches_is_what_the_rows_of_table3_give():
+    frame = sweep_frame("table3")
+    mean = frame.groupby("variant").average.mean()
+    gains = {name: mean[f"{name}, hybrid"] - mean[name] for name in ("CW", "CA", "MIL")}
+    others = [mean[one.better[0]] - mean[one.worse[0]] for one in claims.table3_claims()
+              if one.claim.startswith("Hybrid") and "+" in one.worse[0]]
+    assert len(others) == 7
+    (row,) = claims.claims(frame, claims.single_claims()).itertuples()
+    assert row.mean == pytest.approx((np.mean(list(gains.values())) - np.mean(others)) / 2)
+
+
+def test_claims_of_other_sweeps_name_their_rows():
+    def named(comparisons):
+        return {name for one in comparisons for name in one.better + one.worse}
+
+    table1 = {one.name for one in variants("table1", base_of("table1", "smoke"))}
+    assert named(claims.table1_claims()) == table1
+    table3 = {one.name for one in variants("table3", BASE)}
+    assert named(claims.mil_claims()) | named(claims.foreground_claims()) <= table3
+    pairs = {(one.worse[0], one.better[0]) for one in claims.foreground_claims()}
+    assert pairs & set(claims.FIG5.values()) == {
+        pair for name, pair in claims.FIG5.items() if name.startswith("CA")}
+
+
+def test_foreground_areas_are_those_of_the_named_models(tmp_path):
+    data = load("synthetic", "smoke")
+    (one,) = [c for c in claims.foreground_claims() if "Fig. 6" in claims.SAID[c.claim][2]]
+    base = replace(BASE, training=replace(BASE.training, epochs=0))
+    areas = claims.foreground_areas(data, [one], base, 2, tmp_path)
+    assert areas.variant.unique().tolist() == ["CW+CA+MIL, hybrid, BG", "CW+CA+MIL, BG"]
+    scores = stream_scores(data, replace(base, seed=1), data.streams[-1])
+    assert areas.average.iloc[1] == 100 * foreground_separation(scores, data)
+
+
+def test_agreement_is_compared_over_streams_and_by_both_measures(tmp_path):
+    frame = frame_of({"FAC-Net": [1.0, 1.0], "STPN": [1.0, 1.0], "UM": [1.0, 1.0]})
+    for key in frame.key.unique():
+        rank = 0.5 if key.startswith("FAC-Net") else 0.1
+        write_record(tmp_path, {"key": key, "result_version": RESULT_VERSION, "consistency": {
+            stream: {"rank_correlation": rank + more, "support_tiou": 0.2}
+            for stream, more in (("rgb", 0.0), ("flow", 0.2))}})
+    compared = claims.compare(*claims.fig1_claims(frame, tmp_path))
+    assert compared.name.tolist() == ["rank correlation", "tIoU of supports"]
+    assert compared["mean"].round(9).tolist() == [40.0, 0.0]
+    words = claims.consistencies(frame, tmp_path).iloc[1]
+    assert words.tolist() == ["FAC-Net", "flow", "0.70 [0.70, 0.70]", "0.20 [0.20, 0.20]"]
+
+
+def test_every_claim_is_a_row_of_each_data_set_with_a_verdict():
+    three, five = (claims.claims(sweep_frame(name), wanted) for name, wanted in (
+        ("table3", claims.table3_claims()), ("table4", claims.table4_claims())))
+    every = claims.every_claim({"here": pd.concat([three, five]), "there": three})
+    asked, without = every.dropna(subset="n"), claims.untested()
+    assert len(every) == 2 * (len(three) + len(five) + len(without))
+    assert not every.duplicated(["claim", "data"]).any()
+    assert set(every.verdict) <= set(charts.MARKS)
+    there = every[every.data == "there"].set_index("claim").verdict
+    assert set(there[[*five.claim, *without.claim]]) == {claims.UNTESTED}
+    assert there[three.claim].tolist() == claims.short(three.verdict).tolist()
+    tables = every.printed.str.startswith("Table")
+    assert every.printed[tables].is_monotonic_increasing
+    assert not tables[tables.argmin():].any()  # figures follow
+    words = claims.readable_every(every)
+    assert words.claim.is_unique and len(words) == every.claim.nunique()
+    row = three.iloc[0]
+    assert words.set_index("claim").there[row.claim] == (
+        f"{claims.cell(row['mean'], row.low, row.high, sign=True)};"
+        f" {row.verdict.partition(' with n')[0]}, n = 3")
+    figure = charts.verdicts(every)
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]) == len(every)
+    assert len(asked) == 2 * len(three) + len(five)
+    plt.close(figure)
+
+
+def test_what_cannot_be_tested_says_why_and_prints_what_the_paper_does():
+    table = claims.untested().set_index("claim")
+    assert (table.why != "").all() and not set(table.index) & set(claims.SAID)
+    assert table.paper["FAC-Net's AVG on THUMOS14"] == "42.2"
+    assert "+11.3, +3.8" in set(table.paper)
+
+
+def test_what_the_field_reported_agrees_with_what_is_printed_elsewhere():
+    field = published.field().set_index("method")
+    assert (field[["source", "key", "venue"]] != "").all(axis=None)
+    assert field.year.is_monotonic_increasing
+    assert all(venue.endswith(str(year)) for venue, year in zip(field.venue, field.year))
+    printed = published.table(1).set_index("method")
+    for name in ("UM", "FAC-Net"):
+        row = printed.loc[f"{name} (I3D)"]
+        assert field.average[name] == row.average
+        for column in ("0.1:0.5", "0.3:0.7"):
+            first, last = (int(10 * float(end)) for end in column.split(":"))
+            mean = row[[f"0.{tenth}" for tenth in range(first, last + 1)]].mean()
+            assert abs(field.loc[name, column] - mean) <= 0.05 + 1e-9
+    best = published.statement("PVLR at the best line of its log")
+    assert round(best, 1) == field.average["PVLR"]
+    assert published.reports().notna().all(axis=None)
+
+
+def test_other_numbers_stand_in_the_row_of_their_method():
+    field = published.field()
+    other = pd.DataFrame({"method": ["RSKP"], "average": [40.5], "what": ["a user's run"]})
+    axes = charts.reported(field, other).axes[0]
+    row = field.method.tolist().index("RSKP")
+    marked = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines]
+    assert (40.5, row) in marked and (field.average[row], row) in marked
+    starred = [label.get_text() for label in axes.get_yticklabels() if "*" in label.get_text()]
+    assert starred == ["P-MIL, CVPR 2023*", "PVLR, MM 2024*"]
+    plt.close("all")
 
 
 def test_statements_have_sources():

@@ -113,11 +113,11 @@ def test_w_f_starts_as_minus_the_background_and_at_chance():
 def test_figures_of_seeds(table):
     left, right = charts.seeds(table).axes
     dots = {line.get_label(): len(line.get_xdata()) for line in left.lines
-            if line.get_marker() == "o"}
+            if line.get_linestyle() == "None"}
     assert dots == {"nothing collapsed": 5, "flow collapsed": 2, "rgb collapsed": 1}
     several = table.assign(collapsed=table.collapsed.where(table.seed > 3, "rgb+flow"))
-    squares = [line for line in charts.seeds(several).axes[0].lines if line.get_marker() == "s"]
-    assert [len(line.get_xdata()) for line in squares] == [4]
+    crosses = [line for line in charts.seeds(several).axes[0].lines if line.get_marker() == "X"]
+    assert [len(line.get_xdata()) for line in crosses] == [4]
     assert [line.get_label() for line in right.lines[:2]] == ["rgb", "flow"]
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
     drawn = charts.foreground_through_training({"well": history, "badly": history})

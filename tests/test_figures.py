@@ -1,4 +1,6 @@
-"""One video over time: its scores, their thresholds, what was found and what is there."""
+"""One video over time: its scores, their thresholds, what was found and what is there; and what
+holds of every figure, such as labels on its axes and colours that everyone can tell apart.
+"""
 
 from itertools import combinations
 
@@ -7,13 +9,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from test_claims import sweep_frame
 from test_cli import facnet, fails
 
-from facnet import figures
+from facnet import charts, claims, figures
 from facnet.config import Experiment
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import read_detections
-from facnet.experiments import detect
+from facnet.experiments import detect, evaluate_test
 from facnet.localization import Scores, propose
 from facnet.methods import METHODS, method_of, preset
 
@@ -280,3 +283,143 @@ def test_mistakes_in_drawing_are_one_line(trained, tmp_path, monkeypatch, capsys
                   "--out", "a.svg", *options)
     assert message in error and error.startswith("facnet: ") and "\n" not in error
     assert not list(tmp_path.iterdir())
+
+
+def every_figure(data) -> dict:
+    """By the name of its function."""
+    scores, model = scores_of(data), Experiment()
+    found = detect({"flow": scores}, data)
+    whole = load("synthetic", "smoke")
+    three = sweep_frame("table3").assign(mean_ap=9.0)
+    weights = pd.DataFrame({"variant": ["a", "b", "c"], "seed": 0, "host": "UM", "average": 9.0,
+                            "lambda_cw": [0.0, 0.1, 1.0], "held_out_loss": 1.0})
+    losses = pd.DataFrame({"epoch": [1, 2], "cw": [3.0, 2.0], "total": [4.0, 3.0]})
+    history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
+    runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
+                         "area flow": [0.8, 0.3]})
+    ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
+    lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
+    return {
+        "activations": figures.activations(data, {"a": scores}, "a", "dive", model.localization),
+        "hybrid_attention": figures.hybrid_attention(),
+        "lambda_maps": figures.lambda_maps(sweep_frame("fig4")),
+        "overview": figures.overview(),
+        "selection": figures.selection(data, {"a": (model, scores)}, "a", "dive"),
+        "timeline": figures.timeline(data, scores, {"a": ["dive"]}, found),
+        "by_tiou": charts.by_tiou(three, pd.Series([9.0], index=["0.5"]), "theirs"),
+        "ceilings": charts.ceilings({"mine": ceiling}, {}),
+        "cw_weights": charts.cw_weights(weights, {"UM": 0.1}),
+        "differences": charts.differences(claims.compare(three, claims.table3_claims())),
+        "foreground_through_training": charts.foreground_through_training({"a": history}),
+        "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
+        "precision_recall": charts.precision_recall(evaluate_test(found, data)),
+        "seeds": charts.seeds(runs),
+        "snippet_grid": charts.snippet_grid(),
+        "strip": charts.strip(three),
+        "training_curves": charts.training_curves({"rgb": losses, "flow": losses}),
+    }
+
+
+def says_what_it_shows(axis) -> bool:
+    """By its label, by words in place of numbers, or as its neighbour on the same scale does."""
+    axes = axis.axes
+    shared = getattr(axes, f"get_shared_{axis.axis_name}_axes")().get_siblings(axes)
+    ticks = [text.get_text() for text in axis.get_ticklabels() if text.get_visible()]
+    return (any(getattr(one, f"get_{axis.axis_name}label")() for one in shared)
+            or any(letter.isalpha() for text in ticks for letter in text)
+            or not any(ticks))
+
+
+def test_every_axis_of_every_figure_says_what_it_shows(data):
+    drawn = every_figure(data)
+    functions = {**vars(figures), **vars(charts)}
+    assert set(drawn) == {name for name in (*figures.__all__, *charts.__all__) if getattr(
+        functions[name], "__annotations__", {}).get("return") is matplotlib.figure.Figure}
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        panels = [one for axes in figure.axes for one in (axes, *axes.child_axes) if one.axison]
+        silent = [axis for axes in panels for axis in (axes.xaxis, axes.yaxis)
+                  if not says_what_it_shows(axis)]
+        assert not silent, (name, silent)
+
+
+@pytest.mark.parametrize("draw", [figures.overview, figures.hybrid_attention])
+def test_a_drawing_is_legible_and_no_text_of_it_lies_on_another(draw):
+    figure = draw()
+    figure.canvas.draw()
+    boxes = {text: text.get_window_extent() for text in texts_of(figure)}
+    assert len(boxes) > 40 and min(text.get_fontsize() for text in boxes) >= 7.5
+    for (a, first), (b, second) in combinations(boxes.items(), 2):
+        assert not first.overlaps(second), (a.get_text(), b.get_text())
+
+
+# What a panel shows together: it differs by colour, or else by line or marker. LANES stand in rows
+# of their own, which are named: they need no difference in grey.
+TOGETHER = [("cw", "ca", "mil", "total"), ("foreground", "class"), ("train", "test"),
+            ("holds", "does not hold", "not resolved")]
+LANES = [("ground truth", "detections", "proposals", "ignored")]
+
+# For linear RGB and full severity. Machado, Oliveira and Fernandes: A physiologically-based model
+# for simulation of color vision deficiency. IEEE Transactions on Visualization and Computer
+# Graphics 15 (6), 2009; the authors' table of pre-computed matrices.
+VISION = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+    "grey": [[0.2126, 0.7152, 0.0722]] * 3,  # luminance
+}
+
+
+def lab(colour: str, vision) -> np.ndarray:
+    """CIE L*a*b* (D65) of a colour as someone sees it."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ np.clip(vision @ linear, 0, 1) / to_xyz.sum(1)
+    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def distance(a: str, b: str) -> dict[str, float]:
+    """ΔE*ab by vision. 2 to 3 are just visible side by side."""
+    return {name: float(np.linalg.norm(lab(a, np.array(vision)) - lab(b, np.array(vision))))
+            for name, vision in VISION.items()}
+
+
+def test_the_simulation_knows_what_is_confused():
+    assert distance("#FF0000", "#FF0000") == dict.fromkeys(VISION, 0)
+    assert distance("#000000", "#FFFFFF") == pytest.approx(dict.fromkeys(VISION, 100), abs=0.2)
+    red_or_green = distance("#B45000", "#6E6E00")  # a red and a green of one lightness to deutans
+    assert red_or_green["deuteranopia"] < 10 < 40 < red_or_green["tritanopia"]
+
+
+@pytest.mark.parametrize("names", [*TOGETHER, *LANES])
+def test_colour_blind_readers_can_tell_apart_what_stands_together(names):
+    for a, b in combinations(names, 2):
+        apart = distance(figures.COLOURS[a], figures.COLOURS[b])
+        apart.pop("grey")
+        assert min(apart.values()) >= 15 or differ_in_mark(a, b), (a, b, apart)
+
+
+@pytest.mark.parametrize("names", TOGETHER)
+def test_what_stands_together_can_be_told_apart_in_grey(names):
+    for a, b in combinations(names, 2):
+        apart = distance(figures.COLOURS[a], figures.COLOURS[b])["grey"]
+        assert apart >= 25 or differ_in_mark(a, b), (a, b, apart)
+
+
+def differ_in_mark(a: str, b: str) -> bool:
+    return any(a in kind and b in kind and kind[a] != kind[b]
+               for kind in (figures.LINES, figures.MARKERS))
+
+
+def test_series_differ_in_colour_line_and_marker():
+    for a, b in combinations(figures.SERIES, 2):
+        assert a["ls"] != b["ls"] and a["marker"] != b["marker"]
+        apart = distance(a["color"], b["color"])
+        apart.pop("grey")
+        assert min(apart.values()) >= 15, (a, b, apart)

@@ -1,13 +1,16 @@
 """The committed files agree with each other."""
 
+import ast
 import csv
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -136,6 +139,102 @@ def test_every_method_of_the_published_tables_is_in_the_bibliography():
         with path.open(newline="") as file:
             keys = {row.get("key", "") for row in csv.DictReader(file)} - {""}
         assert keys <= known, path.name
+
+
+# What stands in prose beside mAP or AVG and is neither: code, formulas and links; names such as
+# "Table 3", "Figs 1, 5 and 6" or "seeds 0 to 4"; "95 %" of an interval; tIoUs. Nor is what exceeds
+# 100.
+NO_RESULT = (
+    r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|https?://\S+",
+    r"\b(?:Tables?|Figs?\.?|FIGS?|[Ss]ections?|[Ee]quations?|eqs?\.|issues?|seeds?|line)\s"
+    r"\d[\d.]*(?:(?:,| and| to|, and)\s\d[\d.]*)*",
+    r"\b95 %(?=(?:\s\w+)?\sinterval)",
+    r"\b0\.(?:[1-9]|\d5)\b",
+)
+NUMBER = r"(?<![\w.'-])\d+(?:\.\d+)?(?!\.?\w)"
+
+
+def typed_results(text: str) -> list[str]:
+    """Numbers that share a clause, row or table of a Markdown text with mAP or AVG."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    for pattern in NO_RESULT:
+        text = re.sub(pattern, "", text)
+    found = []
+    for block in re.split(r"\n\s*\n", text):
+        lines = block.strip().split("\n")
+        is_table = len(lines) > 1 and set(lines[1]) <= set("|-: ")
+        if not is_table:
+            passages = re.split(r"(?<=[.!?;])\s+|\n(?=[-*|] )", block)
+        else:  # what its heading says is said of every row
+            passages = [block] if re.search(r"\b(?:mAP|AVG)", lines[0]) else lines
+        found += [number for passage in passages if re.search(r"\b(?:mAP|AVG)", passage)
+                  for number in re.findall(NUMBER, passage) if float(number) <= 100]
+    return found
+
+
+def typed_text(node: ast.AST) -> str:
+    """The strings of an expression, "{}" in place of what an f-string computes."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.FormattedValue):  # a number in braces is typed by hand all the same
+        return str(node.value.value) if isinstance(node.value, ast.Constant) else "{}"
+    between = "" if isinstance(node, ast.JoinedStr) else " "
+    return between.join(map(typed_text, ast.iter_child_nodes(node)))
+
+
+def prose_of(path: Path) -> Iterator[str]:
+    """All text of a page or notebook that people read."""
+    if path.suffix == ".md":
+        yield path.read_text()
+        return
+    for cell in jupytext.read(path).cells:
+        if cell.cell_type == "markdown":
+            yield cell.source
+            continue
+        picture = cell.metadata.get("mystnb", {})
+        yield picture.get("image", {}).get("alt", "")
+        yield picture.get("figure", {}).get("caption", "")
+        yield from (typed_text(call) for call in ast.walk(ast.parse(cell.source))
+                    if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Markdown")
+
+
+def published_results() -> set[float]:
+    """Every mAP that a table of published numbers holds, in percent."""
+    known = set()
+    for path in (ROOT / "data/published").glob("*.csv"):
+        table = pd.read_csv(path).select_dtypes("float")
+        known.update(table.filter(regex=r"^(average|0\.\d+.*|cw|ca|mil|full)$").stack())
+    return known
+
+
+def test_every_number_beside_map_or_avg_is_computed_or_published():
+    scripts = "".join(p.read_text() for p in (ROOT / "tests").glob("*.py"))
+    pages = [p for p in (ROOT / "book").glob("*.md") if p.name not in scripts]  # or code wrote it
+    notebooks = (ROOT / "notebooks").glob("*.py")
+    known = published_results()
+    typed = [
+        f"{path.name}: {number}"
+        for path in [*pages, *notebooks, ROOT / "README.md", ROOT / "data/README.md"]
+        for text in prose_of(path) for number in typed_results(text) if float(number) not in known]
+    assert not typed, f"Compute it, or add it to data/published/ with its source: {typed}"
+
+
+@pytest.mark.parametrize("text, numbers", [
+    ("Here it reaches an AVG of 33.4.", ["33.4"]),
+    ("AVG: 33.4 in Table 3, with seeds 0 to 4; mAP at tIoU 0.5 is 21.", ["33.4", "21"]),
+    ("The AVG in Fig. 4 of\nthe paper is above 41.", ["41"]),
+    ("| method | AVG |\n| --- | --- |\n| ours | 33.4 |", ["33.4"]),
+    ("- FAC-Net, 33.4 mAP\n- THUMOS14, 212 videos", ["33.4"]),
+    ("AVG is the mean of mAP over tIoU 0.1 to 0.7, with its 95 % bootstrap interval.", []),
+    ("A sweep takes 33.4 s. It prints AVG ([Tables 1 and 2](page_33.ipynb)) to 1e-9.", []),
+])
+def test_a_result_typed_by_hand_is_found(text, numbers):
+    assert typed_results(text) == numbers
+
+
+def test_a_result_typed_into_computed_text_is_found():
+    cell = "Markdown(f'AVG is {average:.1f}, ' + ('above 33.4' if up else f'not {21.5}'))"
+    assert typed_results(typed_text(ast.parse(cell))) == ["33.4", "21.5"]
 
 
 def test_every_module_is_on_the_api_page():
