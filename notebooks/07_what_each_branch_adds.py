@@ -13,6 +13,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 
@@ -229,9 +234,10 @@ Markdown(
     f"**CW as an auxiliary branch.** {said('CW helps as an auxiliary branch')}."
 )
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-cell", "nbval-check-output"]
 print(len(table), "rows of Table 3,", frame.seed.nunique(), "seeds;",
       points.variant.nunique(), "points of Fig. 4")
+print(published.table(3).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try
