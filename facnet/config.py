@@ -52,7 +52,8 @@ def check_parameters(notebook: dict) -> None:
     ----------
     notebook : dict
         The notebook's `globals()`, before anything but its parameters has been set. Annotations
-        name the parameters; `In`, if there, holds the cell that papermill adds with those asked for.
+        name the parameters; `In`, if there, holds the cell that papermill adds with those asked
+        for.
     """
     declared = notebook["__annotations__"]
     for cell in notebook.get("In", []):

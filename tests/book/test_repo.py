@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import papermill
 import pandas as pd
 import pytest
 import yaml
