@@ -13,9 +13,9 @@ from facnet.figures import COLOURS, LINES, MARKERS, SERIES, key
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "by_kind", "by_tiou", "ceilings", "cw_weights", "differences", "errors",
+    "by_kind", "by_tiou", "ceilings", "cw_weights", "differences", "epochs", "errors",
     "foreground_through_training", "information", "instance_lengths", "precision_recall",
-    "reported", "seeds", "snippet_grid", "strip", "training_curves", "verdicts",
+    "reported", "rules", "seeds", "snippet_grid", "strip", "training_curves", "verdicts",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
@@ -102,13 +102,17 @@ def by_tiou(frame: pd.DataFrame, printed: pd.Series, source: str) -> Figure:
     return figure
 
 
-def differences(compared: pd.DataFrame) -> Figure:
+def differences(
+    compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")
+) -> Figure:
     """Comparisons as points with their two intervals, grouped by claim.
 
     Parameters
     ----------
     compared : DataFrame
         As `facnet.claims.compare` gives it.
+    words : tuple of str
+        For a difference above zero and one below.
     """
     heights = {name: len(own) for name, own in compared.groupby("claim", sort=False)}
     figure, panels = plt.subplots(
@@ -131,12 +135,13 @@ def differences(compared: pd.DataFrame) -> Figure:
         axes.tick_params(axis="x", length=0 if axes is not panels[-1, 0] else 3)
         axes.grid(axis="x", color="0.9", lw=0.6)
     panels[-1, 0].set(xlabel="difference of AVG (points)")
+    printed = {"paper": {"marker": "D", "color": "black"}} if compared.paper.notna().any() else {}
     key(figure, {
-        **{verdict: {"marker": MARKERS[verdict], "color": COLOURS[verdict]}
-           for verdict in ("holds", "does not hold", "not resolved")},
+        **{word: {"marker": MARKERS[verdict], "color": COLOURS[verdict]}
+           for word, verdict in zip((*words, "not resolved"),
+                                    ("holds", "does not hold", "not resolved"))},
         "interval over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
-        "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"},
-        "paper": {"marker": "D", "color": "black"},
+        "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"}, **printed,
     })
     return figure
 
@@ -414,6 +419,55 @@ def snippet_grid(frames: int = 16, fps: float = 25.0) -> Figure:
              yticklabels=[f"frames, {fps:g} a second", f"snippets of {frames:d} frames",
                           "an instance", "in whole snippets"])
     axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def rules(tables: dict[str, pd.DataFrame]) -> Figure:
+    """AVG of the same detections by each rule of evaluation, a panel a set of detections.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By name, as `facnet.protocols.by_rule` or `by_rule_here` gives them. The first has all
+        rules; a line marks what its first rule gives.
+    """
+    names = list(next(iter(tables.values())).rule)
+    figure, panels = plt.subplots(1, len(tables), figsize=(7.2, 0.24 * len(names) + 0.8),
+                                  sharey=True, squeeze=False)
+    for axes, (data, table) in zip(panels[0], tables.items()):
+        mean = table.groupby("rule").average.mean()
+        axes.axvline(mean[names[0]], color="0.6", lw=0.8, ls="--")
+        for row, name in enumerate(names):
+            own = table.average[table.rule == name]
+            if len(own):
+                axes.plot([mean[names[0]], mean[name]], [row, row], color="#0072B2", lw=1.2)
+                axes.plot(own, [row] * len(own), "o", color="0.6", ms=3)
+                axes.plot(mean[name], row, "o", color="#0072B2", ms=5)
+        axes.set(title=data, xlabel="AVG (%)", ylim=(len(names) - 0.4, -0.6),
+                 yticks=range(len(names)), yticklabels=names)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="0.9", lw=0.6)
+    return figure
+
+
+def epochs(frame: pd.DataFrame) -> Figure:
+    """AVG on the test videos through training, a line a seed; its best epoch and its last.
+
+    Parameters
+    ----------
+    frame : DataFrame [seed, epoch, average]
+    """
+    figure, axes = plt.subplots(figsize=(6.0, 2.8))
+    for _, own in frame.groupby("seed"):
+        axes.plot(own.epoch, own.average, color="0.6", lw=1)
+        best, last = own.loc[own.average.idxmax()], own.iloc[-1]
+        axes.plot(best.epoch, best.average, "o", color=COLOURS["test"], ms=9, mfc="none", mew=1.5)
+        axes.plot(last.epoch, last.average, "o", color=COLOURS["train"], ms=4.5)
+    axes.set(xlabel="epoch", ylabel="AVG (%), test videos", ylim=(0, None))
+    key(figure, {"a seed": {"ls": "-", "color": "0.6"},
+                 "its last epoch": {"marker": "o", "color": COLOURS["train"]},
+                 "its best on the test videos": {
+                     "marker": "o", "color": COLOURS["test"], "mfc": "none", "ms": 9}})
     return figure
 
 

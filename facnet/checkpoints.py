@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from facnet.config import Experiment, ModelConfig, to_dict
+from facnet.config import Experiment, ModelConfig, flat, to_dict
 from facnet.datasets import Dataset
 from facnet.errors import FacnetError
 from facnet.methods import experiment_of, method_of, preset
@@ -113,7 +113,7 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
             stored = file.metadata() or {}
         there, here = (
             {name: value for name, value in facts.items() if name in expected}
-            | _flat(json.loads(facts["experiment"])) for facts in (stored, expected)
+            | flat(json.loads(facts["experiment"])) for facts in (stored, expected)
         )
     except (SafetensorError, KeyError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
@@ -229,15 +229,6 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
         reason = str(error).splitlines()[-1].strip()
         raise FacnetError(f"{path}: shapes disagree ({reason}).") from error
     return Checkpoint(model, stream, classes, experiment, f"imported from {path.name}")
-
-
-def _flat(values: dict, prefix: str = "") -> dict[str, object]:
-    """Nested fields by dotted name, such as training.epochs."""
-    flat = {}
-    for name, value in values.items():
-        nested = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
-    return flat
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

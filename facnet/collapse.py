@@ -1,6 +1,5 @@
 """Seeds that fail: how to tell them, what moves their number, and what to do about it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,23 +224,23 @@ def through_training(
 ) -> pd.DataFrame:
     """W_f against the background, from the first epoch to the last.
 
-    A training repeats exactly, so that a shorter one is the beginning of a longer one: each row is
-    a training of its own.
-
     Returns
     -------
     DataFrame
         epoch; cosine, of W_f and the background's row of W_a; foreground, the ROC area of S_f on
         the test videos (`facnet.experiments.foreground_separation`).
     """
-    last = experiment.training.epochs
+    wanted = {0, *np.geomspace(1, experiment.training.epochs, points).round().astype(int).tolist()}
     rows = []
-    for epoch in sorted({0, *np.geomspace(1, last, points).round().astype(int).tolist()}):
-        shorter = replace(experiment, training=replace(experiment.training, epochs=epoch))
-        model, _ = fit(dataset, stream, shorter, progress=False)
+
+    def look(epoch: int, model: torch.nn.Module) -> None:
+        if epoch not in wanted:
+            return
         scores = predict(model, dataset, stream, dataset.subset("test"))
         with torch.no_grad():
             cosine = torch.cosine_similarity(model.W_f, model.W_a[-1:]).item()
         rows.append({"epoch": epoch, "cosine": cosine,
                      "foreground": foreground_separation(scores, dataset)})
+
+    fit(dataset, stream, experiment, progress=False, after_epoch=look)
     return pd.DataFrame(rows)

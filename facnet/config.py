@@ -19,8 +19,8 @@ from facnet.errors import FacnetError, suggest
 
 __all__ = [
     "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES",
-    "TrainingConfig", "changed", "check_types", "from_dict", "profile", "require", "require_choice",
-    "require_not_negative", "to_dict",
+    "TrainingConfig", "changed", "check_types", "flat", "from_dict", "profile", "require",
+    "require_choice", "require_not_negative", "to_dict",
 ]
 
 
@@ -418,6 +418,15 @@ def profile(name: str = "quick") -> Profile:
 def to_dict(config: object) -> dict:
     """A configuration as plain numbers, strings, lists and dicts (JSON)."""
     return dataclasses.asdict(config)
+
+
+def flat(values: dict, prefix: str = "") -> dict[str, object]:
+    """Nested values by dotted name: {"training": {"epochs": 5}} as {"training.epochs": 5}."""
+    found = {}
+    for name, value in values.items():
+        nested = isinstance(value, dict)
+        found |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return found
 
 
 def from_dict(like: object, values: dict) -> object:

@@ -29,34 +29,42 @@ class Protocol:
 
     source: str  #: the program that defines it
     snippet_grid: bool  #: tIoU of whole snippets rather than of seconds
-    instances_choose: bool  #: an instance takes a detection (tIoU > threshold), or reversely (>=)
+    #: who takes whom: "best", a detection the free instance of largest tIoU; "first", a detection
+    #: the first free one listed that suffices; "instance", an instance a free detection
+    matching: str
     latest: bool  #: among instances of equal tIoU the latest is taken, or else the earliest
     interpolated: bool  #: precision is made monotone first
-    ignored: str  #: detections that touch an ignored interval: "dropped", "uncounted", "refused"
+    #: detections that touch an ignored interval: "dropped", "uncounted", "kept" like any other;
+    #: "refused": there is no such interval
+    ignored: str
     tiou: tuple[float, ...]  #: default thresholds
 
     def reaches(self, tiou: np.ndarray, threshold: float) -> np.ndarray:
         """Whether a tIoU is enough for a match."""
-        return tiou > threshold if self.instances_choose else tiou >= threshold
+        return tiou > threshold if self.matching == "instance" else tiou >= threshold
 
 
 _TO_07 = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 _TO_095 = tuple(np.linspace(0.5, 0.95, 10).tolist())
 PROTOCOLS = {
-    "released": Protocol("FAC-Net's released code", True, False, False, True, "dropped", _TO_07),
-    "activitynet": Protocol("ActivityNet's toolkit", False, False, True, True, "refused", _TO_095),
-    "thumos": Protocol("THUMOS14's TH14evalDet.m", False, True, False, False, "uncounted", _TO_07),
+    "released": Protocol("FAC-Net's released code", True, "best", False, True, "dropped", _TO_07),
+    "activitynet": Protocol(
+        "ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
+    "thumos": Protocol(
+        "THUMOS14's TH14evalDet.m", False, "instance", False, False, "uncounted", _TO_07),
 }
 
 
-def rules_of(protocol: str) -> Protocol:
-    """The rules of the protocol called `protocol`.
+def rules_of(protocol: str | Protocol) -> Protocol:
+    """The rules of the protocol called `protocol`; rules are their own.
 
     Raises
     ------
     FacnetError
         If there is none of this name.
     """
+    if isinstance(protocol, Protocol):
+        return protocol
     if protocol not in PROTOCOLS:
         raise FacnetError(f"Unknown protocol {protocol!r}.{suggest(protocol, PROTOCOLS)}")
     return PROTOCOLS[protocol]
@@ -66,7 +74,7 @@ def rules_of(protocol: str) -> Protocol:
 class Evaluation:
     """Result of :func:`evaluate`. AP and mAP are in percent, as papers print them."""
 
-    protocol: str
+    protocol: str | Protocol
     tiou: tuple[float, ...]  #: thresholds
     ap: pd.DataFrame  #: class x threshold; NaN, and left out of the means, if without instances
     mean_ap: pd.Series  #: by threshold
@@ -104,7 +112,7 @@ class Evaluation:
 def evaluate(
     detections: pd.DataFrame,
     instances: pd.DataFrame,
-    protocol: str = "released",
+    protocol: str | Protocol = "released",
     tiou: Sequence[float] | None = None,
     videos: Iterable[str] | None = None,
     ignored: pd.DataFrame | None = None,
@@ -137,8 +145,9 @@ def evaluate(
     Times become snippets by :func:`to_snippets`; an instance that becomes empty, or has no length
     to begin with, is never matched but counts.
 
-    Rows may come in any order. Detections rank by score, those of equal score by video name, start
-    and end. The rules for equal tIoU are what each code does on files sorted by time.
+    Rows may come in any order, which only `matching="first"` depends on. Detections rank by score,
+    those of equal score by video name, start and end. The rules for equal tIoU are what each code
+    does on files sorted by time.
 
     Parameters
     ----------
@@ -147,7 +156,8 @@ def evaluate(
         `left_out` of the result.
     instances : DataFrame [video, label, start, end]
         Ground truth.
-    protocol : {"released", "activitynet", "thumos"}
+    protocol : {"released", "activitynet", "thumos"} or Protocol
+        Other rules: `replace(rules_of("released"), interpolated=False)`, for one.
     tiou : sequence of float, optional
         Thresholds above 0 and up to 1.
     videos : iterable of str, optional
@@ -179,8 +189,10 @@ def evaluate(
         instances = instances[instances.video.isin(videos)]
     n_videos = instances.video.nunique() if videos is None else len(videos)
     classes = sorted(instances.label.unique()) if classes is None else list(dict.fromkeys(classes))
-    instances = instances[instances.label.isin(classes)].sort_values(
-        ["start", "end"], ignore_index=True)
+    instances = instances[instances.label.isin(classes)]
+    if rules.matching != "first":  # which goes by the order of the list
+        instances = instances.sort_values(["start", "end"])
+    instances = instances.reset_index(drop=True)
     if instances.empty:
         raise FacnetError("instances: none in the videos and classes to evaluate.")
     detections, left_out = _scored(detections, videos, classes)
@@ -325,7 +337,7 @@ def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> flo
 
 
 def _rules(
-    protocol: str, tiou: Sequence[float] | None, ignored: pd.DataFrame | None
+    protocol: str | Protocol, tiou: Sequence[float] | None, ignored: pd.DataFrame | None
 ) -> tuple[Protocol, np.ndarray]:
     rules = rules_of(protocol)
     if rules.ignored == "refused" and ignored is not None and len(ignored):
@@ -392,11 +404,13 @@ def _candidates(
     i, j = i[overlap], j[overlap]
     a, b = a[i], b[j]
     tiou = temporal_iou(a, b)
-    if rules.instances_choose:
+    if rules.matching == "instance":
         # The THUMOS14 kit divides by the span of the two, the union but for its last digit.
         span = np.maximum(a[:, 1], b[:, 1]) - np.minimum(a[:, 0], b[:, 0])
         tiou = (np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0])) / span
         order = np.lexsort((i, -tiou, j))
+    elif rules.matching == "first":
+        order = np.lexsort((j, i))
     else:
         order = np.lexsort((-j if rules.latest else j, -tiou, i))
     return i[order], j[order], tiou[order]

@@ -26,8 +26,8 @@ from facnet.datasets import Dataset
 from facnet.datasets.files import read_json, write_json
 from facnet.errors import FacnetError
 from facnet.evaluation import (
-    Evaluation, average_precision, classification_mean_ap, drop_ignored, evaluate, rules_of,
-    untimed,
+    Evaluation, Protocol, average_precision, classification_mean_ap, drop_ignored, evaluate,
+    rules_of, untimed,
 )
 from facnet.localization import Scores, parts
 from facnet.methods import method_of
@@ -37,7 +37,7 @@ __all__ = [
     "CHANCE", "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key",
     "foreground_separation", "provenance", "read_record",
     "record", "run", "run_seeds", "separation", "stream_scores", "trained",
-    "video_probability", "whole_videos", "write_record",
+    "training_of", "video_probability", "weighted_averages", "whole_videos", "write_record",
 ]
 
 CHANCE = 0.5  # ROC area below which a stream has collapsed
@@ -71,7 +71,7 @@ class Result:
 
 def detect(
     scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
-    protocol: str | None = None,
+    protocol: str | Protocol | None = None,
 ) -> pd.DataFrame:
     """Scores of all streams to fused detections, by the method and localisation of `experiment`.
 
@@ -113,7 +113,7 @@ def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
 
 
 def evaluate_test(
-    detections: pd.DataFrame, dataset: Dataset, protocol: str | None = None
+    detections: pd.DataFrame, dataset: Dataset, protocol: str | Protocol | None = None
 ) -> Evaluation:
     """Detections of the test videos by a protocol, the data set's unless another is named.
 
@@ -146,12 +146,16 @@ def trained(
     """
     if folder is None:
         return fit(dataset, stream, experiment, device, progress=progress)
-    # How a model is localised has no part in its training.
-    experiment = replace(experiment, localization=type(experiment.localization)())
+    experiment = training_of(experiment)
     key = experiment_key(dataset.fingerprint(), experiment, dataset.protocol, device)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return fit(dataset, stream, experiment, device, folder / f"{key}.{stream}.training", progress)
+
+
+def training_of(experiment: Experiment) -> Experiment:
+    """The experiment as its training knows it: how a model is localised has no part in that."""
+    return replace(experiment, localization=type(experiment.localization)())
 
 
 def stream_scores(
@@ -264,25 +268,28 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def record(
-    dataset: Dataset, experiment: Experiment, protocol: str | None = None, device: str = "cpu"
+    dataset: Dataset, experiment: Experiment, protocol: str | None = None, device: str = "cpu",
+    folder: str | Path | None = None,
 ) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
 
-    Without a name the protocol is the data set's.
+    Without a name the protocol is the data set's; `folder` is as in `trained`.
 
     On a CPU it runs on one thread, so that it comes out the same beside others and alone; and one
     at a time, since threads of a process share their random numbers.
     """
     with _ONE_AT_A_TIME:
-        return _record(dataset, experiment, protocol or dataset.protocol, device)
+        return _record(dataset, experiment, protocol or dataset.protocol, device, folder)
 
 
-def _record(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
+def _record(
+    dataset: Dataset, experiment: Experiment, protocol: str, device: str, folder: str | Path | None
+) -> dict:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         started = time.perf_counter()
-        result = run(dataset, experiment, protocol, device, progress=False)
+        result = run(dataset, experiment, protocol, device, progress=False, folder=folder)
         seconds = time.perf_counter() - started
     finally:
         torch.set_num_threads(threads)
@@ -439,13 +446,22 @@ def resampled_averages(
 ) -> np.ndarray:
     """AVG on test videos drawn again with replacement, [resamples], in percent.
 
-    The draws depend on the test videos only, so that those of two methods can be paired. A class
-    that a draw has no instance of is left out of its mean.
+    The draws depend on the test videos only, so that those of two methods can be paired.
     """
-    videos = list(dataset.subset("test"))
+    videos = len(dataset.subset("test"))
     rng = np.random.default_rng(0)
-    drawn = rng.multinomial(len(videos), np.full(len(videos), 1 / len(videos)), size=resamples)
-    position = {video: i for i, video in enumerate(videos)}
+    drawn = rng.multinomial(videos, np.full(videos, 1 / videos), size=resamples)
+    return weighted_averages(evaluation, dataset, drawn)
+
+
+def weighted_averages(
+    evaluation: Evaluation, dataset: Dataset, drawn: np.ndarray
+) -> np.ndarray:
+    """AVG, [R], in percent, where test video v counts as often as `drawn` [R, V] says.
+
+    A class that a draw has no instance of is left out of its mean.
+    """
+    position = {video: i for i, video in enumerate(dataset.subset("test"))}
     instances = dataset.instances_of("test")
     found = evaluation.detections
     averages = []

@@ -24,7 +24,8 @@ RESULTS = FOLDER.parent / "results"
 ROW_NAMES = {1: "method", 2: "method", 3: None, 4: "temperatures", 5: "method"}
 # The files of THUMOS14's numbers, by what they hold.
 PARTS = {"portrait": "thumos14", "lengths": "thumos14_lengths", "ceiling": "thumos14_ceiling",
-         "oddities": "thumos14_oddities"}
+         "oddities": "thumos14_oddities", "protocols": "thumos14_protocols",
+         "stpn": "thumos14_stpn"}
 
 
 def table(number: int) -> pd.DataFrame:
@@ -83,10 +84,12 @@ def thumos14(part: str = "portrait") -> pd.DataFrame:
 
     Parameters
     ----------
-    part : {"portrait", "lengths", "ceiling", "oddities"}
+    part : {"portrait", "lengths", "ceiling", "oddities", "protocols", "stpn"}
         The rows of :func:`facnet.datasets.portrait.portrait` and of
         :func:`facnet.grid.shares_below`; quantiles of the instances' lengths; the result of
-        :func:`facnet.grid.grid_ceiling`; what is odd about the files.
+        :func:`facnet.grid.grid_ceiling`; what is odd about the files; what public detections score
+        by the rules of :data:`facnet.protocols.RULES` and on fewer videos; what STPN's paper and
+        the reproduction whose detections these are print.
 
     Returns
     -------

@@ -14,6 +14,7 @@ import random
 import socket
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
@@ -26,16 +27,17 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet import published
-from facnet.config import Experiment, TrainingConfig, changed, profile
+from facnet.config import Experiment, TrainingConfig, changed, flat, profile, to_dict
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import write_json
 from facnet.errors import FacnetError, suggest
-from facnet.experiments import experiment_key, read_record, record, write_record
+from facnet.experiments import experiment_key, read_record, record, training_of, write_record
 from facnet.methods import preset, recipes
 
 __all__ = [
-    "HOSTS", "SWEEPS", "Failure", "Variant", "base_of", "chosen_lambdas", "chosen_weights",
-    "said_weights", "summary", "sweep", "variants", "verdict", "with_branches",
+    "HOSTS", "OPEN", "SWEEPS", "TEXT", "TOGETHER", "Failure", "Variant", "base_of",
+    "chosen_lambdas", "chosen_weights", "said_weights", "summary", "sweep", "variants", "verdict",
+    "with_branches",
 ]
 
 BRANCHES = ("cw", "ca", "mil")
@@ -49,11 +51,21 @@ HELD_OUT = 0.2  # of the training videos, for the choice
 NAMED = {
     "table1": ("released", "STPN", "BM", "W-TALC", "UM"),
     "table2": ("activitynet",),
+    "differences": ("released", "paper"),
     "table5": ("STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)),
     "lambda_cw": tuple(f"{host} + CW" for host in HOSTS),
 }
 # λ of Fig. 4, for which the paper prints no grid.
 LAMBDAS = (0.001, 0.03, 1.0)
+# Fields of which one does not go without the others, in an order in which they may be set: S_a has
+# no uniform probability, and thresholds on a sequence's own range are no multiples of one.
+TOGETHER = (("localization.threshold_rule", "localization.thresholds", "localization.sequence"),)
+# What the text leaves open: the value that a reader who knows only the text might take instead of
+# the released one. Adam's own defaults; the .001 of the released code's help text; and ACM-Net's
+# and CO2-Net's rule for a video of which no class is probable enough.
+OPEN = {"training.betas": (0.9, 0.999), "training.weight_decay": 0.001,
+        "localization.argmax_fallback": True}
+TEXT = "all of the text"  # the variant with all differences
 # λ_CW, λ_CA and λ_MIL to choose from for a data set; the largest of a choice is 1.
 CHOICES = ((0.0, 0.1, 1.0), (0.1, 1.0), (0.1, 1.0))
 
@@ -316,10 +328,36 @@ def _collapse(base: Experiment) -> list[Variant]:
             Variant("λ_CA 1", attention, np.nan, {})]
 
 
+def _differences(base: dict[str, Experiment]) -> list[Variant]:
+    """The released recipe; each of its differences to the text's alone; all of a part, and all.
+
+    A field by which the two presets differ is here without being named anywhere. Its part is that
+    of the recipe, "model", "training" or "localization", or "open" for what the text leaves open.
+    """
+    released, paper = base["released"], base["paper"]
+    here, there = flat(to_dict(released)), flat(to_dict(paper))
+    together = {field: fields for fields in TOGETHER for field in fields}
+    differing = dict.fromkeys(
+        together.get(field, (field,)) for field in here if here[field] != there[field])
+    changes = [(fields[0].partition(".")[0], {field: there[field] for field in fields})
+               for fields in differing]
+    changes += [("open", {field: value}) for field, value in OPEN.items()]
+    wholes = [Variant(f"all of {part}", replace(released, **{part: getattr(paper, part)}), np.nan,
+                      {"part": "all", "fields": ""})
+              for part in ("model", "training", "localization")
+              if getattr(released, part) != getattr(paper, part)]
+    singles = [
+        Variant(", ".join(field.partition(".")[2] for field in one), changed(released, one), np.nan,
+                {"part": part, "fields": ", ".join(one)}) for part, one in changes]
+    return [Variant("released", released, np.nan, {"part": "", "fields": ""}), *singles, *wholes,
+            Variant(TEXT, paper, np.nan, {"part": "all", "fields": ""})]
+
+
 SWEEPS: dict[str, Callable[..., list[Variant]]] = {
     "table1": _table1, "table2": _table2, "table3": _table3, "table4": _table4,
     "table4_full": _table4_full, "fig4": _fig4, "table5": _table5, "lambda_cw": _lambda_cw,
     "weights": _weights, "multilabel": _multilabel, "seeds": _seeds, "collapse": _collapse,
+    "differences": _differences,
 }
 
 
@@ -346,8 +384,8 @@ def sweep(
     seeds : int
         Seeds 0, 1, ... of each variant.
     folder : str or Path
-        Where records are. Only the calling process writes there, each record whole or not at all;
-        several may do so at once.
+        Where records are. Only the calling process writes them, each whole or not at all; several
+        may do so at once.
     base : Experiment or dict of str to Experiment, optional
         What is varied; by default what `base_of` gives.
     jobs : int
@@ -395,8 +433,11 @@ def sweep(
         wanted[key] = experiment
     found = {key: read_record(folder, key) for key in wanted}
     missing = {key: wanted[key] for key, one in found.items() if one is None}
-    tasks = [(str(folder), key, dataset, profile_name, experiment, protocol, device)
-             for key, experiment in missing.items()]
+    # Experiments that differ in localisation alone share their models, on this machine.
+    times = Counter(training_of(one) for one in missing.values())
+    tasks = [(str(folder), key, dataset, profile_name, one, protocol, device,
+              folder if times[training_of(one)] > 1 and scheduler is None else None)
+             for key, one in missing.items()]
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     _check_writable(folder)
     failed = []
@@ -453,11 +494,11 @@ def _load_once(dataset: str, profile_name: str, stamp: int) -> Dataset:
 
 def _attempt(task: tuple) -> dict:
     """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
-    folder, key, dataset, profile_name, experiment, protocol, device = task
+    folder, key, dataset, profile_name, experiment, protocol, device, models = task
     try:
         # Somebody else may have finished it since.
         found = read_record(Path(folder), key, set_aside=False) or record(
-            _load(dataset, profile_name), experiment, protocol, device)
+            _load(dataset, profile_name), experiment, protocol, device, models)
         if found["key"] != key:
             raise FacnetError(
                 f"{dataset}: on {socket.gethostname()} it is not the data set that the sweep was"

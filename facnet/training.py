@@ -1,7 +1,7 @@
 """Fit a method's models on video-level labels, one a stream or one on all (section 3.6)."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,7 @@ def train_step(
 def fit(
     dataset: Dataset, stream: str, experiment: Experiment = Experiment(), device: str = "cpu",
     state_file: Path | None = None, progress: bool = True,
+    after_epoch: Callable[[int, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
@@ -131,6 +132,9 @@ def fit(
         exists. A training that was cut short then ends as if it had not been.
     progress : bool
         Whether to show a bar.
+    after_epoch : callable, optional
+        Called with the number of epochs that are done and the model, in evaluation mode: before
+        the first epoch, and after each. As long as it draws no random number, nothing changes.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def fit(
     with torch.random.fork_rng():
         torch.manual_seed(experiment.seed)
         width = dataset.features(stream, videos[0]).shape[1]
-        model = method.network(width, len(dataset.classes), experiment.model).to(device).train()
+        model = method.network(width, len(dataset.classes), experiment.model).to(device)
         optimizer = adam(model, config)
         if known and state_file.exists():
             history = load_training(state_file, known, model, optimizer)
@@ -178,7 +182,10 @@ def fit(
             initial=len(history), total=config.epochs,
             **({} if progress else {"disable": True}),  # unsaid, TQDM_DISABLE decides
         )
+        if after_epoch:
+            after_epoch(len(history), model.eval())
         for epoch in bar:
+            model.train()
             sums, seen = {}, 0
             for batch in method.batches(labels, config):
                 names = [videos[v] for v in batch]
@@ -206,6 +213,8 @@ def fit(
             if known:
                 save_training(state_file, known, model, optimizer, history)
             bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+            if after_epoch:
+                after_epoch(epoch, model.eval())
     return model.eval(), pd.DataFrame(history, columns=None if history else ["epoch", "total"])
 
 

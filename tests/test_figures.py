@@ -320,6 +320,7 @@ def every_figure(data) -> dict:
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
     runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
                          "area flow": [0.8, 0.3]})
+    curve = pd.DataFrame({"seed": 0, "epoch": [1, 2, 3], "average": [5.0, 9.0, 8.0]})
     bounds = pd.DataFrame({"model": ["a"], "seed": 0, "epoch": 1, "bound": 0.5, "candidates": 3,
                            "ceiling": 1.1, "reachable": 1.0, "train": 0.6, "test": 0.4})
     ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
@@ -347,7 +348,9 @@ def every_figure(data) -> dict:
         "foreground_through_training": charts.foreground_through_training({"a": history}),
         "information": charts.information(bounds, bounds),
         "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
+        "epochs": charts.epochs(curve),
         "precision_recall": charts.precision_recall(evaluation),
+        "rules": charts.rules({"mine": pd.DataFrame({"rule": ["a", "b"], "average": [9.0, 8.0]})}),
         "reported": charts.reported(field, other),
         "seeds": charts.seeds(runs),
         "snippet_grid": charts.snippet_grid(),
