@@ -11,6 +11,7 @@ against surroundings that are set to zero below the threshold.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,8 +20,8 @@ from facnet.errors import FacnetError, suggest
 
 __all__ = [
     "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES",
-    "TrainingConfig", "changed", "check_types", "flat", "from_dict", "profile", "require",
-    "require_choice", "require_not_negative", "to_dict",
+    "TrainingConfig", "changed", "check_parameters", "check_types", "flat", "from_dict", "profile",
+    "require", "require_choice", "require_not_negative", "to_dict",
 ]
 
 
@@ -42,6 +43,26 @@ def check_types(config: object) -> None:
             fits = isinstance(value, allowed) and (one.type is bool or not isinstance(value, bool))
             require(fits, config, one.name, rule)
             object.__setattr__(config, one.name, one.type(value))  # 1 and 1.0 are one recipe
+
+
+def check_parameters(notebook: dict) -> None:
+    """Refuse parameters that a notebook lacks, or whose type is not the one that it declares.
+
+    Parameters
+    ----------
+    notebook : dict
+        The notebook's `globals()`, before anything but its parameters has been set. Annotations
+        name the parameters; `In`, if there, holds the cell that papermill adds with those asked
+        for.
+    """
+    declared = notebook["__annotations__"]
+    for cell in notebook.get("In", []):
+        if cell.startswith("# Parameters\n"):
+            for name in re.findall(r"^(\w+) = ", cell, re.M):
+                if name not in declared:
+                    raise FacnetError(f"parameters.{name} is unknown.{suggest(name, declared)}")
+    fields = {name: notebook[name] for name in declared}
+    check_types(dataclasses.make_dataclass("parameters", declared.items())(**fields))
 
 
 def require_not_negative(config: object, *names: str) -> None:

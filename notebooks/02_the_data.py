@@ -12,6 +12,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 0  # not used: nothing is trained here
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 import pandas as pd
 from IPython.display import Markdown

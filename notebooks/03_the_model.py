@@ -14,6 +14,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # not used
 seeds: int = 1  # not used
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 import torch
 

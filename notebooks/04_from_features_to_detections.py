@@ -13,6 +13,11 @@ seeds: int = 1  # not used: this page shows one run
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 

@@ -13,6 +13,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 
@@ -165,8 +170,9 @@ Markdown(
     f" {fell} of {len(one)} seeds a stream takes background for action."
 )
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-cell", "nbval-check-output"]
 print(len(numbers), "rows,", len(printed), "of them printed;", len(data.classes), "classes")
+print(published.table(2).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try

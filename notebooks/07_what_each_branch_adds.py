@@ -14,6 +14,11 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 
@@ -260,9 +265,10 @@ Markdown("AVG with the first seed: " + ", ".join(
     f"λ_CW {weight:g} {one.evaluation.average:.1f}" for weight, one in moved.items())
     + ". One seed is an example and no finding; Fig. 4 above has several.")
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-cell", "nbval-check-output"]
 print(len(table), "rows of Table 3,", frame.seed.nunique(), "seeds;",
       points.variant.nunique(), "points of Fig. 4")
+print(published.table(3).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try

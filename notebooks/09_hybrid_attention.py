@@ -13,6 +13,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from dataclasses import replace
 from pathlib import Path
@@ -179,8 +184,9 @@ table = claims.gains(areas, {"hybrid attention": tuple(models)})
 figures.save_table(table, "fig6", output, areas)
 figures.on_page(table)
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-cell", "nbval-check-output"]
 print(frame.variant.nunique(), "cells of Table 4,", frame.seed.nunique(), "seeds")
+print(published.table(4).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try

@@ -14,6 +14,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 
@@ -188,8 +193,9 @@ Markdown(
     " [The problem](01_the_problem.ipynb) says how much STPN's rejects."
 )
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-cell", "nbval-check-output"]
 print(frame.variant.nunique(), "rows of Table 5,", len(WEIGHTS), "weights in", len(HOSTS), "hosts")
+print(published.table(5).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try

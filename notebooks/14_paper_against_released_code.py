@@ -14,6 +14,11 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 

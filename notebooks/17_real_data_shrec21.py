@@ -15,6 +15,11 @@ seeds: int = 10  # of the comparison that all else follows: 0, 1, ...
 jobs: int = int(os.environ.get("JOBS") or os.cpu_count())  # processes
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 

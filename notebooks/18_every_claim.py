@@ -14,6 +14,11 @@ seeds: int = 3  # how many: 0, 1, ..., as in the chapters on Tables 3 to 5
 seeds_table1: int = 5  # as in the chapter on Table 1
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
+# %% tags=["remove-cell"]
+from facnet.config import check_parameters
+
+check_parameters(globals())
+
 # %% tags=["hide-input"]
 from pathlib import Path
 

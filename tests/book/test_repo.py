@@ -10,11 +10,14 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import papermill
 import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from facnet.errors import FacnetError
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -67,16 +70,44 @@ def test_outputs_are_committed_whole_and_clean(notebook, note):
     assert notebook.stat().st_size < MAX_BYTES
 
 
-def test_parameters_are_in_one_cell(note):
-    tagged = [c for c in code_cells(note) if "parameters" in c.metadata.get("tags", [])]
-    assert len(tagged) == 1
-    names = re.findall(r"^(\w+)(?:: *\w+)? *=", tagged[0].source, re.M)
-    assert {"dataset", "profile", "seeds", "output"} <= set(names)
+def test_first_cell_declares_and_explains_all_parameters(notebook, note):
+    """So that `papermill --help-notebook` shows name, type, default and help of each."""
+    first, *others = code_cells(note)
+    assert [first] == [c for c in [first, *others] if "parameters" in c.metadata.get("tags", [])]
+    shown = papermill.inspect_notebook(notebook)
+    assert {"dataset", "profile", "seeds", "output"} <= set(shown)
+    for parameter in shown.values():
+        assert parameter["inferred_type_name"] in ("str", "int", "float"), parameter
+        assert parameter["default"] and parameter["help"], parameter
+
+
+@pytest.mark.parametrize("wrong", ["seeds = 'abc'", "nosuch = 1"])
+def test_second_cell_refuses_other_parameters(note, wrong):
+    first, second, *_ = code_cells(note)
+    added = f"# Parameters\n{wrong}\n"
+    with pytest.raises(FacnetError, match=rf"^parameters\.{wrong.split()[0]} "):
+        exec("\n".join([first.source, added, second.source]), {"In": ["", added]})
+
+
+@pytest.mark.parametrize("wrong", [{"seeds": "abc"}, {"nosuch": 1}])
+def test_papermill_fails_by_wrong_parameters(tmp_path, wrong):
+    with pytest.raises(papermill.PapermillExecutionError) as failure:
+        papermill.execute_notebook(NOTEBOOKS[0], tmp_path / "out.ipynb", wrong, progress_bar=False)
+    assert failure.value.ename == "FacnetError" and failure.value.exec_count == 3
+
+
+def compared(note) -> list:
+    return [c for c in code_cells(note) if "nbval-check-output" in c.metadata.get("tags", [])]
 
 
 def test_some_output_is_compared(note):
-    tags = [tag for c in code_cells(note) for tag in c.metadata.get("tags", [])]
-    assert "nbval-check-output" in tags
+    assert compared(note)
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_every_published_table_is_compared_as_printed(number):
+    sources = [c.source for path in NOTEBOOKS for c in compared(nbformat.read(path, 4))]
+    assert [s for s in sources if f"print(published.table({number}).to_string(" in s]
 
 
 def test_every_picture_of_a_notebook_has_its_description(note):
@@ -112,6 +143,14 @@ def test_conda_environment_defers_to_the_lock():
     ]
 
 
+def test_binder_defers_to_the_lock_with_torch_for_cpus():
+    index, *wanted = [line for line in (ROOT / ".binder/requirements.txt").read_text().splitlines()
+                      if not line.startswith("#")]
+    assert index.startswith("--extra-index-url ") and index.endswith("/whl/cpu")
+    assert wanted == ["-r ../requirements.txt", "-e ."]
+    assert (ROOT / ".binder/runtime.txt").read_text() == "python-3.11\n"
+
+
 def test_citation_names_the_software_and_the_paper():
     assert CITATION["cff-version"] == "1.2.0"
     assert CITATION["license"] == PROJECT["license"]
@@ -132,6 +171,11 @@ def test_readme_commands_exist():
     assert {"book", "test"} <= set(named)
     missing = [target for target in named if not re.search(rf"^{target}:", makefile, re.M)]
     assert not missing
+
+
+def test_readme_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+    assert links and not [link for link in links if not (ROOT / link).is_file()]
 
 
 def test_every_method_of_the_published_tables_is_in_the_bibliography():

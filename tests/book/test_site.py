@@ -1,6 +1,7 @@
 """Every page of the built book, opened in a real browser that may not leave this machine."""
 
 import os
+import re
 import shutil
 import threading
 from functools import partial
@@ -13,6 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / os.environ.get("SITE", "_build/smoke/html")
+RESULTS = SITE.parent / "results"
 SHOTS = os.environ.get("SHOTS")  # a folder for pictures of the pages, for people to look at
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -24,6 +26,9 @@ HARMLESS = (
     "/favicon.ico",  # the browser asks for it on the front page, which only leads on
 )
 PHONE = {"width": 390, "height": 844}
+MEGABYTE = 1_000_000
+PAGE_LIMIT, SITE_LIMIT = 3 * MEGABYTE, 40 * MEGABYTE
+FIGURES = [f"fig{number}" for number in range(1, 9)]  # the paper's
 
 
 def toc_pages() -> list[str]:
@@ -64,7 +69,7 @@ def browser():
 @pytest.fixture
 def page(browser, address):
     """A page that notes what goes wrong on it, and fails the test for it at the end."""
-    page = browser.new_page()
+    page = browser.new_page(reduced_motion="reduce", color_scheme="light")
     trouble = []
 
     def note_request(request):
@@ -101,26 +106,81 @@ def test_page(page, address, name):
     check_mathematics(page)
     check_pictures(page)
     check_links(page, address)
-    if SHOTS:
-        take_picture(page, f"{name}.png")
+    check_weight(page, address, name)
+    check_accessibility(page)
+    take_picture(page, f"{name}.png")
 
+    page.emulate_media(color_scheme="dark")
+    page.locator("html[data-theme=dark]").wait_for()
+    check_accessibility(page, "color-contrast")
+    check_pictures_in_the_dark(page)
+    take_picture(page, f"{name}.dark.png")
 
-@pytest.mark.parametrize("name", toc_pages())
-def test_page_fits_a_phone(page, address, name):
+    page.emulate_media(color_scheme="light")
     page.set_viewport_size(PHONE)
-    page.goto(address + name)
-    wait_for_mathematics(page)
-    if SHOTS:
-        take_picture(page, f"{name}.phone.png")
+    take_picture(page, f"{name}.phone.png")
     assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+    page.wait_for_timeout(400)  # 300 ms after a change of size the theme looks for what scrolls
+    check_accessibility(page, "scrollable-region-focusable")
+
+
+def test_everything_is_reached_by_keyboard(page, address):
+    """From the skip link through search and chapters to figures, always with the focus in sight."""
+    page.goto(address + next(name for name in toc_pages() if "problem" in name))
+    wait_for_mathematics(page)
+    wanted = [".skip-link a, a[href='#main-content']", ".search-button-field",
+              ".bd-sidebar-primary nav a", ".theme-switch-button", "article summary",
+              "a.opens-figure"]
+    reached = set()
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement !== document.body"):
+        reached |= {kind for kind in wanted if page.evaluate(
+            "kind => document.activeElement.matches(kind)", kind)}
+        focus = page.evaluate("""() => {
+            const {outlineStyle, outlineWidth} = getComputedStyle(document.activeElement);
+            const {width, height} = document.activeElement.getBoundingClientRect();
+            return {element: document.activeElement.outerHTML.slice(0, 200),
+                    seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2
+                        && width * height > 0};
+        }""")
+        assert focus["seen"], focus["element"]
+        page.keyboard.press("Tab")
+    assert reached == set(wanted)
+
+
+def test_enter_skips_follows_and_opens(page, address):
+    first, second, *_ = [name for name in toc_pages() if name.startswith("notebooks/")]
+    page.goto(address + first)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/*#main-content")
+    page.locator(f".bd-sidebar-primary a[href$='{Path(second).name}']").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/{second}")
+    page.locator("a.opens-figure").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/_images/*")
 
 
 def test_search_finds_hybrid_attention(page, address):
-    page.goto(address + "search.html")
-    page.locator("input[type=search]:visible").first.fill("hybrid attention")
+    page.goto(address + toc_pages()[0])
+    page.locator(".search-button-field").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("hybrid attention")
     page.keyboard.press("Enter")
     page.locator("#search-results li a").first.wait_for()
     assert "q=hybrid+attention" in page.url
+    check_accessibility(page)
+
+
+def test_site_is_small(address):
+    assert sum(file.stat().st_size for file in SITE.rglob("*") if file.is_file()) < SITE_LIMIT
+
+
+@pytest.mark.parametrize("suffix", ["svg", "pdf", "png"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_the_paper_was_saved(address, name, suffix):
+    assert (RESULTS / f"{name}.{suffix}").stat().st_size > 0
 
 
 def wait_for_mathematics(page) -> None:
@@ -155,6 +215,38 @@ def check_pictures(page) -> None:
     assert not [p["source"] for p in pictures if not p["description"] or p in named]
 
 
+def check_pictures_in_the_dark(page) -> None:
+    """What is drawn in black on nothing keeps a light ground."""
+    grounds = page.evaluate("""[...document.querySelectorAll('article img')].map(
+        picture => [picture.src, getComputedStyle(picture).backgroundColor])""")
+    for source, ground in grounds:
+        colour = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", ground)  # rgba: one sees through it
+        assert colour and min(map(int, colour.groups())) > 127, (source, ground)
+
+
+def check_weight(page, address, name: str) -> None:
+    """The page and its own pictures; scripts and styles are the whole site's."""
+    pictures = page.evaluate("[...document.querySelectorAll('article img')].map(p => p.src)")
+    files = [SITE / name, *(SITE / unquote(p.removeprefix(address)) for p in set(pictures))]
+    assert sum(file.stat().st_size for file in files) < PAGE_LIMIT
+
+
+def check_accessibility(page, *rules: str) -> None:
+    """No serious fault that axe-core knows of: by all its rules, or by some."""
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    page.evaluate(AXE_SCRIPT)
+    options = {"preload": False, "resultTypes": ["violations"]}  # preload asks for styles anew
+    if rules:
+        options["runOnly"] = list(rules)
+    found = page.evaluate("options => axe.run(options)", options)
+    assert not [
+        f"{fault['id']}: {node['failureSummary']} {node['html']}"
+        for fault in found["violations"] if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
 def check_links(page, address) -> None:
     links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)")
     dead = []
@@ -170,4 +262,5 @@ def check_links(page, address) -> None:
 
 
 def take_picture(page, name: str) -> None:
-    page.screenshot(path=Path(SHOTS, name.replace("/", "_")), full_page=True)
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS, name.replace("/", "_")), full_page=True)
