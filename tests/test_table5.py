@@ -56,7 +56,7 @@ def test_table5_takes_the_chosen_weights_and_trains_on_all_videos(tmp_path, monk
     best = dict(zip(HOSTS, (0.05, 1.0, 0.2, 0.5)))
     asked = []
 
-    def made_up(dataset, experiment, protocol, device):
+    def made_up(dataset, experiment, protocol, device, folder):
         training = experiment.training
         asked.append(experiment)
         held_out = None

@@ -77,7 +77,7 @@ def test_first_cell_declares_and_explains_all_parameters(notebook, note):
     shown = papermill.inspect_notebook(notebook)
     assert {"dataset", "profile", "seeds", "output"} <= set(shown)
     for parameter in shown.values():
-        assert parameter["inferred_type_name"] in ("str", "int", "float"), parameter
+        assert parameter["inferred_type_name"] in ("str", "int", "float", "bool"), parameter
         assert parameter["default"] and parameter["help"], parameter
 
 
