@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 
 from facnet.claims import AVERAGE_ONLY, PARTLY, UNTESTED, UNTOLD
 from facnet.datasets import Dataset
+from facnet.diagnosis import CAUSES, NOTHING, RIGHT
 from facnet.evaluation import Evaluation, to_snippets
 from facnet.figures import COLOURS, LINES, MARKERS, SERIES, key
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "by_tiou", "ceilings", "cw_weights", "differences", "foreground_through_training",
-    "instance_lengths", "precision_recall", "reported", "seeds", "snippet_grid", "strip",
-    "training_curves", "verdicts",
+    "by_kind", "by_tiou", "ceilings", "cw_weights", "differences", "errors",
+    "foreground_through_training", "information", "instance_lengths", "precision_recall",
+    "reported", "seeds", "snippet_grid", "strip", "training_curves", "verdicts",
 ]
 
 NAMES = {"cw": "CW, class-wise foreground", "ca": "CA, class-agnostic attention",
@@ -282,12 +283,12 @@ def foreground_through_training(tables: dict[str, pd.DataFrame]) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), sharex=True)
     for style, (name, table) in zip(SERIES, tables.items()):
         left.plot(table.epoch, table.cosine, **style, ms=3.5, lw=1.3)
-        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3, label=name)
+        right.plot(table.epoch, table.foreground, **style, ms=3.5, lw=1.3)
     left.axhline(0, color="0.6", lw=0.8, ls="--")
     right.axhline(0.5, color="0.6", lw=0.8, ls="--")
     left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.05, 1.05))
     right.set(xlabel="epoch", ylabel="ROC area of $S_f$", ylim=(0, 1.02))
-    figure.legend(loc="outside lower center", ncols=2)
+    key(figure, {name: style for style, name in zip(SERIES, tables)}, ncols=2)
     return figure
 
 
@@ -313,6 +314,39 @@ def ceilings(tables: dict[str, pd.DataFrame], printed: dict[str, pd.Series]) -> 
         axes.set(title=data, xlabel="tIoU", ylim=(0, 102))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
     panels[0][0].set(ylabel="mAP (%)")
+    return figure
+
+
+def information(curves: pd.DataFrame, ends: pd.DataFrame) -> Figure:
+    """log N - L_cw through training and after it, a panel a model, a thin line a seed.
+
+    Parameters
+    ----------
+    curves, ends : DataFrame
+        As `facnet.features.information` gives them.
+    """
+    names = list(ends.model.unique())
+    figure, panels = plt.subplots(1, len(names), figsize=(7.2, 3.1), sharey=True, squeeze=False)
+    train, test = COLOURS["train"], COLOURS["test"]
+    for axes, name in zip(panels[0], names):
+        last, own = ends[ends.model == name], curves[curves.model == name]
+        for _, of_seed in own.groupby("seed"):
+            axes.plot(of_seed.epoch, of_seed.bound, color=train, lw=0.8)
+        place = [1.06 * own.epoch.max()] * len(last)
+        axes.plot(place, last.train, MARKERS["train"], color=train, ms=4)
+        axes.plot(place, last.test, MARKERS["test"], color=test, mfc="white", ms=4)
+        axes.axhline(last.ceiling.iloc[0], color="black", lw=1, ls="--")
+        axes.axhline(last.reachable.iloc[0], color="black", lw=1, ls=":")
+        axes.axhline(0, color="0.6", lw=0.8)
+        axes.set(xlabel="epoch")
+        axes.set_title(f"{name}\nN = {last.candidates.iloc[0]}", fontsize=9)
+    panels[0][0].set(ylabel="log N − $L_{CW}$ (nats)")
+    key(figure, {
+        "training videos, a seed": {"ls": "-", "lw": 0.8, "color": train},
+        "the same after training": {"marker": MARKERS["train"], "color": train},
+        "test videos": {"marker": MARKERS["test"], "color": test, "mfc": "white"},
+        "log N": {"ls": "--", "color": "black", "lw": 1},
+        "log N − entropy of a video's labels": {"ls": ":", "color": "black", "lw": 1}})
     return figure
 
 
@@ -414,4 +448,71 @@ def precision_recall(evaluation: Evaluation, tiou: float = 0.5) -> Figure:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02),
              title=f"tIoU {tiou}, protocol {evaluation.protocol}")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+# What a detection comes to: its colour, and a hatch where colours are much alike in grey.
+KINDS = {RIGHT: ("#009E73", ""), NOTHING: ("#FFFFFF", "")} | dict(zip(
+    CAUSES, (("#F0E442", "...."), ("#0072B2", "////"), ("#E69F00", "----"),
+             ("#CC79A7", "xxxx"), ("#444444", ""))))
+
+
+def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
+    """False positives by cause: down the ranks, and what AVG would gain without them.
+
+    Parameters
+    ----------
+    profile, gains : DataFrame
+        Of `facnet.diagnosis.profile` and `gains`, as its `over_seeds` gives them.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=(1.5, 1))
+    bottom, shares = np.zeros(len(profile)), profile["mean"]
+    for kind in (RIGHT, *CAUSES, NOTHING):
+        colour, hatch = KINDS[kind]
+        left.bar(shares.index, shares[kind], 0.85, bottom, color=colour, hatch=hatch,
+                 edgecolor="0.2", lw=0.3, label=kind)
+        bottom += shares[kind]
+    left.set(xlabel="detections by rank, in groups of G", ylabel="share of G (%)", ylim=(0, 100),
+             xticks=shares.index)
+    gain = gains.xs("average", axis=1, level=1)
+    for row, (name, one) in enumerate(gain.iterrows()):
+        colour, hatch = KINDS.get(name, ("0.75", ""))
+        right.barh(row, one["mean"], 0.75, color=colour, hatch=hatch, edgecolor="0.2", lw=0.3)
+        for shade, width in (("white", 3), ("black", 1)):  # seen on any bar
+            right.plot([one.low, one.high], [row, row], color=shade, lw=width)
+    right.set(xlabel="gain of AVG (points)", yticks=range(len(gain)), yticklabels=gain.index,
+              ylim=(len(gain) - 0.5, -0.5))
+    right.tick_params(axis="y", length=0)
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4)
+    return figure
+
+
+def by_kind(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Missed instances and normalised mAP by groups of instances, a column a characteristic.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By characteristic, of `facnet.diagnosis.missed` as its `over_seeds` gives them.
+    """
+    bins = [len(table) - 1 for table in tables.values()]
+    figure, panels = plt.subplots(2, len(tables), figsize=(7.2, 4.0), sharex="col", sharey="row",
+                                  width_ratios=[n + 1 for n in bins], squeeze=False)
+    for column, (name, table) in zip(panels.T, tables.items()):
+        groups = table.drop(index="all")
+        for axes, what, colour in zip(column, ("missed", "mAP_N"), ("#999999", COLOURS["class"])):
+            mean, low, high = (groups[end, what] for end in ("mean", "low", "high"))
+            axes.bar(groups.index, mean, 0.8, color=colour)
+            axes.vlines(range(len(groups)), low, high, color="black", lw=1)
+            axes.axhline(table.loc["all", ("mean", what)], color="0.3", lw=0.9, ls="--")
+        column[0].set_ylim(0, 100)
+        counts = groups["mean", "instances"].astype(int)
+        column[1].set_xticks(range(len(groups)), [f"{group}\n{n}" for group, n in counts.items()],
+                             fontsize=8)
+        column[1].set_xlabel(name)
+    panels[0, 0].set_ylabel("missed instances (%)")
+    panels[1, 0].set_ylabel("normalised mAP (%)")
+    key(figure, {"all instances": {"ls": "--", "color": "0.3"},
+                 "95 % interval": {"ls": "-", "color": "black"}})
     return figure

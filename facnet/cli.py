@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,33 +12,25 @@ import click
 from facnet.errors import FacnetError, suggest
 
 PATH = click.Path(path_type=Path)
+NEEDED = partial(click.option, type=PATH, required=True)
+AT_LEAST_1 = click.IntRange(min=1)
+FOLDER = click.argument("checkpoints", type=PATH, metavar="FOLDER")
 DATASET = click.option(
-    "--dataset", default="synthetic", show_default=True, metavar="NAME|FOLDER",
+    "--dataset", default="synthetic", metavar="NAME|FOLDER",
     help="synthetic, synthetic-activitynet, or a folder with annotations.json and features.",
 )
 PROFILE = click.option(
-    "--profile", default="quick", show_default=True, metavar="NAME",
+    "--profile", default="quick", metavar="NAME",
     help="Sizes, epochs and learning rate: smoke, quick, or full (the preset's own).",
 )
-
-
-def _usable(context: click.Context, option: click.Option, device: str) -> str:
-    """The device, if this machine has it."""
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
-    return device
-
-
 DEVICE = click.option(
-    "--device", default="cpu", show_default=True, callback=_usable, help="Such as cpu or cuda.")
-
-
+    "--device", default="cpu", help="Such as cpu or cuda; of a sweep that of every worker.")
+SNIPPET_SECONDS = click.option(
+    "--snippet-seconds", default=0.64,
+    help="Seconds between two snippets: 16 frames at 25 fps; 4 frames at 30 fps are 0.13333.",
+)
 PRESET = click.option(
-    "--preset", default="released", show_default=True, metavar="NAME",
+    "--preset", default="released", metavar="NAME",
     help="Recipe: released (FAC-Net, the authors' code), paper (FAC-Net, the text), activitynet or"
     " shrec21 (released, localised for these data), or another method's, such as STPN.",
 )
@@ -52,7 +45,8 @@ PROTOCOL = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={
+    "help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True})
 @click.version_option(package_name="facnet")
 def cli():
     """FAC-Net: find actions in untrimmed videos, learned from video-level labels alone."""
@@ -64,8 +58,8 @@ def cli():
 @DEVICE
 @PRESET
 @CHANGES
-@click.option("--seed", default=0, show_default=True, help="Weights, order of videos, dropout.")
-@click.option("--out", type=PATH, required=True, help="Folder for the checkpoints.")
+@click.option("--seed", default=0, help="Weights, order of videos, dropout.")
+@NEEDED("--out", help="Folder for the checkpoints.")
 def train(dataset, profile, device, preset, seed, changes, out):
     """Train a model a stream; write OUT/<stream>.safetensors and OUT/<stream>_losses.csv.
 
@@ -80,6 +74,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
     from facnet.methods import preset as recipe
     from facnet.training import fit
 
+    _check_device(device)
     experiment = config.profile(profile).apply(recipe(preset))
     experiment = replace(config.changed(experiment, _changes(changes)), seed=seed)
     data = load(dataset, profile)
@@ -104,13 +99,13 @@ def train(dataset, profile, device, preset, seed, changes, out):
 
 
 @cli.command()
-@click.argument("checkpoints", type=PATH, metavar="FOLDER")
+@FOLDER
 @DATASET
 @PROFILE
 @DEVICE
-@click.option("--subset", default="test", show_default=True, help="train or test.")
+@click.option("--subset", default="test", help="train or test.")
 @PROTOCOL
-@click.option("--out", type=PATH, required=True, help="Detections, ActivityNet results JSON.")
+@NEEDED("--out", help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
     from facnet.datasets import load
@@ -126,8 +121,8 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 
 @cli.command()
 @click.argument("detections", type=PATH, metavar="DETECTIONS.json")
-@click.option(
-    "--annotations", type=PATH, required=True, metavar="PATH",
+@NEEDED(
+    "--annotations", metavar="PATH",
     help="A container, an ActivityNet-schema json, or a W-TALC annotation folder.",
 )
 @click.option(
@@ -199,7 +194,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
 
 @cli.command()
-@click.argument("checkpoints", type=PATH, metavar="FOLDER")
+@FOLDER
 @DATASET
 @PROFILE
 @DEVICE
@@ -213,7 +208,7 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     "--stream", metavar="NAME",
     help="Whose scores are shown; detections are of all.  [default: the last]",
 )
-@click.option("--out", type=PATH, required=True, help="A file that ends in .svg, .pdf or .png.")
+@NEEDED("--out", help="A file that ends in .svg, .pdf or .png.")
 def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream, out):
     """Draw one video's scores and detections over time.
 
@@ -247,24 +242,17 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 @click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|weights|seeds|...")
 @DATASET
 @PROFILE
-@click.option(
-    "--device", default="cpu", show_default=True, help="Of every worker, such as cpu or cuda.")
+@DEVICE
 @PRESET
 @CHANGES
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=3, show_default=True,
-    help="How many of each variant: 0, 1, ...",
-)
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Processes on this machine.",
-)
+@click.option("--seeds", type=AT_LEAST_1, default=3, help="How many of each variant: 0, 1, ...")
+@click.option("--jobs", type=AT_LEAST_1, default=1, help="Processes on this machine.")
 @click.option(
     "--scheduler", metavar="tcp://HOST:PORT",
     help="A Dask scheduler, whose workers run the experiments instead.",
 )
 @click.option(
-    "--results", type=PATH, default=Path("results/experiments"), show_default=True,
+    "--results", type=PATH, default=Path("results/experiments"),
     help="Folder of the records: what is there is not run again.",
 )
 @click.option("--out", type=PATH, help="Also write the frame, one row a seed and tIoU, as CSV.")
@@ -275,8 +263,8 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     """
     from facnet.sweeps import base_of, chosen_lambdas, chosen_weights, summary, sweep
 
-    if scheduler is None:
-        _usable(None, None, device)
+    if scheduler is None:  # with one the workers' device is meant
+        _check_device(device)
     if out and not out.parent.is_dir():
         raise FacnetError(f"--out {out}: its folder does not exist.")
     base = base_of(name, profile, preset, _changes(changes))
@@ -284,18 +272,17 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     if out:
         frame.to_csv(out, index=False)
     shown = summary(frame).drop(columns="values").rename_axis(None)
+    judged = frame.drop_duplicates(["variant", "seed"]).groupby("variant")
     if name == "lambda_cw":  # what the weight is chosen by; AVG on the test videos is not
-        loss = frame.drop_duplicates(["variant", "seed"]).groupby("variant").held_out_loss.mean()
-        click.echo(loss[shown.index].rename("loss on held-out videos").rename_axis(None)
-                   .to_frame().to_string(float_format="%.4f"))
+        shown = shown[[]].assign(**{"loss on held-out videos": judged.held_out_loss.mean()})
+        click.echo(shown.to_string(float_format="%.4f"))
         click.echo("\nChosen: " + ", ".join(
             f"{host} {weight:g}" for host, weight in chosen_weights(frame).items()) + ".")
         return
     if name == "weights":
-        judged = frame.drop_duplicates(["variant", "seed"]).groupby("variant")
-        click.echo(judged.held_out_classification.mean()[shown.index]
-                   .rename("classification mAP of held-out videos").rename_axis(None)
-                   .to_frame().to_string(float_format="%.1f"))
+        mean_ap = judged.held_out_classification.mean()
+        shown = shown[[]].assign(**{"classification mAP of held-out videos": mean_ap})
+        click.echo(shown.to_string(float_format="%.1f"))
         click.echo("\nChosen: " + " ".join(
             f"--set {field}={weight:g}" for field, weight in chosen_lambdas(frame).items()))
         return
@@ -336,12 +323,12 @@ def check(folder):
 
 
 @data.command()
-@click.option(
-    "--features", type=PATH, required=True, metavar="DIR",
+@NEEDED(
+    "--features", metavar="DIR",
     help="A folder of VIDEO.npy [T, D], joint or in a folder a stream. Stays where it is.",
 )
-@click.option(
-    "--annotations", type=PATH, required=True, metavar="FILE.csv",
+@NEEDED(
+    "--annotations", metavar="FILE.csv",
     help="Columns video,label,start,end in seconds, and subset (train or test) if split already."
     " Start and end may be empty, or left out with their columns.",
 )
@@ -354,12 +341,9 @@ def check(folder):
     help="What the columns of VIDEO.npy hold, in equal parts, such as rgb,flow.  [default: one"
     " stream, features]",
 )
-@click.option(
-    "--test-share", default=0.3, show_default=True,
-    help="Of the videos, where the CSV has no subsets.",
-)
-@click.option("--seed", default=0, show_default=True, help="Which videos those are.")
-@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/mine.")
+@click.option("--test-share", default=0.3, help="Of the videos, where the CSV has no subsets.")
+@click.option("--seed", default=0, help="Which videos those are.")
+@NEEDED("--out", help="Folder to make, such as data/mine.")
 def init(features, annotations, snippet_seconds, streams, test_share, seed, out):
     """Make a data set's folder of your own features and a CSV of segments.
 
@@ -379,19 +363,16 @@ def import_data():
 
 
 @import_data.command()
-@click.option(
-    "--features", type=PATH, required=True, metavar="PATH",
+@NEEDED(
+    "--features", metavar="PATH",
     help="W-TALC's file, or a folder of VIDEO.npy, joint or below rgb/ and flow/.",
 )
-@click.option(
-    "--annotations", type=PATH, required=True, metavar="FOLDER",
+@NEEDED(
+    "--annotations", metavar="FOLDER",
     help="The folder Thumos14reduced-Annotations, or an ActivityNet-schema json.",
 )
-@click.option(
-    "--snippet-seconds", default=0.64, show_default=True,
-    help="Seconds between two snippets: 16 frames at 25 fps; 4 frames at 30 fps are 0.13333.",
-)
-@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/thumos14.")
+@SNIPPET_SECONDS
+@NEEDED("--out", help="Folder to make, such as data/thumos14.")
 def thumos14(features, annotations, snippet_seconds, out):
     """Import THUMOS14: write OUT whole or not at all, and report what was done."""
     from facnet.datasets.thumos14 import import_thumos14
@@ -401,11 +382,11 @@ def thumos14(features, annotations, snippet_seconds, out):
 
 
 @import_data.command()
-@click.option(
-    "--source", type=PATH, required=True, metavar="PATH",
+@NEEDED(
+    "--source", metavar="PATH",
     help="The folder with the distribution: training and test sequences with their annotations.",
 )
-@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/shrec21.")
+@NEEDED("--out", help="Folder to make, such as data/shrec21.")
 def shrec21(source, out):
     """Import SHREC'21: write OUT whole or not at all, and report what was done."""
     from facnet.datasets.shrec21 import import_shrec21
@@ -415,20 +396,17 @@ def shrec21(source, out):
 
 
 @import_data.command()
-@click.option(
-    "--features", type=PATH, required=True, metavar="DIR",
+@NEEDED(
+    "--features", metavar="DIR",
     help="A folder of VIDEO.npy or v_VIDEO.npy to any depth, joint or below rgb/ and flow/. Stays"
     " where it is.",
 )
-@click.option(
-    "--annotations", type=PATH, required=True, metavar="FILE.json",
+@NEEDED(
+    "--annotations", metavar="FILE.json",
     help="The official activity_net.v1-3.min.json.",
 )
-@click.option(
-    "--snippet-seconds", default=0.64, show_default=True,
-    help="Seconds between two snippets: 16 frames at 25 fps.",
-)
-@click.option("--out", type=PATH, required=True, help="Folder to make, such as data/activitynet.")
+@SNIPPET_SECONDS
+@NEEDED("--out", help="Folder to make, such as data/activitynet.")
 def activitynet(features, annotations, snippet_seconds, out):
     """Import ActivityNet-1.3: write OUT whole or not at all, and report what was done.
 
@@ -454,7 +432,7 @@ def checkpoint():
     "--dataset", metavar="FOLDER",
     help="Takes the class names from this data set.  [default: THUMOS14's 20 classes]",
 )
-@click.option("--out", type=PATH, required=True, help="Folder for the checkpoint.")
+@NEEDED("--out", help="Folder for the checkpoint.")
 def import_(file, stream, dataset, out):
     """Turn the authors' released state dict into OUT/<stream>.safetensors."""
     from facnet.checkpoints import import_released, save_checkpoint
@@ -482,6 +460,16 @@ def _changes(texts: tuple[str, ...]) -> dict[str, object]:
     return changes
 
 
+def _check_device(device: str) -> None:
+    """Refuse a device that this machine does not have."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
+
+
 def _check_choice(option: str, given, choices) -> None:
     """Refuse a name that there is not."""
     for name in given:
@@ -489,55 +477,36 @@ def _check_choice(option: str, given, choices) -> None:
             raise FacnetError(f"{option} {name}: there is none.{suggest(name, choices)}")
 
 
-def _scores(checkpoints: Path, data, videos: tuple[str, ...], device: str) -> tuple:
+def _scores(folder: Path, data, videos: tuple[str, ...], device: str) -> tuple:
     """Scores of the videos by stream, of the models in a folder, and the models' recipe."""
     from facnet.checkpoints import load_checkpoint
+    from facnet.methods import method_of
     from facnet.training import predict
 
-    paths = sorted(checkpoints.glob("*.safetensors"))
-    if not paths:
-        raise FacnetError(f"{checkpoints}: no .safetensors checkpoint in this folder.")
-    models = _one_a_stream({path: load_checkpoint(path, device) for path in paths}, data)
-    scores = {stream: predict(one.model, data, stream, videos, one.experiment, device)
-              for stream, one in models.items()}
-    return scores, next(iter(models.values())).experiment
-
-
-def _one_a_stream(checkpoints: dict, data) -> dict:
-    """The checkpoints by stream, in the data set's order, if they belong together."""
-    from facnet.methods import method_of
-
-    by_stream = {}
-    for path, one in checkpoints.items():
-        _check_fits(path, one, data)
-        if one.stream in by_stream:
+    _check_device(device)
+    models = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        one = load_checkpoint(path, device)
+        if one.classes != data.classes:
+            raise FacnetError(f"{path}: trained on other classes than {data.name} has.")
+        if one.stream in models:
             raise FacnetError(f"{path}: a second checkpoint of stream {one.stream} in its folder.")
-        by_stream[one.stream] = one
-        first = next(iter(by_stream.values()))
+        models[one.stream] = one
+        first = next(iter(models.values()))
         if (one.experiment.method, one.experiment.localization) != (
                 first.experiment.method, first.experiment.localization):
             raise FacnetError(
                 f"{path}: its method or its settings of localization differ from those of stream"
                 f" {first.stream}; train both with one recipe.")
+    if not models:
+        raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
     streams = method_of(first.experiment).streams(data)
-    missing = [stream for stream in streams if stream not in by_stream]
-    if missing:
-        folder = next(iter(checkpoints)).parent
-        raise FacnetError(f"{folder}: no checkpoint of stream {missing[0]}.")
-    return {stream: by_stream[stream] for stream in streams}
-
-
-def _check_fits(path: Path, checkpoint, data) -> None:
-    """A checkpoint can only be used on features and classes like those of its training."""
-    if checkpoint.classes != data.classes:
-        raise FacnetError(f"{path}: trained on other classes than {data.name} has.")
-    video = data.videos.video.iloc[0]
-    width = data.features(checkpoint.stream, video).shape[1]
-    if width != checkpoint.model.input_width:
-        raise FacnetError(
-            f"{path}: takes {checkpoint.model.input_width} features a snippet, but"
-            f" {data.name}, {checkpoint.stream}, {video} has {width}."
-        )
+    for stream in streams:
+        if stream not in models:
+            raise FacnetError(f"{folder}: no checkpoint of stream {stream}.")
+    scores = {stream: predict(models[stream].model, data, stream, videos,
+                              models[stream].experiment, device) for stream in streams}
+    return scores, models[streams[0]].experiment
 
 
 def _thresholds(text: str) -> list[float]:

@@ -52,8 +52,8 @@ def runs(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def warnings_of(table: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
-    """How well collapse tells seeds of low AVG, below `share` of the median.
+def warnings_of(table: pd.DataFrame) -> pd.DataFrame:
+    """How well collapse tells seeds of low AVG, below half of the median.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def warnings_of(table: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
         A row for each stream and one for any of them: collapsed (seeds), low (those of them whose
         AVG is low), missed (seeds of low AVG that are not collapsed).
     """
-    low = table.average < share * table.average.median()
+    low = table.average < table.average.median() / 2
     fell = {column.removeprefix("area "): table[column] < CHANCE
             for column in table if column.startswith("area ")}
     fell["any stream"] = pd.concat(fell, axis=1).any(axis=1)

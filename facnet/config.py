@@ -51,8 +51,8 @@ def check_parameters(notebook: dict) -> None:
     Parameters
     ----------
     notebook : dict
-        The notebook's `globals()`, before anything but its parameters has been set. Annotations
-        name the parameters; `In`, if there, holds the cell that papermill adds with those asked for.
+        The notebook's `globals()`. Annotations name its parameters; `In` has the cells that ran,
+        the one with which papermill sets parameters among them.
     """
     declared = notebook["__annotations__"]
     for cell in notebook.get("In", []):
@@ -309,10 +309,8 @@ class LocalizationConfig:
         object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
         known = bool(self.thresholds) and min(self.thresholds) >= 0
         require(known, self, "thresholds", "one or more numbers, none negative")
-        require(self.class_threshold >= 0, self, "class_threshold", "zero or more")
+        require_not_negative(self, "class_threshold", "minimum_length", "outer_inner_weight")
         require(self.upsampling >= 1, self, "upsampling", "at least 1")
-        require(self.minimum_length >= 0, self, "minimum_length", "zero or more")
-        require(self.outer_inner_weight >= 0, self, "outer_inner_weight", "zero or more")
         require_choice(self, "nms_criterion", ("lower_scored", "tiou"))
         for name in ("nms_threshold", "fusion_nms_threshold"):
             require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")

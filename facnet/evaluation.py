@@ -17,7 +17,7 @@ from facnet.errors import FacnetError, suggest
 
 __all__ = [
     "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "classification_mean_ap",
-    "drop_ignored", "evaluate", "rules_of", "temporal_iou", "to_snippets", "untimed",
+    "drop_ignored", "evaluate", "nearest", "rules_of", "temporal_iou", "to_snippets", "untimed",
 ]
 
 TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
@@ -34,6 +34,10 @@ class Protocol:
     interpolated: bool  #: precision is made monotone first
     ignored: str  #: detections that touch an ignored interval: "dropped", "uncounted", "refused"
     tiou: tuple[float, ...]  #: default thresholds
+
+    def reaches(self, tiou: np.ndarray, threshold: float) -> np.ndarray:
+        """Whether a tIoU is enough for a match."""
+        return tiou > threshold if self.instances_choose else tiou >= threshold
 
 
 _TO_07 = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -71,6 +75,9 @@ class Evaluation:
     videos: int  #: number of videos: those asked for, or else those with an instance
     detections: pd.DataFrame  #: those that were scored, by class and rank
     outcomes: np.ndarray  #: threshold x detection: 1 true positive, 0 false positive, -1 neither
+    truth: pd.DataFrame  #: the instances, by start and end
+    matches: np.ndarray  #: threshold x detection: the row of `truth` that it takes, or else -1
+    grid: float | None  #: seconds of a snippet, where tIoU is that of whole snippets
     elsewhere: int  #: how many of `detections` lie in videos without an instance to evaluate
     left_out: dict[str, int]  #: how many other detections were not scored, by reason
 
@@ -172,7 +179,8 @@ def evaluate(
         instances = instances[instances.video.isin(videos)]
     n_videos = instances.video.nunique() if videos is None else len(videos)
     classes = sorted(instances.label.unique()) if classes is None else list(dict.fromkeys(classes))
-    instances = instances[instances.label.isin(classes)].sort_values(["start", "end"])
+    instances = instances[instances.label.isin(classes)].sort_values(
+        ["start", "end"], ignore_index=True)
     if instances.empty:
         raise FacnetError("instances: none in the videos and classes to evaluate.")
     detections, left_out = _scored(detections, videos, classes)
@@ -189,10 +197,14 @@ def evaluate(
     outcomes = np.full((len(thresholds), len(detections)), FALSE, np.int8)
     if ignored is not None and rules.ignored == "uncounted":
         outcomes[:, _touches(detections, ignored, grid)] = UNCOUNTED
-    detection, instance, overlap = _candidates(detections, instances, rules, grid)
-    for row, threshold in zip(outcomes, thresholds):
-        enough = overlap > threshold if rules.instances_choose else overlap >= threshold
-        row[_matched(detection[enough], instance[enough])] = TRUE
+    matches = np.full(outcomes.shape, -1)
+    detection, instance, overlap = _candidates(
+        detections, instances, rules, grid, ["video", "label"])
+    for row, threshold in zip(matches, thresholds):
+        enough = rules.reaches(overlap, threshold)
+        taken = _matched(detection[enough], instance[enough])
+        row[list(taken)] = list(taken.values())
+    outcomes[matches >= 0] = TRUE
 
     counts = instances.label.value_counts().reindex(classes, fill_value=0)
     bounds = np.searchsorted(order.code, np.arange(len(classes) + 1))
@@ -205,8 +217,29 @@ def evaluate(
     elsewhere = int((~detections.video.isin(instances.video)).sum())
     return Evaluation(
         protocol, tiou, ap, ap.mean(), float(ap.mean().mean()), counts, n_videos, detections,
-        outcomes, elsewhere, {reason: count for reason, count in left_out.items() if count},
+        outcomes, instances, matches, grid, elsewhere,
+        {reason: count for reason, count in left_out.items() if count},
     )
+
+
+def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """What each detection overlaps most, of whatever class, matched or not.
+
+    Returns
+    -------
+    tiou : ndarray [detections]
+        The largest with an instance of its video, as the protocol has it; 0 if there is none.
+    own : ndarray [detections] of bool
+        Whether that instance is of the detection's class; among several of equal tIoU, one of them.
+    """
+    found, truth = evaluation.detections, evaluation.truth
+    i, j, overlap = _candidates(
+        found, truth, rules_of(evaluation.protocol), evaluation.grid, ["video"])
+    same = found.label.to_numpy()[i] == truth.label.to_numpy()[j]
+    order = np.lexsort((same, overlap))  # the best is written last
+    tiou, own = np.zeros(len(found)), np.zeros(len(found), bool)
+    tiou[i[order]], own[i[order]] = overlap[order], same[order]
+    return tiou, own
 
 
 def untimed(videos: pd.DataFrame, instances: pd.DataFrame) -> list[str]:
@@ -235,12 +268,12 @@ def average_precision(
         NaN comes back where there is none.
     interpolated : bool
         Take for each precision the largest at or after it (the envelope of VOC 2011).
-    weights : ndarray, [..., detections], of int
+    weights : ndarray, [..., detections]
         How often each detection counts.
     """
     true = weights * (outcomes == TRUE)
     counted = (weights * (outcomes != UNCOUNTED)).cumsum(-1)
-    precision = true.cumsum(-1) / np.maximum(counted, 1)
+    precision = true.cumsum(-1) / np.where(counted, counted, 1)
     if interpolated:
         precision = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
     return 100 * (precision * true).sum(-1) / np.where(n_instances, n_instances, np.nan)
@@ -346,10 +379,14 @@ def _touches(detections: pd.DataFrame, ignored: pd.DataFrame, grid: float | None
 
 
 def _candidates(
-    detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol, grid: float | None
+    detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol, grid: float | None,
+    on: list[str],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Overlapping pairs (detection, instance, tIoU) in the order in which they may match."""
-    i, j = _pairs(detections, instances, ["video", "label"])
+    """Overlapping pairs (detection, instance, tIoU) in the order in which they may match.
+
+    They agree in the columns `on`.
+    """
+    i, j = _pairs(detections, instances, on)
     a, b = _segments(detections, grid), _segments(instances, grid)
     overlap = np.minimum(a[i, 1], b[j, 1]) > np.maximum(a[i, 0], b[j, 0])
     i, j = i[overlap], j[overlap]
@@ -365,11 +402,11 @@ def _candidates(
     return i[order], j[order], tiou[order]
 
 
-def _matched(detection: np.ndarray, instance: np.ndarray) -> list[int]:
-    """Detections of the pairs that are taken: in turn, each whose two members are still free."""
-    detections, instances = set(), set()
+def _matched(detection: np.ndarray, instance: np.ndarray) -> dict[int, int]:
+    """The pairs that are taken, detection to instance: in turn, each whose two are still free."""
+    pairs, instances = {}, set()
     for d, i in zip(detection.tolist(), instance.tolist()):
-        if d not in detections and i not in instances:
-            detections.add(d)
+        if d not in pairs and i not in instances:
+            pairs[d] = i
             instances.add(i)
-    return list(detections)
+    return pairs

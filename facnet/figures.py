@@ -31,9 +31,9 @@ from facnet.methods import method_of
 from facnet.sweeps import BRANCHES, summary
 
 __all__ = [
-    "COLOURS", "LINES", "MARKERS", "SERIES", "activations", "example_video", "hybrid_attention",
-    "key", "lambda_maps", "on_page", "overview", "save_figure", "save_table", "selection",
-    "shown_classes", "timeline", "use_style", "write_figure",
+    "COLOURS", "LINES", "MARKERS", "SERIES", "activations", "embeddings", "example_video",
+    "hybrid_attention", "key", "lambda_maps", "on_page", "overview", "save_figure", "save_table",
+    "selection", "shown_classes", "timeline", "use_style", "write_figure",
 ]
 
 COLOURS = {
@@ -67,6 +67,7 @@ def use_style() -> None:
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
         "legend.frameon": False, "legend.fontsize": 8.5, "figure.constrained_layout.use": True,
         "mathtext.fontset": "cm",  # symbols as a page's formulas have them
+        "hatch.linewidth": 0.4,
         "svg.hashsalt": "facnet",  # the same figure gives the same file
     })
 
@@ -139,15 +140,20 @@ def on_page(table: pd.DataFrame) -> Styler:
         subset=short, **{"white-space": "nowrap"})
 
 
-def example_video(dataset: Dataset, label: str) -> tuple[str, str]:
+def example_video(
+    dataset: Dataset, label: str, but: Sequence[str] = ()
+) -> tuple[str, str]:
     """A test video to look at, chosen by rule and not by result: (video, label).
 
     The one with the number of instances of `label` closest to six, the first of several. Where
-    no test video shows that class, the one with most test instances takes its place.
+    no test video shows that class, the one with most test instances takes its place, of those not
+    in `but` if there are others.
     """
     instances = dataset.instances_of("test")
     if label not in set(instances.label):
-        label = instances.label.value_counts().sort_index().idxmax()
+        counts = instances.label.value_counts().sort_index()
+        others = counts[~counts.index.isin(but)]
+        label = (others if len(others) else counts).idxmax()
     counts = instances[instances.label == label].groupby("video", sort=True).size()
     return (counts - 6).abs().idxmin(), label
 
@@ -442,6 +448,29 @@ def _arrow(axes: Axes, colour: str, *points: tuple[float, float], ls: str = "-")
         "lw": 0, "shrinkA": 0, "shrinkB": 0})
 
 
+def embeddings(places: dict[str, np.ndarray], foreground: np.ndarray) -> Figure:
+    """Fig. 8 of the paper: snippets by their features in the plane, a panel a model.
+
+    Parameters
+    ----------
+    places : dict of str to ndarray [n, 2]
+        Of the same snippets, as `facnet.features.laid_out` gives them.
+    foreground : ndarray [n] of bool
+        Which snippets are inside an instance.
+    """
+    figure, panels = plt.subplots(1, len(places), figsize=(7.2, 3.9), squeeze=False)
+    marks = {"inside an instance": {"marker": "o", "color": COLOURS["ground truth"]},
+             "background": {"marker": "x", "color": "0.6"}}
+    for axes, (name, own) in zip(panels[0], places.items()):
+        for (what, style), shown in zip(marks.items(), (foreground, ~foreground)):
+            axes.plot(*own[shown].T, ls="", ms=3, mew=0.8, alpha=0.6, label=what, **style)
+        axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[],
+                 yticks=[], box_aspect=1)
+        axes.set_aspect("equal", adjustable="datalim")
+    key(figure, marks)
+    return figure
+
+
 def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> list[str]:
     """What a video shows, then what else was detected in it, the best score first."""
     true = dataset.videos.set_index("video").labels[video]
@@ -487,7 +516,7 @@ def timeline(
         sharex="col", squeeze=False, height_ratios=heights)
     for column, (video, labels) in zip(panels.T, examples.items()):
         own = {label: bars[video, label] for label in labels}
-        _draw_column(column, dataset, scores, video, own, experiment, shades, 68 // len(examples))
+        _draw_column(column, dataset, scores, video, own, experiment, shades, 70 // len(examples))
     marks = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6}}
     if proposals is not None:
         marks["proposal"] = {"marker": "s", "color": COLOURS["proposals"], "alpha": 0.4}

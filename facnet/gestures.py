@@ -15,7 +15,7 @@ from facnet.claims import resampled
 from facnet.collapse import runs
 from facnet.config import Experiment, changed
 from facnet.datasets import Dataset, load
-from facnet.datasets.importing import write_container
+from facnet.datasets.importing import entry, write_container
 from facnet.experiments import provenance
 from facnet.sweeps import base_of, chosen_lambdas, sweep, variants
 
@@ -136,12 +136,11 @@ def cut_at_gestures(dataset: Dataset, out: Path) -> None:
             for name, sequence, subset, first, last, gestures, labels in parts:
                 array = dataset.features(stream, sequence)[first:last]
                 np.save(folder / stream / f"{name}.npy", array, allow_pickle=False)
-                database[name] = {
-                    "subset": subset, "duration": len(array) * unit, "labels": list(labels),
-                    "annotations": [
-                        {"label": label, "segment": [max(start - first * unit, 0.0),
-                                                     min(end - first * unit, len(array) * unit)]}
-                        for label, start, end in gestures]}
+                duration = len(array) * unit
+                begin = first * unit
+                segments = [(label, max(start - begin, 0.0), min(end - begin, duration))
+                            for label, start, end in gestures]
+                database[name] = entry(subset, labels, segments, duration)
         report["kept"].append(f"{len(parts)} videos of {dataset.name}")
         return {
             "name": f"{dataset.name}, one gesture a training video",

@@ -23,6 +23,8 @@ __all__ = ["VARIANTS", "grid_ceiling", "grid_marks", "perfect_scores", "shares_b
 APART = 50.0
 
 RELEASED = preset("released").localization
+# Ways from snippets to detections: the released one, and three that keep shorter runs and report
+# them as they are.
 VARIANTS = {
     "all runs": replace(RELEASED, minimum_length=0, extra_end_snippet=False),
     "runs of 2 or more": replace(RELEASED, minimum_length=2, extra_end_snippet=False),
@@ -68,12 +70,12 @@ def shares_below(dataset: Dataset, marks: dict[str, float]) -> pd.DataFrame:
     return table
 
 
-def perfect_scores(dataset: Dataset, subset: str = "test") -> Scores:
-    """What a model would say that knows every snippet's classes (`frame_labels`) and errs nowhere.
+def perfect_scores(dataset: Dataset) -> Scores:
+    """What a model would say of the test videos that knows each snippet's classes (`frame_labels`).
 
     A snippet of several classes shares its probability among them; one of none is background.
     """
-    videos = dataset.subset(subset)
+    videos = dataset.subset("test")
     stream = dataset.streams[0]
     shown = [frame_labels(dataset, v, len(dataset.features(stream, v))) for v in videos]
     offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in shown])])
@@ -84,17 +86,8 @@ def perfect_scores(dataset: Dataset, subset: str = "test") -> Scores:
     return Scores(videos, offsets, present, activation, APART * foreground)
 
 
-def grid_ceiling(
-    dataset: Dataset, variants: dict[str, LocalizationConfig] = VARIANTS
-) -> pd.DataFrame:
-    """What perfect snippet labels would score on the test videos.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    variants : dict of str to LocalizationConfig
-        Ways from snippets to detections, one a row; by default the released one and three that
-        keep shorter runs and report them as they are.
+def grid_ceiling(dataset: Dataset) -> pd.DataFrame:
+    """What perfect snippet labels would score on the test videos, by each of `VARIANTS`.
 
     Returns
     -------
@@ -109,7 +102,7 @@ def grid_ceiling(
     """
     scores = perfect_scores(dataset)
     rows = {}
-    for name, config in variants.items():
+    for name, config in VARIANTS.items():
         detections = detect(
             {"labels": scores}, dataset, Experiment(localization=config), "released")
         evaluation = evaluate_test(detections, dataset, "released")

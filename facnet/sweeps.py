@@ -387,10 +387,12 @@ def sweep(
             for host, weight in weights.items()}
     cells = variants(name, base)
     fingerprint = data.fingerprint()
-    wanted = {}  # variants that coincide run once
+    planned, wanted = [], {}  # variants that coincide run once
     for cell, seed in product(cells, range(seeds)):
         experiment = replace(cell.experiment, seed=seed)
-        wanted.setdefault(experiment_key(fingerprint, experiment, protocol, device), experiment)
+        key = experiment_key(fingerprint, experiment, protocol, device)
+        planned.append((cell, seed, key))
+        wanted[key] = experiment
     found = {key: read_record(folder, key) for key in wanted}
     missing = {key: wanted[key] for key, one in found.items() if one is None}
     tasks = [(str(folder), key, dataset, profile_name, experiment, protocol, device)
@@ -413,7 +415,7 @@ def sweep(
         raise Failure(
             f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
             f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
-    return _frame(cells, found, fingerprint, seeds, protocol, device)
+    return _frame(planned, found)
 
 
 def _check_writable(folder: Path) -> None:
@@ -532,13 +534,9 @@ def _alone(function: Callable, task: tuple) -> dict:
     return _failure(task, lost)
 
 
-def _frame(
-    cells: list[Variant], found: dict[str, dict], fingerprint: str, seeds: int, protocol: str,
-    device: str,
-) -> pd.DataFrame:
+def _frame(planned: list[tuple[Variant, int, str]], found: dict[str, dict]) -> pd.DataFrame:
     rows = []
-    for cell, seed in product(cells, range(seeds)):
-        key = experiment_key(fingerprint, replace(cell.experiment, seed=seed), protocol, device)
+    for cell, seed, key in planned:
         one = found[key]
         judged = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
                   if name != "videos"}

@@ -103,7 +103,7 @@ for seconds in (0.3, 1.6, 2.24, 4.5):
 # The released code keeps runs of at least three snippets and reports their end one snippet late.
 # No detection of it is shorter than four.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Cumulative share of instances against their length on a logarithmic axis, with dashed lines at one snippet, the shortest run and the shortest detection; THUMOS14's quantiles as dots"}, "figure": {"name": "fig-lengths", "caption": "Lengths of the instances of the data named above (lines) and of THUMOS14 (dots). Dashed: one snippet, the shortest run that the released code keeps, and the shortest detection that it reports."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Cumulative share of instances against their length on a logarithmic axis, with dashed lines at one snippet, the shortest run and the shortest detection; THUMOS14's quantiles as dots"}, "figure": {"name": "fig-lengths", "caption": "Lengths of the instances of the data named above (lines) and of THUMOS14 (marks). Dashed: one snippet, the shortest run that the released code keeps, and the shortest detection that it reports."}}
 marks = grid_marks(data.snippet_seconds)
 figure = charts.instance_lengths(data, marks, published.thumos14("lengths"))
 figures.save_figure(figure, "instance_lengths", output, source)

@@ -164,7 +164,7 @@ areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
 video, label = figures.example_video(data, "CliffDiving")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green shade: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
 figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
 figures.save_figure(figure, "fig6", output, source)

@@ -54,7 +54,7 @@ reported, checkpoint = (published.statement(name) for name in
 median = first.average.median()
 as_low = int((first.average < reported / printed * median).sum())
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset with many seeds, on the test videos of the data named above. Left: AVG by seed; the colour says which stream has collapsed, that is, has an ROC area below one half. Right: AVG against that area, a point for each stream of each seed."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset with many seeds, on the test videos of the data named above. Left: AVG by seed; colour and mark say which stream has collapsed, that is, has an ROC area below one half. Right: AVG against that area, a point for each stream of each seed."}}
 figure = charts.seeds(first)
 figures.save_figure(figure, "seeds", output, source)
 

@@ -181,7 +181,7 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
     }
     assert len(drawn["training_curves"].axes) == 2
     rows = drawn["activations"].axes
-    assert [axes.get_ylabel() for axes in rows] == ["a", "", "b\nhybrid", ""]
+    assert [axes.get_title("left") for axes in rows] == ["a", label, "b, hybrid", ""]
     foreground, sequence = rows[0].lines[0].get_ydata(), rows[1].lines[0].get_ydata()
     np.testing.assert_array_equal(foreground, scores.foreground[scores.rows(video)])
     assert len(sequence) == len(foreground) and 0 < sequence.min() < sequence.max() < 1

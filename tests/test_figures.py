@@ -2,6 +2,7 @@
 holds of every figure, such as labels on its axes and colours that everyone can tell apart.
 """
 
+import re
 from itertools import combinations
 
 import matplotlib
@@ -12,7 +13,7 @@ import pytest
 from test_claims import sweep_frame
 from test_cli import facnet, fails
 
-from facnet import charts, claims, figures
+from facnet import charts, claims, diagnosis, figures
 from facnet.config import Experiment
 from facnet.datasets import Dataset, load
 from facnet.datasets.files import read_detections
@@ -225,6 +226,16 @@ def texts_of(figure) -> list:
     return [text for text in texts if text.get_text().strip() and text.get_window_extent().x1 > 1]
 
 
+def test_an_example_is_chosen_by_the_number_of_instances_and_has_a_stand_in():
+    at = [("a", "dive", 9), ("b", "dive", 5), ("c", "dive", 7), ("d", "jump", 1), ("e", "swim", 3)]
+    rows = [(video, label, i, i + 1) for video, label, n in at for i in range(n)]
+    data = dataset({video: (50, (label,)) for video, label, _ in at}, rows)
+    assert figures.example_video(data, "dive") == ("b", "dive")  # the first of two that are one off
+    assert figures.example_video(data, "run") == ("b", "dive")
+    assert figures.example_video(data, "run", but=["dive"]) == ("e", "swim")
+    assert figures.example_video(data, "run", but=CLASSES) == ("b", "dive")
+
+
 def test_the_same_figure_gives_the_same_file(data, tmp_path):
     for kind in figures.FORMATS:
         written = []
@@ -233,6 +244,15 @@ def test_the_same_figure_gives_the_same_file(data, tmp_path):
             figures.write_figure(figure, tmp_path / f"{i}{kind}")
             written.append((tmp_path / f"{i}{kind}").read_bytes())
         assert written[0] == written[1] and len(written[0]) > 1000
+
+
+def test_what_it_was_drawn_from_stands_below_all_else(data, tmp_path):
+    figure = figures.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+    figures.save_figure(figure, "a", tmp_path, "The **source**.")
+    places = dict(re.findall(r'<!-- (.*?) -->\s*<g [^>]*translate\([\d.]+ ([\d.]+)\)',
+                             (tmp_path / "a.svg").read_text()))
+    below = float(places.pop("The source.")) - max(map(float, places.values()))
+    assert {"threshold", "ground truth"} <= set(places) and below > 6.5  # points, its own height
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +309,9 @@ def every_figure(data) -> dict:
     """By the name of its function."""
     scores, model = scores_of(data), Experiment()
     found = detect({"flow": scores}, data)
+    evaluation = evaluate_test(found, data)
+    bins = diagnosis.binned(evaluation.truth.end - evaluation.truth.start, (3, 6))
+    by_length = diagnosis.over_seeds([diagnosis.missed(evaluation, bins)])
     whole = load("synthetic", "smoke")
     three = sweep_frame("table3").assign(mean_ap=9.0)
     weights = pd.DataFrame({"variant": ["a", "b", "c"], "seed": 0, "host": "UM", "average": 9.0,
@@ -297,26 +320,40 @@ def every_figure(data) -> dict:
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
     runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
                          "area flow": [0.8, 0.3]})
+    bounds = pd.DataFrame({"model": ["a"], "seed": 0, "epoch": 1, "bound": 0.5, "candidates": 3,
+                           "ceiling": 1.1, "reachable": 1.0, "train": 0.6, "test": 0.4})
     ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
+    told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
+                        columns=["claim", "printed", "data", "verdict"])
+    field = pd.DataFrame([("FAC-Net", "ICCV 2021", 42.2, "")],
+                         columns=["method", "venue", "average", "uses"])
+    other = pd.DataFrame([("FAC-Net", 40.0, "a rerun")], columns=["method", "average", "what"])
     lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
     return {
         "activations": figures.activations(data, {"a": scores}, "a", "dive", model.localization),
+        "embeddings": figures.embeddings({"a": np.eye(2)}, np.array([True, False])),
         "hybrid_attention": figures.hybrid_attention(),
         "lambda_maps": figures.lambda_maps(sweep_frame("fig4")),
         "overview": figures.overview(),
         "selection": figures.selection(data, {"a": (model, scores)}, "a", "dive"),
         "timeline": figures.timeline(data, scores, {"a": ["dive"]}, found),
+        "by_kind": charts.by_kind({"length (s)": by_length}),
         "by_tiou": charts.by_tiou(three, pd.Series([9.0], index=["0.5"]), "theirs"),
         "ceilings": charts.ceilings({"mine": ceiling}, {}),
         "cw_weights": charts.cw_weights(weights, {"UM": 0.1}),
         "differences": charts.differences(claims.compare(three, claims.table3_claims())),
+        "errors": charts.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
+                                diagnosis.over_seeds([diagnosis.gains(evaluation)])),
         "foreground_through_training": charts.foreground_through_training({"a": history}),
+        "information": charts.information(bounds, bounds),
         "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
-        "precision_recall": charts.precision_recall(evaluate_test(found, data)),
+        "precision_recall": charts.precision_recall(evaluation),
+        "reported": charts.reported(field, other),
         "seeds": charts.seeds(runs),
         "snippet_grid": charts.snippet_grid(),
         "strip": charts.strip(three),
         "training_curves": charts.training_curves({"rgb": losses, "flow": losses}),
+        "verdicts": charts.verdicts(told),
     }
 
 
@@ -423,3 +460,9 @@ def test_series_differ_in_colour_line_and_marker():
         apart = distance(a["color"], b["color"])
         apart.pop("grey")
         assert min(apart.values()) >= 15, (a, b, apart)
+
+
+def test_what_detections_come_to_can_be_told_apart_by_everyone():
+    for (a, hatch), (b, other) in combinations(charts.KINDS.values(), 2):
+        apart = distance(a, b)
+        assert min(apart.values()) >= 25 or hatch != other, (a, b, apart)

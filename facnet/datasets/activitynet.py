@@ -4,19 +4,15 @@ Annotations are kept as they are, oddities included. The features take 7 to 20 G
 holds links to their files, whatever layout these have.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from facnet.datasets.container import check_name, read_features
-from facnet.datasets.files import Annotations, read_annotations
+from facnet.datasets.container import read_features
+from facnet.datasets.files import Annotations
 from facnet.datasets.importing import (
-    BOTH, columns_of, find_features, link_target, places_of, refuse_existing, refuse_unlike,
-    write_container,
+    counted, find_features, incomplete, read_truth, write_container, write_features,
 )
 from facnet.errors import FacnetError
 
@@ -53,28 +49,18 @@ def import_activitynet(
     Returns
     -------
     str
-        What was kept, repaired and left out, and the oddities; also in OUT/import_report.txt.
-
-    Raises
-    ------
-    FacnetError
-        If a file is unreadable or malformed, or if the container would have errors by
-        :func:`facnet.datasets.check.check_folder`. Nothing is left of it then.
+        The report of :func:`facnet.datasets.importing.write_container`, which also says what is
+        refused.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
-    refuse_existing(out)  # before anything is read
-    truth = read_annotations(annotations)
+    truth = read_truth(annotations, out, snippet_seconds)
     subsets = set(truth.videos.subset)
     if not {TRAIN, TEST} <= subsets <= {TRAIN, TEST, HIDDEN}:
         raise FacnetError(
             f"{annotations}: its subsets are {sorted(subsets)}; ActivityNet has 'training', to"
             " train on, 'validation', to test on, and 'testing'.")
-    if not 0 < snippet_seconds < math.inf:
-        raise FacnetError(f"snippet_seconds = {snippet_seconds}: must be a positive number.")
     if not features.is_dir():
         raise FacnetError(f"{features}: no such folder.")
-    for video in truth.videos.video:
-        check_name(video, annotations)
 
     found = find_features(features, _video_of(truth))
     missed = {"kept": [], "left out": []}
@@ -83,14 +69,23 @@ def import_activitynet(
     for subset, use in ((TRAIN, "train"), (TEST, "test")):
         if not (videos.subset == subset).any():
             raise FacnetError(f"{features}: no features of a {subset} video to {use} on.")
+    files = {video: found[video] for video in videos.video}
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         report |= missed
-        lengths, widths = _place(found, videos, folder, report)
-        return _annotations(truth, videos, classes, lengths, widths, snippet_seconds, report)
+        arrays = ((video, {place: read_features(file) for place, file in own.items()})
+                  for video, own in files.items())
+        lengths, streams = write_features(arrays, len(files), folder, report, files)
+        database = {video: truth.facts["database"][video] for video in files}
+        report["kept"][:0] = counted(
+            database, lengths, snippet_seconds, {TRAIN: TRAIN, TEST: TEST})
+        return {
+            "name": "ActivityNet-1.3", "classes": classes, "streams": streams,
+            "snippet_seconds": snippet_seconds, "train": TRAIN, "test": TEST,
+            "protocol": "activitynet", "database": database}
 
     links = {out / "features" / place / f"{video}.npy": file
-             for video in videos.video for place, file in found[video].items()}
+             for video, own in files.items() for place, file in own.items()}
     return write_container(features, out, write, {out / "annotations.json": annotations, **links})
 
 
@@ -112,22 +107,18 @@ def _with_features(
     """The training and validation videos that have all their files; counts and lists the others."""
     used = truth.videos[truth.videos.subset != HIDDEN]
     hidden = set(truth.videos.video) - set(used.video)
-    strangers = sorted(set(found) - set(truth.videos.video))
-    places = places_of(folder, found, used.video)
-    missing = [set(places) - set(found.get(video, {})) for video in used.video]
-    lacking = used[list(map(bool, missing))]
-    counts = lacking.subset.value_counts().reindex([TRAIN, TEST], fill_value=0)
+    lacking, lines = incomplete(folder, found, used.video, truth.videos.video)
+    lacks = used.video.isin(list(lacking))
+    counts = used.subset[lacks].value_counts().reindex([TRAIN, TEST], fill_value=0)
     report["left out"] += [
         f"{counts[TRAIN]} training and {counts[TEST]} validation videos without features",
         f"{len(hidden)} testing videos, whose labels are hidden"
         f" ({len(hidden & set(found))} with features)",
-        f"{len(strangers)} videos that have features and are not in the annotations",
-        *(f"{video}: no {'features' if len(lack) == len(places) else min(lack)}"
-          for video, lack in zip(used.video, missing) if lack),
-        *(f"{file}: no such video in the annotations"
-          for video in strangers for file in found[video].values()),
+        f"{len(set(found) - set(truth.videos.video))} videos that have features and are not in the"
+        " annotations",
+        *lines,
     ]
-    return used[[not lack for lack in missing]]
+    return used[~lacks]
 
 
 def _of_taught_classes(
@@ -144,54 +135,3 @@ def _of_taught_classes(
             0, f"{len(lost)} classes, since no training video with features shows them, and with"
             f" them {len(videos) - len(kept)} validation videos: {', '.join(lost)}")
     return kept, [c for c in classes if c in taught]
-
-
-def _place(
-    found: dict[str, dict[str, Path]], videos: pd.DataFrame, folder: Path,
-    report: dict[str, list[str]],
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Link to the files; gives the snippets of each video and the columns of each place."""
-    lengths, widths, linked = {}, {}, 0
-    for video in tqdm(videos.video, desc="linking", unit="video"):
-        arrays = {place: read_features(file) for place, file in sorted(found[video].items())}
-        of_places = {place: len(array) for place, array in arrays.items()}
-        lengths[video] = min(of_places.values())
-        if max(of_places.values()) > lengths[video]:
-            said = refuse_unlike(video, of_places)
-            report["repaired"].append(f"{video}: {said} snippets, cut to {lengths[video]}")
-        for place, array in arrays.items():
-            widths.setdefault(place, array.shape[1])
-            link = folder / place / f"{video}.npy"
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if len(array) > lengths[video]:
-                np.save(link, array[: lengths[video]], allow_pickle=False)
-            else:
-                link.symlink_to(link_target(found[video][place], link))
-                linked += 1
-    report["kept"].append(f"{linked} files of features where they are, with a link to each")
-    return lengths, widths
-
-
-def _annotations(
-    truth: Annotations, videos: pd.DataFrame, classes: list[str], lengths: dict[str, int],
-    widths: dict[str, int], snippet_seconds: float, report: dict[str, list[str]],
-) -> dict:
-    """The content of annotations.json."""
-    streams = columns_of(widths, next(iter(lengths)))
-    own = truth.instances[truth.instances.video.isin(videos.video)]
-    counted = []
-    for subset in (TRAIN, TEST):
-        names = videos.video[videos.subset == subset]
-        counted.append(
-            f"{len(names)} {subset} videos with {own.video.isin(names).sum()} instances and"
-            f" {sum(lengths[name] for name in names)} snippets of {snippet_seconds} s")
-    counted.append(", ".join(
-        f"{stream}: {widths[stream] if stream in widths else widths[BOTH] // 2} features a snippet"
-        for stream in streams))
-    report["kept"][:0] = counted
-    return {
-        "name": "ActivityNet-1.3", "classes": classes, "streams": streams,
-        "snippet_seconds": snippet_seconds, "train": TRAIN, "test": TEST,
-        "protocol": "activitynet",
-        "database": {video: truth.facts["database"][video] for video in videos.video},
-    }

@@ -1,6 +1,7 @@
 """What imports share: a container that appears whole or not at all, a report, the search for files.
 """
 
+import math
 import os
 import shutil
 import tempfile
@@ -9,13 +10,17 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
-from facnet.datasets.check import Report, find_faults
-from facnet.datasets.files import write_json
+import numpy as np
+from tqdm import tqdm
+
+from facnet.datasets.check import find_faults
+from facnet.datasets.container import check_name
+from facnet.datasets.files import Annotations, read_annotations, write_json
 from facnet.errors import FacnetError
 
 __all__ = [
-    "BOTH", "as_text", "columns_of", "find_features", "link_target", "places_of",
-    "refuse_existing", "refuse_faults", "refuse_unlike", "shortened", "write_container",
+    "BOTH", "counted", "entry", "find_features", "incomplete", "link_target", "read_truth",
+    "refuse_existing", "shortened", "write_container", "write_features",
 ]
 
 STREAMS = ("rgb", "flow")
@@ -31,9 +36,20 @@ def refuse_existing(out: Path) -> None:
         raise FacnetError(f"{out}: exists already; remove it, or name another folder.")
 
 
+def read_truth(annotations: Path, out: Path, snippet_seconds: float) -> Annotations:
+    """The annotations, before features are read, if these arguments can be used."""
+    refuse_existing(out)
+    truth = read_annotations(annotations)
+    if not 0 < snippet_seconds < math.inf:
+        raise FacnetError(f"snippet_seconds = {snippet_seconds}: must be a positive number.")
+    for video in truth.videos.video:
+        check_name(video, annotations)
+    return truth
+
+
 def write_container(
     source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict],
-    names: dict[Path, Path] = {},
+    names: dict[Path, Path] = {}, in_place: bool = False,
 ) -> str:
     """Make the container `out`, whole or not at all.
 
@@ -42,17 +58,20 @@ def write_container(
     source : Path
         Named in messages.
     out : Path
-        It must not exist yet.
+        It must not exist yet, unless `in_place`.
     write : callable
         `write(folder, report)` puts features below `folder`, which it makes, adds to the lists
         "kept", "repaired" and "left out" of `report`, and gives the content of annotations.json.
     names : dict of Path to Path
         Messages name the value where they would name a file of the container, the key.
+    in_place : bool
+        `out` is there and holds its features already: what `write` makes of them only serves to
+        check them.
 
     Returns
     -------
     str
-        The report, with the oddities; also in OUT/import_report.txt.
+        What was kept, repaired and left out, and the oddities; also in OUT/import_report.txt.
 
     Raises
     ------
@@ -60,45 +79,41 @@ def write_container(
         If `write` raises one, if the container would have errors by
         :func:`facnet.datasets.check.check_folder`, or if the disk is full. Nothing is left then.
     """
-    refuse_existing(out)
+    if not in_place:
+        refuse_existing(out)
     report = {"kept": [], "repaired": [], "left out": []}
-    # The file without which `load` knows no data set comes last, in one step.
-    partial = _new_folder(out)
+    partial = _new_folder(out, in_place)
     unchecked = partial / "annotations.unchecked"
+    renamed = {unchecked: out / "annotations.json", partial: out, **names}
     try:
         write_json(unchecked, write(partial / "features", report))
-        oddities = refuse_faults(source, find_faults(partial, unchecked), {
-            unchecked: out / "annotations.json", partial: out, **names})
-        text = as_text(report | {"oddities, kept as they are": oddities})
+        found = find_faults(partial, unchecked)
+        if found.errors:
+            raise FacnetError(f"{source}: not imported.", _renamed(found.errors, renamed))
+        report["oddities, kept as they are"] = _renamed(found.oddities, renamed)
+        text = "\n".join(
+            line for title, lines in report.items()
+            for line in (f"{title}:", *(f"  {item}" for item in lines or ["nothing"])))
         (partial / "import_report.txt").write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, out)
+        if in_place:
+            for name in ("import_report.txt", unchecked.name):
+                os.replace(partial / name, out / name)
+        else:
+            os.replace(partial, out)
+        # The file without which `load` knows no data set comes last, in one step.
         os.replace(out / unchecked.name, out / "annotations.json")
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise FacnetError(f"{error.filename or out}: {error.strerror}; not imported.") from error
-    except BaseException:  # an interruption too
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
     return text
 
 
-def refuse_faults(source: Path, checked: Report, names: dict[Path, Path]) -> list[str]:
-    """The oddities that a check found, if it found no error; paths by other `names`, in order."""
-    def renamed(line: str) -> str:
-        for before, after in names.items():
-            line = line.replace(str(before), str(after))
-        return line
-
-    errors = [renamed(line) for line in checked.errors]
-    if errors:
-        raise FacnetError(f"{source}: not imported.", errors)
-    return [renamed(line) for line in checked.oddities]
-
-
-def as_text(report: dict[str, list[str]]) -> str:
-    """A report as it is shown, and as import_report.txt has it."""
-    return "\n".join(line for title, lines in report.items()
-                     for line in (f"{title}:", *(f"  {item}" for item in lines or ["nothing"])))
+def _renamed(lines: list[str], names: dict[Path, Path]) -> list[str]:
+    """Messages with paths by other names, which are applied in order."""
+    for before, after in names.items():
+        lines = [line.replace(str(before), str(after)) for line in lines]
+    return lines
 
 
 def shortened(text: str, most: int = 12) -> str:
@@ -145,10 +160,29 @@ def find_features(
     return found
 
 
-def places_of(
-    folder: Path, found: dict[str, dict[str, Path]], videos: Iterable[str]
-) -> list[str]:
-    """The places of files that `find_features` found, which every video should have a file in."""
+def incomplete(
+    folder: Path, found: dict[str, dict[str, Path]], videos: Iterable[str], known: Iterable[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Which videos lack files, where all should have one in the same places.
+
+    Parameters
+    ----------
+    folder : Path
+        Named in messages.
+    found : dict
+        As `find_features` gives it.
+    videos : iterable of str
+        Those that are wanted.
+    known : iterable of str
+        All that are in the annotations.
+
+    Returns
+    -------
+    lacking : dict of str to str
+        What a video lacks, in words.
+    lines : list of str
+        For a report: these, and the files of no known video.
+    """
     videos = list(videos)
     places = {place for video in videos for place in found.get(video, {})}
     if not places:
@@ -157,24 +191,84 @@ def places_of(
     if BOTH in places and len(places) > 1:
         raise FacnetError(
             f"{folder}: some VIDEO.npy lie below rgb or flow and some do not; name one of the two.")
-    return sorted(places)
+    lacking = {video: min(places - set(found[video])) if video in found else "features"
+               for video in videos if places - set(found.get(video, {}))}
+    return lacking, [
+        *(f"{video}: no {what}" for video, what in lacking.items()),
+        *(f"{file}: no such video in the annotations"
+          for video in sorted(set(found) - set(known)) for file in found[video].values())]
 
 
-def refuse_unlike(video: str, lengths: dict[str, int]) -> str:
-    """What the numbers of snippets by place are, in words, if they may be cut to the smallest."""
-    said = " and ".join(f"{n} {place}" for place, n in lengths.items())
-    if max(lengths.values()) > min(lengths.values()) + CUT_SNIPPETS:
-        raise FacnetError(f"{video}: {said} snippets; the streams do not belong together.")
-    return said
+def write_features(
+    videos: Iterable[tuple[str, dict[str, np.ndarray]]], count: int, folder: Path,
+    report: dict[str, list[str]], files: dict[str, dict[str, Path]] = {},
+) -> tuple[dict[str, int], dict[str, dict]]:
+    """Write plain arrays below `folder`, or links to files that can stay as they are.
+
+    Parameters
+    ----------
+    videos : iterable of (str, dict of str to ndarray)
+        A video's name and its arrays [T, D] by place. Where one stream is a snippet or two longer
+        than the other, it is cut.
+    count : int
+        How many videos that are.
+    folder : Path
+    report : dict of str to list of str
+        What was done is added to it.
+    files : dict
+        Where the arrays lie, as `find_features` gives it; without it they are copied.
+
+    Returns
+    -------
+    lengths : dict of str to int
+        Snippets of each video.
+    streams : dict of str to dict
+        The entry "streams" of annotations.json.
+    """
+    lengths, widths, wide, linked = {}, {}, 0, 0
+    for video, arrays in tqdm(videos, total=count, desc="importing", unit="video"):
+        lengths[video] = _common_length(video, arrays, report)
+        for place, array in arrays.items():
+            widths.setdefault(place, array.shape[1])
+            file = folder / place / f"{video}.npy"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if video in files and len(array) == lengths[video]:
+                file.symlink_to(link_target(files[video][place], file))
+                linked += 1
+                continue
+            if array.dtype.itemsize > 4:
+                wide += 1
+                array = array.astype(np.float32)
+            np.save(file, np.ascontiguousarray(array[: lengths[video]]), allow_pickle=False)
+    streams, each = _streams(widths, video)
+    report["kept"].insert(0, ", ".join(f"{s}: {each[s]} features a snippet" for s in streams))
+    if linked:
+        report["kept"].append(f"{linked} files of features where they are, with a link to each")
+    if wide:
+        report["repaired"].append(f"{wide} arrays of float64 became float32")
+    return lengths, streams
 
 
-def columns_of(widths: dict[str, int], video: str) -> dict[str, dict]:
-    """The entry "streams" of annotations.json, from the number of columns of each place.
+def _common_length(
+    video: str, arrays: dict[str, np.ndarray], report: dict[str, list[str]]
+) -> int:
+    """The snippets that all places have, if none has many more."""
+    lengths = [len(array) for array in arrays.values()]
+    if max(lengths) > min(lengths):
+        said = " and ".join(f"{len(array)} {place}" for place, array in sorted(arrays.items()))
+        if max(lengths) > min(lengths) + CUT_SNIPPETS:
+            raise FacnetError(f"{video}: {said} snippets; the streams do not belong together.")
+        report["repaired"].append(f"{video}: {said} snippets, cut to {min(lengths)}")
+    return min(lengths)
+
+
+def _streams(widths: dict[str, int], video: str) -> tuple[dict[str, dict], dict[str, int]]:
+    """Where each stream is, and its features a snippet, from the number of columns of each place.
 
     `video` is named in messages.
     """
     if BOTH not in widths:
-        return {stream: {} for stream in STREAMS if stream in widths}
+        return {stream: {} for stream in STREAMS if stream in widths}, widths
     half, odd = divmod(widths[BOTH], 2)
     if widths[BOTH] == 1024:
         raise FacnetError(
@@ -182,7 +276,33 @@ def columns_of(widths: dict[str, int], video: str) -> dict[str, dict]:
             " flow.")
     if odd:
         raise FacnetError(f"{video}: {widths[BOTH]} columns are not two streams.")
-    return {stream: {"columns": [i * half, (i + 1) * half]} for i, stream in enumerate(STREAMS)}
+    return ({stream: {"columns": [i * half, (i + 1) * half]} for i, stream in enumerate(STREAMS)},
+            dict.fromkeys(STREAMS, half))
+
+
+def entry(
+    subset: str, labels: Iterable[str], segments: Iterable[tuple[str, float, float]],
+    duration: float,
+) -> dict:
+    """A video in the database of annotations.json; its `duration` may be NaN, unknown."""
+    known = {} if math.isnan(duration) else {"duration": duration}
+    return {"subset": subset, **known, "labels": list(labels), "annotations": [
+        {"label": label, "segment": [start, end]} for label, start, end in segments]}
+
+
+def counted(
+    database: dict[str, dict], lengths: dict[str, int], snippet_seconds: float,
+    subsets: dict[str, str], nouns: tuple[str, str] = ("videos", "instances"),
+) -> list[str]:
+    """For a report: what there is of each subset; `subsets` has how it is called there."""
+    lines = []
+    for subset, called in subsets.items():
+        own = [video for video, one in database.items() if one["subset"] == subset]
+        instances = sum(len(database[video]["annotations"]) for video in own)
+        lines.append(
+            f"{len(own)} {called} {nouns[0]} with {instances} {nouns[1]} and"
+            f" {sum(lengths[video] for video in own)} snippets of {snippet_seconds} s")
+    return lines
 
 
 def link_target(source: Path, link: Path) -> str:
@@ -197,14 +317,14 @@ def link_target(source: Path, link: Path) -> str:
     return str(source)
 
 
-def _new_folder(out: Path) -> Path:
-    """A hidden folder beside `out`; those that killed imports into `out` left are removed."""
-    prefix = f".{out.name}.importing-"
+def _new_folder(out: Path, in_place: bool) -> Path:
+    """A hidden folder in or beside `out`; those that killed imports left are removed."""
+    place, prefix = (out, ".importing-") if in_place else (out.parent, f".{out.name}.importing-")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f"{prefix}*"):
+        place.mkdir(parents=True, exist_ok=True)
+        for left in place.glob(f"{prefix}*"):
             shutil.rmtree(left)
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         folder.chmod(0o755)
     except OSError as error:
         raise FacnetError(f"{out}: cannot be made ({error.strerror}).") from error

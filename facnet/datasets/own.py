@@ -4,7 +4,6 @@
 import csv
 import io
 import math
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.datasets.check import Report, check_features, find_faults
+from facnet.datasets.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
 from facnet.datasets.container import check_name, read_features, read_header
-from facnet.datasets.files import collect, read_text, write_json
-from facnet.datasets.importing import (
-    as_text, link_target, refuse_existing, refuse_faults, write_container,
-)
+from facnet.datasets.files import collect, read_text
+from facnet.datasets.importing import entry, link_target, refuse_existing, write_container
 from facnet.errors import FacnetError, suggest
 
 __all__ = ["init_folder"]
@@ -26,9 +23,9 @@ COLUMNS, SUBSET = ("video", "label", "start", "end"), "subset"
 SUBSETS = ("train", "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
-# Features end up to two snippets before their video does. Where more than a tenth of the segments
-# end later than that, their times are not seconds or the grid is another.
-SLACK_SECONDS, SLACK_SNIPPETS, LATE_SHARE = 1.0, 2, 0.1
+# Where more than a tenth of the segments end later than features may end before their video does,
+# times are not seconds or the grid is another.
+LATE_SHARE = 0.1
 
 
 @dataclass
@@ -115,12 +112,9 @@ def init_folder(
                           list(dict.fromkeys(faults + found.errors)))
     facts |= {
         "ignored": {name: v.ambiguous for name, v in videos.items() if v.ambiguous},
-        "database": {name: {
-            "subset": video.subset, "duration": lengths[name] * snippet_seconds,
-            "labels": video.labels,
-            "annotations": [{"label": label, "segment": [start, end]}
-                            for _, label, start, end in video.segments],
-        } for name, video in videos.items()},
+        "database": {name: entry(
+            video.subset, video.labels, [segment for _, *segment in video.segments],
+            lengths[name] * snippet_seconds) for name, video in videos.items()},
     }
     target = link_target(features, out / "features")
     where = "nothing was moved" if in_place else f"{out / 'features'} is a link to {target}"
@@ -129,32 +123,14 @@ def init_folder(
                  f"classes, and the videos that show them: {_shown(videos, facts['classes'])}",
                  f"features where they are, as {', '.join(facts['streams'])}: {where}"],
         "left out": [f"{annotations}: column {name!r}" for name in unused]}
-    if in_place:
-        return _write_beside(out, facts, report, annotations)
 
     def write(folder: Path, lines: dict[str, list[str]]) -> dict:
-        folder.symlink_to(target, target_is_directory=True)
+        folder.symlink_to(features.resolve() if in_place else target, target_is_directory=True)
         lines |= report
         return facts
 
     return write_container(annotations, out, write, {
-        out / "annotations.json": annotations, out / "features": features})
-
-
-def _write_beside(out: Path, facts: dict, report: dict[str, list[str]], source: Path) -> str:
-    """Write annotations.json and the report into a folder that has its features already."""
-    unchecked = out / ".annotations.unchecked"
-    try:
-        write_json(unchecked, facts)
-        oddities = refuse_faults(source, find_faults(out, unchecked), {unchecked: source})
-        text = as_text(report | {"oddities, kept as they are": oddities})
-        (out / "import_report.txt").write_text(text + "\n", encoding="utf-8")
-        os.replace(unchecked, out / "annotations.json")
-    except OSError as error:
-        raise FacnetError(f"{error.filename or out}: {error.strerror}; not imported.") from error
-    finally:
-        unchecked.unlink(missing_ok=True)
-    return text
+        out / "annotations.json": annotations, out / "features": features}, in_place)
 
 
 # ----------------------------------------------------------------------------------- the features

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.fft import dct
+from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from facnet.datasets.container import check_name
 from facnet.datasets.files import read_json, read_text
-from facnet.datasets.importing import refuse_existing, write_container
+from facnet.datasets.importing import counted, entry, refuse_existing, write_container
 from facnet.errors import FacnetError, suggest
 
 __all__ = ["import_shrec21"]
@@ -87,14 +89,8 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     Returns
     -------
     str
-        What was kept, repaired and left out, and the oddities; also in OUT/import_report.txt.
-
-    Raises
-    ------
-    FacnetError
-        If a file is missing, damaged or has a fault that no rule repairs, or if the container
-        would have errors by :func:`facnet.datasets.check.check_folder`. Nothing is left of it
-        then.
+        The report of :func:`facnet.datasets.importing.write_container`, which also says what is
+        refused. Faults that no rule repairs are.
 
     Notes
     -----
@@ -128,20 +124,22 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
             where = f"{sequence.file}, sequence {sequence.name}"
             poses = _plausible(frames, sequence.name, where, report)
             duration = len(poses) / RATE
-            database[sequence.name] = {
-                "subset": sequence.subset, "duration": duration,
-                "labels": list(dict.fromkeys(label for label, _, _ in sequence.gestures)),
-                "annotations": [{"label": label, "segment": [start, end]} for label, start, end
-                                in _repaired(sequence, duration, report)]}
+            labels = dict.fromkeys(label for label, _, _ in sequence.gestures)
+            database[sequence.name] = entry(
+                sequence.subset, labels, _repaired(sequence, duration, report), duration)
             for stream, array in features(poses).items():
                 streams[stream][sequence.name] = array
         if not database:
             raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
-        training = [name for name, entry in database.items() if entry["subset"] == SUBSETS[0]]
+        training = [name for name, one in database.items() if one["subset"] == SUBSETS[0]]
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
-        report["kept"] += _kept(database, streams)
-        shown = {label for entry in database.values() for label in entry["labels"]}
+        report["kept"] += [
+            *counted(database, {name: len(array) for name, array in streams["pose"].items()},
+                     SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)), ("sequences", "gestures")),
+            ", ".join(f"{stream}: {len(own['mean'])} features a snippet"
+                      for stream, own in scales.items())]
+        shown = {label for one in database.values() for label in one["labels"]}
         return {
             "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
             "streams": {stream: {} for stream in STREAMS}, "snippet_seconds": SNIPPET_SECONDS,
@@ -167,18 +165,6 @@ def _write_standardised(
         array = ((array - mean) / deviation).clip(-LIMIT, LIMIT).astype(np.float32)
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
     return {"mean": mean.tolist(), "deviation": deviation.tolist()}
-
-
-def _kept(database: dict, streams: dict[str, dict[str, np.ndarray]]) -> list[str]:
-    lines = []
-    for subset in SUBSETS:
-        own = {name: entry for name, entry in database.items() if entry["subset"] == subset}
-        lines.append(
-            f"{len(own)} {subset} sequences with"
-            f" {sum(len(entry['annotations']) for entry in own.values())} gestures and"
-            f" {sum(len(streams['pose'][name]) for name in own)} snippets of {SNIPPET_SECONDS} s")
-    widths = {stream: next(iter(arrays.values())).shape[1] for stream, arrays in streams.items()}
-    return [*lines, ", ".join(f"{s}: {width} features a snippet" for s, width in widths.items())]
 
 
 # ------------------------------------------------------------------- what the two forms look like
@@ -265,13 +251,12 @@ def _read_published(file: Path, name: str) -> np.ndarray | None:
     """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
     if not file.is_file():
         return None
-    check_name(name, file)
-    lines = read_text(file).rstrip().split("\n")
-    rows = [line.rstrip().split(";") for line in lines]
+    rows = [line.rstrip().split(";") for line in read_text(file).rstrip().split("\n")]
     for number, row in enumerate(rows, start=1):
         if len(row) != JOINTS * NUMBERS + 1 or row.pop():
+            filled = sum(bool(value.strip()) for value in row) or "no"
             raise FacnetError(
-                f"{file}, sequence {name}, line {number} of {len(rows)}: {_said(row)}, not"
+                f"{file}, sequence {name}, line {number} of {len(rows)}: {filled} numbers, not"
                 f" {JOINTS * NUMBERS} with a ';' after each; is the file complete?")
     try:
         frames = np.array(rows, np.float64)
@@ -281,11 +266,6 @@ def _read_published(file: Path, name: str) -> np.ndarray | None:
         raise FacnetError(
             f"{file}, sequence {name}, line {number}: {value[:40]!r} is not a number.") from None
     return frames.reshape(len(rows), JOINTS, NUMBERS)[:: FRAME_RATE // RATE]
-
-
-def _said(row: list[str]) -> str:
-    filled = sum(bool(value.strip()) for value in row)
-    return f"{filled} numbers" if filled else "no numbers"
 
 
 def _is_number(text: str) -> bool:
@@ -305,13 +285,13 @@ def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
     except Exception as error:  # numpy raises many kinds of error on a damaged file
         raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
     sequences = []
-    for name, entry in read_json(path).items():
+    for name, one in read_json(path).items():
         where = f"{path}, sequence {name}"
-        if not (isinstance(entry, dict) and entry.get("split") in ("train", "test")):
-            raise FacnetError(f"{where}: {str(entry)[:60]!r} has no split 'train' or 'test'.")
-        subset = SUBSETS[entry["split"] == "test"]
+        if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
+            raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
+        subset = SUBSETS[one["split"] == "test"]
         sequences.append(Sequence(
-            name, subset, _gestures(entry.get("segs"), where), where, poses,
+            name, subset, _gestures(one.get("segs"), where), where, poses,
             lambda name=name: _read_compact(arrays, poses, name) if name in names else None))
     _check_unique(sequences)
     strangers = [f"{poses}, {name}: no such sequence in {path.name}"
@@ -451,12 +431,7 @@ def features(poses: np.ndarray) -> dict[str, np.ndarray]:
 
 def rotation(quaternion: np.ndarray) -> np.ndarray:
     """Rotation matrices [n, 3, 3] of quaternions [n, 4] in the order x, y, z, w."""
-    x, y, z, w = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
-    return np.stack([
-        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
-    ], axis=1).reshape(-1, 3, 3)
+    return Rotation.from_quat(quaternion).as_matrix()
 
 
 def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
@@ -477,12 +452,9 @@ def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
     is mirrored.
     """
     stride, window = round(SNIPPET_SECONDS * RATE), round(seconds * RATE)
-    snippets = (len(signal) - 1) // stride + 1
     padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
-    first = window + np.arange(snippets) * stride + stride // 2 - window // 2
-    seen = padded[first[:, None] + np.arange(window + 1)]  # [T, window + 1, S]
-    weight = np.full(window + 1, 1 / window)
-    weight[[0, -1]] /= 2
-    cosines = np.cos(np.pi / window * np.outer(np.arange(COEFFICIENTS), np.arange(window + 1)))
-    cosines[1:] *= 2  # a wave's mean square is half of its amplitude's
-    return np.einsum("kw,tws->tks", cosines * weight, seen)
+    first = window + stride // 2 - window // 2
+    seen = np.lib.stride_tricks.sliding_window_view(padded, window + 1, axis=0)
+    found = dct(seen[first : first + len(signal) : stride], type=1)[..., :COEFFICIENTS] / window
+    found[..., 0] /= 2  # a wave's mean square is half of its amplitude's
+    return found.swapaxes(1, 2)

@@ -21,7 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-__all__ = ["FEATURE_WIDTH", "SNIPPET_SECONDS", "STREAMS", "Look", "make_features"]
+from facnet.datasets.container import Dataset
+
+__all__ = ["FEATURE_WIDTH", "SNIPPET_SECONDS", "STREAMS", "Look", "make_dataset"]
 
 SNIPPET_SECONDS = 0.64  # 16 frames at 25 fps
 FEATURE_WIDTH = 128
@@ -62,30 +64,40 @@ def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
     return atom * (np.sqrt(width) / 3 / np.linalg.norm(atom))
 
 
-def make_features(
-    look: Look, width: int, videos: pd.DataFrame, instances: pd.DataFrame, ignored: pd.DataFrame
-) -> dict[tuple[str, str], np.ndarray]:
-    """Features of every stream and video, [T, width] float32.
+def make_dataset(
+    name: str, classes: tuple[str, ...], look: Look, width: int | None, videos: list,
+    instances: list, ignored: list, protocol: str = "released",
+) -> Dataset:
+    """A data set in memory: these timelines, with features of every stream, [T, width] float32.
 
     Parameters
     ----------
+    name, classes, protocol
+        As in :class:`facnet.datasets.container.Dataset`.
     look : Look
-    width : int
-    videos, instances, ignored : DataFrame
-        As in :class:`facnet.datasets.container.Dataset`. A video's name ends with four digits,
-        which are its own in its subset.
+    width : int or None
+        None is `FEATURE_WIDTH`.
+    videos, instances, ignored : list of tuple
+        The rows of the frames of that class. A video's name ends with four digits, which are its
+        own in its subset.
     """
+    videos = pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"])
+    instances = pd.DataFrame(instances, columns=["video", "label", "start", "end"])
+    ignored = pd.DataFrame(ignored, columns=["video", "start", "end"])
     of_video = dict(tuple(instances.groupby("video")))
     ambiguous = dict(tuple(ignored.groupby("video")))
     features = {}
     for s, stream in enumerate(STREAMS):
-        atoms = _Atoms(look.groups, width, np.random.default_rng([*look.seed, 2, s]))
+        atoms = _Atoms(look.groups, width or FEATURE_WIDTH,
+                       np.random.default_rng([*look.seed, 2, s]))
         strength = {part: values[s] for part, values in look.strength.items()}
         for row in videos.itertuples():
             # What happens in a video is the same in both streams; how it looks is not.
             script = _Script(row, of_video[row.video], ambiguous.get(row.video), look)
             features[stream, row.video] = _render(script, atoms, strength, s)
-    return features
+    return Dataset(
+        name, classes, STREAMS, SNIPPET_SECONDS, videos, instances, ignored,
+        read=lambda stream, video: features[stream, video], simulated=True, protocol=protocol)
 
 
 class _Atoms:

@@ -19,13 +19,10 @@ together with `VERSION`.
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from facnet.config import Profile
 from facnet.datasets.container import Dataset
-from facnet.datasets.simulated import (
-    FEATURE_WIDTH, SNIPPET_SECONDS, STREAMS, Look, make_features,
-)
+from facnet.datasets.simulated import Look, make_dataset
 
 __all__ = ["CLASSES", "STRENGTH", "VERSION", "make_synthetic"]
 
@@ -105,7 +102,6 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
         `classes`, `videos`, `feature_width` and `longest_video` cut it down.
     """
     names = tuple(sorted(list(CLASSES)[: profile.classes or len(CLASSES)]))
-    width = profile.feature_width or FEATURE_WIDTH
     videos, instances, ignored = [], [], []
     for split, subset in enumerate(("train", "test")):
         rng = np.random.default_rng([VERSION, split])
@@ -118,17 +114,9 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
             if subset == "test" and rng.random() < AMBIGUOUS_VIDEOS:
                 ignored += [(video, *s) for s in _ambiguous(duration, segments, rng)]
 
-    frames = (
-        pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"]),
-        pd.DataFrame(instances, columns=["video", "label", "start", "end"]),
-        pd.DataFrame(ignored, columns=["video", "start", "end"]),
-    )
     look = Look({name: action.group for name, action in CLASSES.items()}, STRENGTH, (VERSION,))
-    features = make_features(look, width, *frames)
-    return Dataset(
-        "synthetic", names, STREAMS, SNIPPET_SECONDS, *frames,
-        read=lambda stream, video: features[stream, video], simulated=True,
-    )
+    return make_dataset(
+        "synthetic", names, look, profile.feature_width, videos, instances, ignored)
 
 
 def _timelines(names: tuple[str, ...], split: int, share: float, rng: np.random.Generator):

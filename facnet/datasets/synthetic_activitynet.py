@@ -24,13 +24,10 @@ together with `VERSION`.
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from facnet.config import Profile
 from facnet.datasets.container import Dataset
-from facnet.datasets.simulated import (
-    FEATURE_WIDTH, SNIPPET_SECONDS, STREAMS, Look, make_features,
-)
+from facnet.datasets.simulated import Look, make_dataset
 
 __all__ = ["BUMP", "CLASSES", "STRENGTH", "VERSION", "make_synthetic_activitynet"]
 
@@ -80,19 +77,11 @@ def make_synthetic_activitynet(profile: Profile = Profile("full")) -> Dataset:
             label = classes[v % len(classes)]
             videos.append((video, subset, duration, (label,)))
             instances += [(video, label, start, end) for start, end in segments]
-    frames = (
-        pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"]),
-        pd.DataFrame(instances, columns=["video", "label", "start", "end"]),
-        pd.DataFrame(columns=["video", "start", "end"]),
-    )
     groups = {name: f"group {c // RELATED}" for c, name in enumerate(names)}
     look = Look(groups, STRENGTH, (VERSION, CLASSES), BUMP)
-    features = make_features(look, profile.feature_width or FEATURE_WIDTH, *frames)
-    return Dataset(
-        "synthetic-activitynet", classes, STREAMS, SNIPPET_SECONDS, *frames,
-        read=lambda stream, video: features[stream, video], simulated=True,
-        protocol="activitynet",
-    )
+    return make_dataset(
+        "synthetic-activitynet", classes, look, profile.feature_width, videos, instances, [],
+        "activitynet")
 
 
 def _timelines(

@@ -11,6 +11,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pandas as pd
+import papermill
 import pytest
 import yaml
 from packaging.requirements import Requirement
