@@ -51,9 +51,8 @@ def check_parameters(notebook: dict) -> None:
     Parameters
     ----------
     notebook : dict
-        The notebook's `globals()`, before anything but its parameters has been set. Annotations
-        name the parameters; `In`, if there, holds the cell that papermill adds with those asked
-        for.
+        The notebook's `globals()`. Annotations name its parameters; `In` has the cells that ran,
+        the one with which papermill sets parameters among them.
     """
     declared = notebook["__annotations__"]
     for cell in notebook.get("In", []):

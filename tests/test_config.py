@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 import pytest
 
 from facnet.config import (
-    PROFILES, Experiment, LocalizationConfig, ModelConfig, TrainingConfig, from_dict,
-    profile, to_dict,
+    PROFILES, Experiment, LocalizationConfig, ModelConfig, TrainingConfig, check_parameters,
+    from_dict, profile, to_dict,
 )
 from facnet.errors import FacnetError
 from facnet.methods import preset
@@ -54,6 +54,14 @@ def test_released_thresholds_are_absolute_at_twenty_classes():
 def test_a_value_that_makes_no_sense_is_refused_by_name(kind, name, value):
     with pytest.raises(FacnetError, match=rf"{kind.__name__}\.{name}"):
         kind(**{name: value})
+
+
+def test_what_a_notebook_computes_is_no_parameter_of_it():
+    rerun = {"__annotations__": {"seeds": int}, "seeds": 3, "average": 33.4,
+             "In": ["", "seeds: int = 1", "# Parameters\nseeds = 3\n", "average = 33.4"]}
+    check_parameters(rerun)
+    with pytest.raises(FacnetError, match=r"parameters\.sed is unknown\. Did you mean 'seeds'"):
+        check_parameters(rerun | {"In": ["# Parameters\nsed = 3\n"]})
 
 
 @pytest.mark.parametrize("kind, name, value, right", [

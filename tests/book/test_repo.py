@@ -12,6 +12,7 @@ import jupytext
 import nbformat
 import papermill
 import pandas as pd
+import papermill
 import pytest
 import yaml
 from packaging.requirements import Requirement
