@@ -55,6 +55,8 @@ Markdown(
     f" {claims.ends(whole.video_low, whole.video_high)}. The paper prints one number for the two,"
     f" {printed}, of THUMOS14.\n\n{claims.caution(seeds)} Of {len(single)} single changes some may"
     " be resolved by chance."
+    + (" And these features are simulated: on THUMOS14 a setting may be worth something else."
+       if data.simulated else "")
 )
 
 # %% [markdown]
@@ -108,8 +110,8 @@ figures.on_page(sums)
 # - **A snippet whose features die**, all zeros after the ReLU, has no direction. Its cosine is 0/0
 #   there, and every weight becomes NaN for the rest of the training. Here its cosine with everything
 #   is 0.
-# - **One class without a detection** makes the mAP of all classes 0 there, which is common early in
-#   training and with few classes. Here that class alone has AP 0.
+# - **One class without a detection** makes the mean over all classes zero there, which is common
+#   early in training and on small data. Here that class alone counts as zero.
 # - **Fusion fails** there when a class has no detection in one of the streams. Here the other
 #   stream's detections are kept.
 # - **The number of test videos** is fixed there, to that of THUMOS14. Here it is that of the data.

@@ -46,7 +46,7 @@ here = protocols.by_rule_here({seed: own[last] for seed, own in through.items()}
 counted = published.thumos14("protocols")
 real = counted.drop(index="as published").reset_index()
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, a row a rule of evaluation: a dot for AVG, joined to the dashed line that marks the released code's rules"}, "figure": {"name": "fig-protocols", "caption": "AVG in percent of the same detections by different rules. Left: public detections of a reproduction of STPN, on THUMOS14's real annotations. Right: the released recipe on the data named above; grey: a seed, blue: the mean. First row and dashed line: the rules of FAC-Net's released code. Below it one of them is changed at a time; then come three codes whole, and the released rules on fewer test videos."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, a row a rule of evaluation: a dot for AVG, joined to the dashed line that marks the released code's rules"}, "figure": {"name": "fig-protocols", "caption": "AVG in percent of the same detections by different rules. Left: public detections of a reproduction of STPN, on THUMOS14's real annotations. Right: the released recipe on the data named above; grey: a seed, blue: the mean. First row and dashed line: the rules of FAC-Net's released code. Below it one of them is changed at a time; then come three codes whole, and the released rules on fewer test videos. The two scales differ."}}
 figure = charts.rules({"STPN reproduced, THUMOS14": real, f"FAC-Net, {data.name}": here})
 figures.save_figure(figure, "protocols", output, f"Left: THUMOS14, real. Right: {source}")
 

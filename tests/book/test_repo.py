@@ -10,7 +10,6 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import papermill
 import pandas as pd
 import papermill
 import pytest
