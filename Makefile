@@ -102,14 +102,21 @@ $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/par
 	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"
 	@$(BIN)/python book/run_notebook.py $< $@
 
-# The experiments of Tables 1 to 5, Fig. 4 and of the chapter on seeds, on all cores, before the
-# notebooks that show them. Each is remembered: to run this again costs nothing. A notebook that
-# asks for more seeds runs the missing ones itself. The data set that a sweep names itself counts.
-SWEEPS := "table1 --seeds 5" "table2 --dataset $(FACNET_ACTIVITYNET)" "table3" "table4" "fig4" "table5" "differences" "seeds --seeds 40" "collapse --seeds 20"
-SWEEPING := $(shell grep -l 'facnet.sweeps' $(NOTEBOOKS) /dev/null)
-$(SWEEPING:%.py=$(BUILD)/src/%.ipynb): $(BUILD)/sweeps.ready
-$(BUILD)/sweeps.ready: $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters
-	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; for sweep in $(SWEEPS); do \
+# The experiments of Tables 1 to 5, Fig. 4 and of the chapters on seeds and on differences, on all
+# cores, before the notebooks that show them; first those of the notebooks that draw the paper's
+# figures. Each is remembered: to run this again costs nothing. A notebook that asks for more seeds
+# runs the missing ones itself. The data set that a sweep names itself counts.
+FIGURE_SWEEPS := "table3" "table4" "fig4" "seeds --seeds 40"
+OTHER_SWEEPS := "table1 --seeds 5" "table2 --dataset $(FACNET_ACTIVITYNET)" "table5" "differences" "collapse --seeds 20"
+DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
+SWEEPING := $(shell grep -l '\<sweep.["n]' $(NOTEBOOKS) /dev/null)
+$(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter $(DRAWING),$(SWEEPING))): $(BUILD)/figure_sweeps.ready
+$(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter-out $(DRAWING),$(SWEEPING))): $(BUILD)/sweeps.ready
+$(BUILD)/figure_sweeps.ready: sweeps = $(FIGURE_SWEEPS)
+$(BUILD)/sweeps.ready: sweeps = $(OTHER_SWEEPS)
+$(BUILD)/sweeps.ready: $(BUILD)/figure_sweeps.ready
+$(BUILD)/figure_sweeps.ready $(BUILD)/sweeps.ready: $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters
+	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; for sweep in $(sweeps); do \
 	    echo "Running the experiments of $$sweep ($(FACNET_PROFILE), $(FACNET_DATASET))"; \
 	    $(BIN)/facnet sweep --dataset "$(FACNET_DATASET)" --profile $(FACNET_PROFILE) $$sweep \
 	        --jobs $(JOBS) --results $(BUILD)/results/experiments > /dev/null || exit 1; done
@@ -121,7 +128,6 @@ $(BUILD)/src/notebooks/18_every_claim.ipynb: $(filter %/08_what_the_branches_see
 
 executed: $(EXECUTED)
 
-DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
 $(BUILD)/figures/captions.md: $(DRAWING:%.py=$(BUILD)/src/%.ipynb) book/collect_figures.py
 	@rm -rf $(@D)
 	$(BIN)/python book/collect_figures.py $(BUILD)/results $(@D) $(filter %.ipynb,$^)

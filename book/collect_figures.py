@@ -1,7 +1,8 @@
 """Gather the paper's figures: python book/collect_figures.py RESULTS FOLDER EXECUTED.ipynb ...
 
-The executed notebooks have saved them as RESULTS/fig1.svg, .pdf and .png, and so on. All go to
-FOLDER, with their captions in captions.md. One that is missing is an error.
+The executed notebooks have saved them as RESULTS/fig1.svg, .pdf and .png, and in fig1.txt
+what they were drawn from, and so on. All go to FOLDER, captions and data in captions.md. One
+that is missing is an error.
 """
 
 import re
@@ -27,9 +28,9 @@ def collect(results: Path, folder: Path, notebooks: list[Path]) -> None:
     for name in FIGURES:
         for kind in ("svg", "pdf", "png"):
             shutil.copyfile(results / f"{name}.{kind}", folder / f"{name}.{kind}")
-    source = "Below each picture stands the data that it was drawn from."
-    (folder / "captions.md").write_text(
-        f"{source}\n\n" + "".join(f"**{name}** {captions[name]}\n\n" for name in FIGURES))
+    sources = {name: (results / f"{name}.txt").read_text().strip() for name in FIGURES}
+    (folder / "captions.md").write_text("\n".join(
+        f"**{name}** {captions[name]} *Data: {sources[name]}*\n" for name in FIGURES))
 
 
 if __name__ == "__main__":

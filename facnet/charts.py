@@ -512,7 +512,7 @@ KINDS = {RIGHT: ("#009E73", ""), NOTHING: ("#FFFFFF", "")} | dict(zip(
 
 
 def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
-    """False positives by cause: down the ranks, and what AVG would gain without them.
+    """False positives by cause: down the ranks, and what they cost in points of AVG.
 
     Parameters
     ----------
@@ -534,7 +534,7 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
         right.barh(row, one["mean"], 0.75, color=colour, hatch=hatch, edgecolor="0.2", lw=0.3)
         for shade, width in (("white", 3), ("black", 1)):  # seen on any bar
             right.plot([one.low, one.high], [row, row], color=shade, lw=width)
-    right.set(xlabel="gain of AVG (points)", yticks=range(len(gain)), yticklabels=gain.index,
+    right.set(xlabel="points of AVG", yticks=range(len(gain)), yticklabels=gain.index,
               ylim=(len(gain) - 0.5, -0.5))
     right.tick_params(axis="y", length=0)
     handles, names = left.get_legend_handles_labels()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -250,7 +251,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
     """A safetensors file, whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two may write the same
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")  # as write_json
     save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
     os.replace(partial, path)
 

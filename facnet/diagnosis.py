@@ -2,9 +2,9 @@
 
 In the manner of DETAD (Alwassel, Caba Heilbron, Escorcia and Ghanem, Diagnosing Error in Temporal
 Action Detectors, ECCV 2018), on the matches of :func:`facnet.evaluation.evaluate` and so by the
-rules of its protocol. Two departures: all detections are diagnosed, where DETAD first drops those
-below the top 10G; and an instance is missed if no detection takes it, where DETAD also asks for a
-normalised precision above .05 at that rank.
+rules of its protocol. Three departures: all detections are diagnosed, where DETAD first drops those
+below the top 10G; gains are of mAP, where DETAD's are of normalised mAP; and an instance is missed
+if no detection takes it, where DETAD also asks for a normalised precision above .05 at that rank.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,9 @@ from facnet.claims import Comparison, cell, compare, ends, number
 from facnet.config import flat, to_dict
 from facnet.sweeps import TEXT, Variant, interval, summary
 
-__all__ = ["EXPLAINED", "PARTS", "compared", "readable", "summed", "which_matter"]
+__all__ = ["EXPLAINED", "PARTS", "SMALL", "compared", "readable", "summed", "which_matter"]
+
+SMALL = 0.5  # points of AVG: what changes it by less is listed apart
 
 # By fields of the recipe: where in the paper, what its text says, what the released code does.
 EXPLAINED = {
@@ -84,6 +86,8 @@ def readable(
 ) -> pd.DataFrame:
     """The single changes in words: what text and code say, the fields and values, the effect.
 
+    A field that `EXPLAINED` does not name, one of your own, has no words yet: those stay empty.
+
     Parameters
     ----------
     table : DataFrame
@@ -124,9 +128,12 @@ def _said(value: object) -> str:
 def which_matter(table: pd.DataFrame) -> str:
     """Which single changes raise or lower AVG, and of which it cannot be told (Markdown)."""
     single, said = table[table.claim != PARTS["all"]], []
-    for words, verdict in (("Raises AVG", "holds"), ("Lowers AVG", "does not hold")):
-        own = single[single.verdict == verdict]
-        own = own.reindex(own["mean"].abs().sort_values(ascending=False).index)
+    single = single.sort_values("mean", key=abs, ascending=False, kind="stable")
+    resolved, small = single.verdict.isin(["holds", "does not hold"]), single["mean"].abs() < SMALL
+    for words, rows in (("Raises AVG", (single.verdict == "holds") & ~small),
+                        ("Lowers AVG", (single.verdict == "does not hold") & ~small),
+                        (f"Resolved, but below {SMALL:g} points", resolved & small)):
+        own = single[rows]
         said.append(f"**{words}:** " + ("; ".join(
             f"`{one.name}` ({number(one.mean, sign=True)})" for one in own.itertuples())
             or "none") + ".")

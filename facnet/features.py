@@ -72,19 +72,18 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
 
 
 def embedded(
-    model: FACNet | None, dataset: Dataset, stream: str, snippets: pd.DataFrame,
-    device: str = "cpu",
+    model: FACNet | None, dataset: Dataset, stream: str, snippets: pd.DataFrame
 ) -> np.ndarray:
     """X_e of some snippets, [n, D], dropout off; without a model, the features that go in."""
     found = None
     for video, own in snippets.groupby("video"):
-        x, lengths = pack([dataset.features(stream, video)], device)
+        x, lengths = pack([dataset.features(stream, video)])
         if model is not None:
             with torch.inference_mode():
                 x = model.embedding(x, Packing(lengths, x.device))  # all: a kernel sees neighbours
         if found is None:
             found = np.empty((len(snippets), x.shape[1]), np.float32)
-        found[own.index] = x.cpu().numpy()[own.snippet]
+        found[own.index] = x.numpy()[own.snippet]
     return found
 
 
@@ -121,7 +120,7 @@ def separation_of(features: np.ndarray, snippets: pd.DataFrame) -> dict[str, flo
 
 def measure(
     dataset: Dataset, models: dict[str, Experiment | None], stream: str, snippets: pd.DataFrame,
-    seeds: int, folder: str | Path | None = None, device: str = "cpu",
+    seeds: int, folder: str | Path | None = None,
 ) -> tuple[dict[tuple[str, int], np.ndarray], pd.DataFrame]:
     """Features of models on the same snippets, and how far apart they keep the two kinds.
 
@@ -135,7 +134,7 @@ def measure(
         As `drawn_snippets` gives them.
     seeds : int
         Seeds 0, 1, ... of each model.
-    folder, device
+    folder : str or Path, optional
         As in `facnet.experiments.trained`.
 
     Returns
@@ -150,9 +149,8 @@ def measure(
         for seed in range(1 if experiment is None else seeds):
             model = None
             if experiment is not None:
-                model, _ = trained(
-                    dataset, replace(experiment, seed=seed), stream, folder, device)
-            own = found[name, seed] = embedded(model, dataset, stream, snippets, device)
+                model, _ = trained(dataset, replace(experiment, seed=seed), stream, folder)
+            own = found[name, seed] = embedded(model, dataset, stream, snippets)
             rows.append({"features": name, "seed": seed, **separation_of(own, snippets)})
     return found, pd.DataFrame(rows)
 
@@ -241,14 +239,14 @@ def least_cw_loss(candidates: int, scale: float) -> float:
 
 def cw_loss(
     model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...],
-    experiment: Experiment = Experiment(), device: str = "cpu",
+    experiment: Experiment = Experiment(),
 ) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
     labels = dataset.labels(videos)
     # With no other branch on, the predictions are P_a (5).
     alone = replace(experiment.training, lambda_cw=1.0, lambda_ca=0.0, lambda_mil=0.0)
-    P_a = predict(model, dataset, stream, videos, replace(experiment, training=alone),
-                  device).probability  # [V, K]
+    P_a = predict(model, dataset, stream, videos,
+                  replace(experiment, training=alone)).probability  # [V, K]
     shown = labels.any(1)
     log_likelihood = xlogy(_shares(labels[shown]), P_a[shown, : labels.shape[1]])
     return float(-log_likelihood.sum(1).mean())
@@ -256,7 +254,7 @@ def cw_loss(
 
 def information(
     dataset: Dataset, models: dict[str, tuple[Experiment, str]], seeds: int,
-    folder: str | Path | None = None, device: str = "cpu",
+    folder: str | Path | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """log N - L_cw of models, N being the candidates of equation 7, in nats.
 
@@ -267,7 +265,7 @@ def information(
         What is trained, on which stream, by name.
     seeds : int
         Seeds 0, 1, ... of each.
-    folder, device
+    folder : str or Path, optional
         As in `facnet.experiments.trained`.
 
     Returns
@@ -283,10 +281,10 @@ def information(
     for name, seed in product(models, range(seeds)):
         experiment, stream = models[name]
         own = replace(experiment, seed=seed)
-        model, history = trained(dataset, own, stream, folder, device)
+        model, history = trained(dataset, own, stream, folder)
         videos = {"train": training_videos(dataset, own)[0], "test": dataset.subset("test")}
         labels = {subset: dataset.labels(names) for subset, names in videos.items()}
-        loss = {subset: cw_loss(model, dataset, stream, names, own, device)
+        loss = {subset: cw_loss(model, dataset, stream, names, own)
                 for subset, names in videos.items()}
         candidates = len(model.W_a)
         ceiling = np.log(candidates)

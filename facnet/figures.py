@@ -77,7 +77,7 @@ FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
 
 def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> None:
-    """Write `figure` as OUTPUT/NAME.svg, .pdf and .png.
+    """Write `figure` as OUTPUT/NAME.svg, .pdf and .png, and its `source` as NAME.txt.
 
     Parameters
     ----------
@@ -89,15 +89,17 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
         What it was drawn from, as `facnet.experiments.provenance` says it; set below the figure,
         so that no copy of it passes for something else.
     """
+    source = re.sub("[*`]", "", source)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
     for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
-    figure.text(0.0, -0.01, re.sub("[*`]", "", source), va="top", fontsize=6.5, color="0.4")
+    figure.text(0.0, -0.01, source, va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
+    (folder / f"{name}.txt").write_text(f"{source}\n")
 
 
 def write_figure(figure: Figure, path: Path) -> None:

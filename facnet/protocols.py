@@ -34,8 +34,8 @@ RULES = {
     "tIoU of seconds, not of whole snippets": replace(_RELEASED, snippet_grid=False),
     "ambiguous intervals: detections count": replace(_RELEASED, ignored="kept"),
     "ambiguous intervals: only matches count": replace(_RELEASED, ignored="uncounted"),
-    "match: first instance listed": replace(_RELEASED, matching="first"),
-    "match: instance takes a detection": replace(_RELEASED, matching="instance"),
+    "matching as in W-TALC's code": replace(_RELEASED, matching="first"),
+    "matching as in THUMOS14's kit": replace(_RELEASED, matching="instance"),
     "equal tIoU: latest instance": replace(_RELEASED, latest=True),
     "precision as it is": replace(_RELEASED, interpolated=False),
     "W-TALC's code": replace(_RELEASED, matching="first", interpolated=False),
@@ -88,7 +88,7 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame [rule, 0.1, ..., average, change]
+    DataFrame [rule, 0.1, ..., AVG, change]
         Means over seeds; the change with its 95 % bootstrap interval.
     """
     seed = frame.seed if "seed" in frame else 0
@@ -97,7 +97,7 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     shown = frame.groupby("rule", sort=False)[values].mean().map(number)
     gain = by_seed.sub(by_seed[shown.index[0]], axis=0)
     shown["change"] = [cell(*interval(gain[rule]), sign=True) for rule in shown.index]
-    return shown.reset_index()
+    return shown.rename(columns={"average": "AVG"}).reset_index()
 
 
 def row_of(evaluation: Evaluation) -> dict[str, float]:

@@ -3,7 +3,7 @@
 #
 # A program is to find when in a video each action begins and ends, and has learnt from videos that
 # only say which actions they show. This page shows with one video how such programs go wrong, and
-# why FAC-Net {cite}`huang2021facnet` asks that foreground and actions include each other.
+# why FAC-Net {cite}`huang2021facnet` asks that foreground and action coincide.
 
 # %% tags=["parameters"]
 import os
@@ -31,9 +31,9 @@ from facnet.consistency import mistakes
 from facnet.datasets import load
 from facnet.experiments import provenance, run, stream_scores
 from facnet.losses import normalised_cross_entropy
-from facnet.methods import METHODS
+from facnet.methods import METHODS, preset
 from facnet.model import cosine
-from facnet.sweeps import base_of, interval, verdict, with_branches
+from facnet.sweeps import BRANCHES, base_of, interval, verdict, with_branches
 from facnet.training import frame_labels
 
 figures.use_style()
@@ -42,9 +42,14 @@ data = load(dataset, profile)
 stream, source = data.streams[-1], provenance(data, profile, seeds)
 first_seed = provenance(data, profile, seeds=1)
 video, label = figures.example_video(data, "HammerThrow")
-Markdown(f"> {source}")
+Markdown(
+    f"> {source}\n\n*Profile*: the size of data and training. *Protocol*: the rules by which"
+    " detections are judged. *Seed*: where random numbers start. *Stream*: one kind of features,"
+    f" here {' and '.join(data.streams)}; the last is {stream}. *Instance*: an action once, from"
+    " its start to its end."
+)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1: one test video of the data named above, first seed. Across: time in seconds. Up: each method's selection of foreground and its probability of the video's class, each on its own range, lowest to highest; what varies by less than a hundredth of its size is drawn flat, at the top. A snippet whose red curve is above the line in the middle counts as selected. Green: where the action is. STPN's and FAC-Net's curves are of the last stream, W-TALC's of all streams."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1: one test video of the data named above, first seed. Across: time in seconds. Up: each method's selection of foreground and its probability of the video's class, each on its own range, lowest to highest; what varies by less than a hundredth of its size is drawn flat, at the top. A snippet (some 16 frames) whose orange, dashed curve is above the line in the middle counts as selected. Green: where the action is. STPN's and FAC-Net's curves are of the last stream, W-TALC's of all streams."}}
 full = base_of("seeds", profile)
 recipes = {name: base_of("table5", profile)[name] for name in ("STPN", "W-TALC")}
 shown = {}
@@ -53,6 +58,22 @@ for name, recipe in (recipes | {"FAC-Net": full}).items():
     shown[name] = (recipe, stream_scores(data, recipe, of_model, folder))
 figure = figures.selection(data, shown, video, label)
 figures.save_figure(figure, "fig1", output, first_seed)
+
+# %% tags=["hide-input"]
+kinds = ["not_action", "not_foreground"]
+found = {name: mistakes(scores, data, recipe) for name, (recipe, scores) in shown.items()}
+here = pd.DataFrame({name: table[(table.video == video) & (table.label == label)][kinds].mean()
+                     for name, table in found.items()})
+fewer, more = (int((sign * (here["W-TALC"] - here["FAC-Net"]) > 0).sum()) for sign in (1, -1))
+answer = {
+    (2, 0): "fewer of both", (0, 2): "more of both", (1, 1): "fewer of one and more of the other",
+    (1, 0): "fewer of one, as many of the other", (0, 1): "more of one, as many of the other",
+    (0, 0): "as many of both"}[fewer, more]
+Markdown(
+    "The picture shows what the two mistakes are, selected snippets outside the green and green"
+    " that is not selected; it does not show who makes fewer. Counted in this one video, FAC-Net,"
+    f" set against W-TALC, makes *{answer}*."
+)
 
 # %% [markdown]
 # ## How to read it
@@ -63,30 +84,29 @@ figures.save_figure(figure, "fig1", output, first_seed)
 # program in that network's place.)
 #
 # The blue curve, solid, is a *class activation sequence* (CAS): how much each snippet looks like one
-# class, here as a probability. The red curve, dashed, is a *selector*. What it rates high is the
+# class, here as a probability. The orange curve, dashed, is a *selector*. What it rates high is the
 # *foreground*, the part of a video that is to hold the actions; the rest is *background*. STPN
 # {cite}`nguyen2018stpn` selects with an *attention*, a learnt weight for each snippet. W-TALC
 # {cite}`paul2018wtalc` takes the snippets with the largest scores of a class. FAC-Net has a
 # foreground score $S_f$ for each snippet. The green shade is the *ground truth*: where people saw
 # the action. No method has been told it.
 #
-# Foreground and action should be the same seconds. They can miss each other in two ways:
+# *Foreground-action consistency* is that what a model takes for foreground and what it takes for
+# action are the same snippets; the paper wants the two *mutually inclusive*. Labels of videos let
+# training ask for this agreement alone. Two curves can agree and both be wrong. Whether they hit
+# the ground truth is what we measure, afterwards. For the foreground there are two mistakes:
 #
-# - **Foreground that is no action.** Red is high outside the green.
-# - **Action that is not foreground.** Red is low inside the green.
-#
-# Where neither happens, each includes the other. That is *foreground-action consistency*.
+# - **Foreground outside the truth.** Orange is above the middle outside the green.
+# - **Truth that is not foreground.** Orange is below the middle inside the green.
 
 # %% tags=["hide-input"]
 rows = []
-for name, (recipe, scores) in shown.items():
-    found = mistakes(scores, data, recipe)
-    one = found[(found.video == video) & (found.label == label)]
-    rows.append([name] + [f"{100 * own[what].mean():.0f} %" for own in (one, found)
-                          for what in ("not_action", "not_foreground")])
-columns = ["foreground that is no action", "action that is not foreground"]
+for name, everywhere in found.items():
+    means = (here[name], everywhere[kinds].mean())
+    rows.append([name] + [f"{100 * share:.0f} %" for mean in means for share in mean])
+columns = ["foreground outside the truth", "truth that is not foreground"]
 pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(
-    [("", "method"), *(("this video", c) for c in columns), *(("all test videos", c) for c in columns)]
+    [("", "method"), *((of, c) for of in ("this video", "all test videos") for c in columns)]
 )).style.hide(axis="index")
 
 # %% tags=["hide-input"]
@@ -94,15 +114,17 @@ stpn = shown["STPN"][1]
 rows = stpn.rows(video)
 outside = ~frame_labels(data, video, rows.stop - rows.start)[:, data.classes.index(label)]
 attention = stpn.foreground.mean()
+epochs, in_full = (one.training.epochs for one in (recipes["STPN"], preset("STPN")))
 Markdown(
-    f"Shares of snippets; *action* is what lies inside instances of the class. The video is {video},"
-    " chosen by rule and not by result: the test video whose number of instances of"
+    "Shares of snippets; the *truth* is what lies inside instances of the class. The video is"
+    f" {video}, chosen by rule and not by result: the test video whose number of instances of"
     f" {label} comes closest to six. {100 * outside.mean():.0f} % of it lies outside them: whoever"
-    " selects everything has as much foreground that is no action, and leaves no action out."
+    " selects everything has as much foreground outside the truth, and leaves no truth out."
     f" STPN's attention, at most 1, is {attention:.2f} on average over all test videos"
-    + (": it rejects next to nothing. The weight of the loss that asks it for few snippets is the"
-       " published one; the published schedule is many times as long." if attention > 0.9 else ".")
-    + " W-TALC selects by the class's own score. Its two curves rise together by construction,"
+    + (": it rejects next to nothing. The weight of the loss that asks it for few snippets is that"
+       " of the full recipe" + (f"; the full recipe trains {in_full} epochs, this profile {epochs}"
+                                if epochs != in_full else "") if attention > 0.9 else "")
+    + ". W-TALC selects by the class's own score. Its two curves rise together by construction,"
     " which makes neither of them the action."
 )
 
@@ -130,14 +152,27 @@ Markdown(
 #
 # An attention is trained through the classifier, too: *what is foreground must be an action*. If it
 # picks only the most telling second, that is satisfied perfectly. FAC-Net adds the way back: *what is
-# an action must be foreground*. Three branches share two classifiers, one that tells classes apart
-# and one that tells foreground from background:
+# an action must be foreground*. Three branches share two classifiers, $W_a$, which tells classes
+# apart, and $W_f$, which tells foreground from background:
 #
 # | branch | what it pools | what it asks | from → to |
 # | --- | --- | --- | --- |
-# | MIL | each class's highest scores | which classes occur in this video? | foreground → action |
+# | MIL | each class's scores, weighted by its attention | which classes occur in this video? | – (classes only; in the paper foreground → action) |
 # | CA, class-agnostic attention | what looks like foreground | which class is the foreground? | foreground → action |
-# | CW, class-wise foreground classification | for each class $j$, what looks like $j$ | is what looks like class $j$ foreground? Yes where the video shows $j$, no for all other classes | action → foreground |
+# | CW, class-wise foreground classification | for each class $j$, what looks like $j$ | is what looks like class $j$ foreground? More so for classes that the video shows than for absent ones | action → foreground |
+#
+# In the paper MIL, too, goes from foreground to action: each class's attention selects for it. It
+# asks nothing of $S_f$, the one foreground that all classes share, and so stands apart in the
+# example below.
+#
+# ## How CW reaches detections
+#
+# Detections are cut out of class scores $S_a$, not out of the foreground. A better foreground
+# reaches them through what the branches share: the features and $W_a$. Once the swing of a hammer
+# throw is foreground, CA asks which class the foreground is, and so teaches $W_a$ that the swing is a throw.
+# CW's own gradient, too, moves features and $W_a$, through the attention: a class that is there is
+# drawn to what is foreground already, which can also make it narrower. (Beside that, the foreground
+# decides which classes a video is searched for.)
 #
 # ## Three snippets, two classes
 #
@@ -171,7 +206,9 @@ pd.DataFrame(words, index=parts).rename_axis("snippet").round(2)
 
 # %% [markdown]
 # The throw attends to the spin and the swing. The pitch is absent, but an attention sums to 1 in
-# any case: it goes to what looks most like a pitch, here the field. That is what CW lives on.
+# any case: it goes to what looks most like a pitch, here the field. CW lives on that. Its argument
+# needs absent classes to attend mostly to background: from an absent class that attended to the
+# swing it would learn that the swing is none.
 #
 # Now take three foreground classifiers, one after the other: one that knows the spin alone, one
 # that knows both parts of the throw, and one that takes all for foreground. Each row below shows
@@ -196,17 +233,23 @@ losses.round(4)
 narrow, whole, all_of_it = (losses.loc[name] for name in losses.index)
 spin_alone, its_attention = looks(torch.stack([x[0], W_a[1]]))
 knows_spin = loss((its_attention * spin_alone).sum(0))
+W_f = torch.tensor([classifiers["the spin alone"]], dtype=torch.float64)
+agreed = loss(delta * cosine(its_attention.T @ x, W_f))
 Markdown(
-    f"- **MIL** has the same loss throughout: no foreground comes into it. Nor does it miss the"
-    " swing: with a throw classifier that knows the spin alone its loss would be"
+    "- **MIL** has the same loss throughout: the foreground classifier has no part in it. Nor does"
+    " it miss the swing: with a throw classifier that knows the spin alone its loss would be"
     f" {knows_spin:.2f} in place of {whole.MIL:.2f}.\n"
-    f"- **CA** refuses to take in the field ({all_of_it.CA:.2f}), but hardly tells the first two apart:"
-    f" {narrow.CA:.3f} and {whole.CA:.3f}. It even likes the spin alone better, since a pitch has a"
-    " swing as well.\n"
+    f"- **CA** refuses to take in the field ({all_of_it.CA:.2f}), but hardly tells the first two"
+    f" apart: {narrow.CA:.3f} and {whole.CA:.3f}. It even likes the spin alone better, since a"
+    " pitch has a swing as well.\n"
     f"- **CW** does tell them apart: {narrow.CW:.4f} for the spin alone, {narrow.CW / whole.CW:.0f}"
-    f" times the {whole.CW:.4f} for both. {100 * A_a[1, 0]:.0f} % of the throw's attention rests"
-    " on the swing, and a foreground classifier that rejects it has to pay. It refuses the field,"
-    f" too ({all_of_it.CW:.2f}), which is what looks like the absent pitch."
+    f" times the {whole.CW:.4f} for both, and {narrow.CW - whole.CW:.3f} nats more."
+    f" {100 * A_a[1, 0]:.0f} % of the throw's attention rests on the swing, and a foreground"
+    " classifier that rejects it has to pay. It refuses the field, too"
+    f" ({all_of_it.CW:.2f}), which is what looks like the absent pitch. Yet there is a second way"
+    " to please it: not to widen the foreground but to narrow the throw. With the spin alone for"
+    f" foreground *and* for throw its loss is {agreed:.4f}. CW asks for agreement, not for the"
+    " whole throw."
 )
 
 # %% [markdown]
@@ -218,12 +261,11 @@ Markdown(
 # ## Does it help here?
 #
 # The same two shares as under the first picture, over all test videos: FAC-Net as it is, and
-# trained without the CW branch, on CA and MIL in their own ratio, as the paper's Table 3 has it.
+# trained without the CW branch, on CA and MIL in their own ratio.
 
 # %% tags=["hide-input"]
 variants = {"without CW": with_branches(full, ("ca", "mil"), full.model.temperatures, True),
             "FAC-Net": full}
-kinds = ["not_action", "not_foreground"]
 shares = pd.concat({
     name: pd.DataFrame([100 * mistakes(
         stream_scores(data, replace(recipe, seed=seed), stream, folder), data, recipe)[kinds].mean()
@@ -237,15 +279,26 @@ figures.on_page(table)
 # %% tags=["hide-input"]
 alarms, missed = (interval(shares["without CW"][kind] - shares["FAC-Net"][kind])
                   for kind in kinds)
+weights = {name: "{:g}, {:g} and {:g}".format(*(
+    getattr(one.training, f"lambda_{branch}") for branch in BRANCHES))
+    for name, one in variants.items()}
 Markdown(
     f"Percent of snippets, stream {stream}, means with 95 % intervals over {seeds} seeds. {source}"
-    " What CW takes away, seed by seed, in points: of the action that is not foreground"
+    f" The weights λ of CW, CA and MIL are {weights['FAC-Net']} in this recipe, and"
+    f" {weights['without CW']} without CW. $S_f$ knows no class: foreground on another action of"
+    " the same video counts as outside the truth here.\n\n"
+    "What CW takes away, seed by seed, in points: of the truth that is not foreground"
     f" {claims.cell(*missed, sign=True, digits=0)}; that it brings the ignored rest of actions into"
-    f" the foreground *{verdict(*missed[1:], seeds)}*. Of the foreground that is no action"
+    f" the foreground *{verdict(*missed[1:], seeds)}*. Of the foreground outside the truth"
     f" {claims.cell(*alarms, sign=True, digits=0)}; that it keeps background out"
-    f" *{verdict(*alarms[1:], seeds)}*. {claims.caution(seeds, videos=False)}\n\n"
-    "[What each branch adds](07_what_each_branch_adds.ipynb) has what this is worth in AVG, and"
-    " [Plugging CW into other methods](10_cw_in_other_methods.ipynb) adds CW to four of them."
+    f" *{verdict(*alarms[1:], seeds)}*. *Does not hold* means that the opposite was measured."
+    f" {claims.caution(seeds, videos=False)}\n\n"
+    "Who selects more misses less of the truth and, as a rule, takes in more from outside. Where"
+    " one column is won and the other lost, the two cannot tell a better foreground from a looser"
+    " one. The ROC area of $S_f$ can, which sets no threshold:"
+    " [What the branches see](08_what_the_branches_see.ipynb). What CW is worth in AVG is in"
+    " [What each branch adds](07_what_each_branch_adds.ipynb), and"
+    " [Plugging CW into other methods](10_cw_in_other_methods.ipynb) adds it to four of them."
 )
 
 # %% [markdown]
@@ -254,7 +307,7 @@ Markdown(
 # The whole way in one picture: scores of each snippet, thresholds, and what becomes of them.
 # [From features to detections](04_from_features_to_detections.ipynb) takes it step by step.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on the test video of the first picture, data named above, last stream, first seed. Across: time in seconds. Top: foreground activation (equation 8, between −5 and 5). Middle: the class activation sequence as a probability (softmax of equation 1 over classes), the thresholds that a proposal has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from both streams, the better the darker, and what is there, the *ground truth*. Green shade: ground truth."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on the test video of the first picture, data named above, last stream, first seed. Across: time in seconds. Top: foreground activation (equation 8, between −5 and 5). Middle: the class activation sequence as a probability (softmax of equation 1 over classes), the thresholds that a proposal has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from all streams, the better the darker, and what is there, the *ground truth*. Green shade: ground truth."}}
 result = run(data, full, folder=folder)
 figure = figures.timeline(data, result.scores[stream], {video: [label]}, result.detections, full)
 figures.save_figure(figure, "the_problem", output, first_seed)
@@ -262,15 +315,17 @@ figures.save_figure(figure, "the_problem", output, first_seed)
 # %% tags=["hide-input"]
 printed = {name: published.value(1, f"{name} (I3D)", "average") for name in ("FAC-Net", "UM")}
 Markdown(
-    f"AVG over all test videos is {result.evaluation.average:.1f} % with this seed. The paper prints"
-    f" {printed['FAC-Net']} for THUMOS14, its main data set of sports videos, and"
-    f" {printed['UM']} for the best method before it, UM {{cite}}`lee2021um`:"
+    f"AVG over all test videos is {result.evaluation.average:.1f} % with this seed. The paper"
+    f" prints {printed['FAC-Net']} for THUMOS14, its main data set of sports videos, and"
+    f" {printed['UM']} for the best weakly supervised method before it in its Table 1, UM"
+    " {cite}`lee2021um`:"
     " [Beside other methods](05_beside_other_methods.ipynb)."
-    + (" THUMOS14's features are gigabytes that this book cannot ship. Its default data are"
-       " *synthetic*: timelines drawn to THUMOS14's statistics, features made by a program"
-       " ([how](../book/data.md)). They show how a method works and whether the code is right, not"
-       " how well it does on real videos. Whoever has the real features"
-       " [names their folder](../book/how_to_rerun.md) and gets this same page from them."
+    + (" THUMOS14's features are gigabytes that this book cannot ship. The data of this"
+       " page are *synthetic*: "
+       + ("timelines drawn to THUMOS14's statistics, " if data.name == "synthetic" else "")
+       + "features made by a program ([how](../book/data.md)). They show how a method works and"
+       " whether the code is right, not how well it does on real videos. Whoever has the real"
+       " features [names their folder](../book/how_to_rerun.md) and gets this same page from them."
        if data.simulated else "")
 )
 
@@ -280,10 +335,10 @@ Markdown(
 # - The labels say *what*, never *when*. A classifier needs the most telling second; a localiser
 #   needs them all.
 # - CA asks whether the foreground is an action, CW whether the action is foreground. Consistent is
-#   what passes both.
+#   what passes both. Whether it is right, only the ground truth says.
 # - Try `example_video(data, "CliffDiving")`: every cliff dive is annotated as a dive too, so two
 #   classes claim the same seconds.
 # - Try `W_a` with 0 in place of 0.66, a throw classifier that ignores the swing: then CW, too, likes
 #   the spin alone better.
-# - Try `profile = "full"`: longer training, the full width. Look whether STPN's attention then
+# - Try `profile = "full"`: the recipes' own epochs and width. Look whether STPN's attention then
 #   rejects anything.

@@ -31,7 +31,7 @@ _ = torch.manual_seed(0)
 figures.use_style()
 source = "Drawing; no data."
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Boxes and arrows. Embedded snippets feed two rows that mirror each other: above, the action classifier gives the attention and the foreground classifier the score (CW); below, the foreground classifier gives the attention and the action classifier the score (CA). A third row, MIL, takes activation and attention from the first. Each row ends in its loss, and their weighted sum is the loss of the whole"}, "figure": {"name": "fig-overview", "caption": "FAC-Net for one stream, after the paper's Fig. 2. Each box says what it computes, with the number of its equation and the shape of the result: $T$ snippets, $D$ channels, $C$ actions and a background, which is the hatched row of $W_a$ and column $C+1$ of all that follows from it. CW (blue) and CA (red) mirror each other: in CW the action classifier (solid) directs the attention and the foreground classifier (dashed) scores what it gathers; in CA they change places. MIL (green) takes $S_a$ and $A_a$ from CW. Boxes in threes: one for each temperature, of which the next picture shows more. For CW and CA the background is labelled absent, for MIL present. $R_f$ is a name of ours for what stands inside equation 11."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Boxes and arrows. Embedded snippets feed two rows that mirror each other: above, the action classifier gives the attention and the foreground classifier the score (CW); below, the foreground classifier gives the attention and the action classifier the score (CA). A third row, MIL, takes activation and attention from the first. Each row ends in its loss, and their weighted sum is the loss of the whole"}, "figure": {"name": "fig-overview", "caption": "FAC-Net for one stream, after the paper's Fig. 2. Each box says what it computes, with the number of its equation and the shape of the result: $T$ snippets, $D$ channels, $C$ actions and a background, which is the hatched row of $W_a$ and column $C+1$ of all that follows from it. CW (blue) and CA (orange) mirror each other: in CW the action classifier (solid) directs the attention and the foreground classifier (dashed) scores what it gathers; in CA they change places. MIL (green) takes $S_a$ and $A_a$ from CW. Boxes in threes: one for each temperature, of which the next picture shows more. For CW and CA the background is labelled absent, for MIL present. $R_f$ is a name of ours for what stands inside equation 11."}}
 figure = figures.overview()
 figures.save_figure(figure, "fig2", output, source)
 
@@ -79,7 +79,8 @@ check("X_e", X_e, out.X_e)
 #
 # The action classifier $W_a$ has a row for each action and one for the background, the foreground
 # classifier $W_f$ is a single vector. A snippet's class activation (over time: the class activation
-# sequence, CAS) and foreground activation are scaled cosines:
+# sequence, CAS) and foreground activation are scaled cosines. The released $W_f$ starts as minus
+# the background's row of $W_a$:
 #
 # $$
 # S_a(t, j) = \delta \cos(X_e(t), W_a(j)) \qquad (1) \qquad\qquad
@@ -102,7 +103,9 @@ check("S_f", S_f, out.S_f)
 # ## Hybrid attention (section 3.5)
 #
 # Attention is a softmax *over time*, for each class and for the foreground, at each temperature
-# $\tau$. A large $\tau$ looks at key snippets only, a small one takes in less telling ones too:
+# $\tau$. It multiplies the scores: elsewhere in machine learning it would be called an inverse
+# temperature. A large $\tau$ looks at key snippets only, a small one takes in less telling ones
+# too:
 #
 # $$
 # A_a(t, j) = \frac{\exp(\tau S_a(t, j))}{\sum_k \exp(\tau S_a(k, j))} \quad (2) \qquad
@@ -178,8 +181,9 @@ check("R_m", R_m, out.R_m[0])
 # ## Losses (equations 6, 12 and 14)
 #
 # Each branch has a cross-entropy against the normalised labels $\hat y = y / \sum_i y(i)$. For CW
-# and CA the background is absent ($y(C+1) = 0$): neither an action nor the foreground is
-# background. For MIL it is present ($y(C+1) = 1$): every video holds some.
+# and CA the background is called absent ($y(C+1) = 0$), though every video holds some, because they
+# ask what is foreground, which background never is; it is thereby among CW's negatives in every
+# video. For MIL it is present ($y(C+1) = 1$): every video holds some.
 #
 # $$
 # \mathcal{L}_{cw} = -\mathbb{E}[\hat y^\top \log P_a] \quad (6) \qquad
@@ -207,9 +211,11 @@ for name, value in by_hand.items():
 
 # %% [markdown]
 # Equation 7 rewrites equation 5 as one positive (the class that is there) against $C$ negatives
-# from the same video, which is the form of noise-contrastive estimation: minimising
-# $\mathcal{L}_{cw}$ maximises a lower bound on the mutual information between the foreground and
-# the features of the true action.
+# from the same video, which resembles noise-contrastive estimation. The paper reads this as:
+# minimising $\mathcal{L}_{cw}$ maximises a lower bound on the mutual information between the foreground
+# classifier $W_f$ and the feature $F_a(j)$ of the true action.
+# [What the features learned](13_what_the_features_learned.ipynb) asks under which conditions that
+# holds, and finds them unmet.
 #
 # ## A mini-batch without padding
 #
@@ -242,5 +248,5 @@ for name in ModelConfig.__dataclass_fields__:
 # - The softmax over time makes attentions, the one over classes makes probabilities.
 # - Try `ModelConfig(temperatures=(1.0,))`: only the first axis of attentions and features changes.
 #   The paper's Table 4 compares nine choices.
-# - Try `background_class=False`: $W_a$ loses a row, and the initial $W_f$ becomes random, since
-#   there is no background row for it to oppose.
+# - Try `background_class=False`: the released $W_f$ starts as minus the background's row of $W_a$.
+#   Without that row it starts at random.

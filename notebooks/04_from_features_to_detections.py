@@ -27,7 +27,7 @@ from IPython.display import Markdown
 from facnet import charts, config, explore, figures, methods
 from facnet.datasets import load
 from facnet.experiments import detect, evaluate_test, provenance, run
-from facnet.localization import localize, propose
+from facnet.localization import kept_classes, localize, propose
 
 figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
@@ -47,6 +47,17 @@ proposals, detections = propose(*parts), localize(*parts)
 figure = figures.timeline(data, scores, {video: [label]}, detections, recipe, proposals)
 figures.save_figure(figure, "stages", output, source)
 
+# %% tags=["hide-input"]
+place = scores.videos.index(video), data.classes.index(label)
+searched = kept_classes(scores, len(data.classes), recipe.localization)[place]
+drawn = ((proposals.video == video) & (proposals.label == label)).sum()
+Markdown(
+    f"In this stream {label} has a class probability of {scores.probability[place]:.2f}, which is"
+    + (f" enough to be searched for, and gives {drawn} proposals." if searched else
+       " below the class threshold (step 1 below): no proposal of it is drawn, whatever its"
+       " sequence.")
+)
+
 # %% [markdown]
 # ## From scores to detections
 #
@@ -57,20 +68,24 @@ figures.save_figure(figure, "stages", output, source)
 # 1. **Classes.** Keep a class if $P_f(j)$ is at least 0.1, as text and code say for THUMOS14's 20
 #    classes and background: 2.1 times the uniform probability 1/21. At other numbers of classes,
 #    and without a background class, it is the multiple that stays, here and at the thresholds.
-# 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet: how likely each is.
+# 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet: how likely each is. $S_f$
+#    cuts nothing; it acts only through $P_f$ and through training.
 # 3. **Proposals.** At each of five thresholds, runs of at least three snippets above it.
 # 4. **Score.** Mean inside the run minus 0.6 times the mean in a ring of a quarter of its length
 #    on each side (the outer-inner contrast of AutoLoc {cite}`shou2018autoloc`): a run that stands
 #    out against its neighbourhood is worth more.
 # 5. **Non-maximum suppression, NMS,** within a class over all thresholds: greedily keep the best,
-#    drop what it covers by more than 0.2. What is left are detections.
+#    drop what overlaps with it by more than 0.2. The overlap is the intersection over the length of
+#    the segment with the lower score, a snippet added to both. What is left are detections.
 #
-# Detections that touch an interval annotated as ambiguous are dropped, then the streams are pooled,
-# rgb scores times 0.1, and go through NMS once more with 0.9.
+# Then the streams are pooled, rgb scores times 0.1, and go through NMS once more with 0.9. Protocol
+# `released` drops detections that touch an interval annotated as ambiguous, before that pooling.
+# It reads annotations of test videos for this: the step belongs to the evaluation of the protocol,
+# not to the method.
 
 # %% tags=["hide-input"]
 counts = {"proposals": len(proposals), "after NMS": len(detections),
-          "both streams, fused": len(first.detections)}
+          "all streams, fused": len(first.detections)}
 pd.DataFrame({"detections in all test videos": counts})
 
 # %% [markdown]

@@ -81,7 +81,7 @@ figures.save_figure(figure, "table3", output, source)
 
 # %% tags=["hide-input", "full-width"]
 # The synthetic data at a larger size; beside other data it has no place.
-large, large_source = published.result("table3_full") if data.simulated else (None, "")
+large, large_source = published.result("table3_full") if data.name == "synthetic" else (None, "")
 shown = claims.readable_rows(table, "full", large)
 shown.insert(0, "row", shown.index)
 place = frame.drop_duplicates("variant").set_index("variant")
@@ -108,7 +108,7 @@ Markdown(
     " the test videos are drawn again. The verdict asks whether the full model is better than the"
     " row: *holds* if both intervals lie above zero, *does not hold* if both lie below.\n\n"
     + (f"*Full size*: {large_source}. Its verdicts go by the interval over seeds alone.\n\n"
-       if data.simulated else "")
+       if large is not None else "")
     + claims.caution(seeds)
 )
 

@@ -62,7 +62,7 @@ figures.save_figure(figure, "table4", output, source)
 # %% tags=["hide-input", "full-width"]
 chosen = "1 2 5"  # the paper's
 # The synthetic data at a larger size; beside other data it has no place.
-large, large_source = published.result("table4_full") if data.simulated else (None, "")
+large, large_source = published.result("table4_full") if data.name == "synthetic" else (None, "")
 columns = {
     column.upper() if column != "full" else "Full":
         claims.rows(own, own.variant[own.temperatures == chosen].iloc[0], draws)
@@ -93,7 +93,7 @@ Markdown(
     "**More seeds of the full model.** "
     f"{claims.of_many_seeds(columns['Full'], reference, many)}\n\n"
     + (f"*Full size*, of the column Full: {large_source}. Its verdicts go by the interval over"
-       " seeds alone.\n\n" if data.simulated else "")
+       " seeds alone.\n\n" if large is not None else "")
     + claims.caution(seeds)
 )
 
@@ -164,7 +164,7 @@ areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
 video, label = figures.example_video(data, "CliffDiving")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green shade: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid-video", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green shade: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
 figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
 figures.save_figure(figure, "fig6", output, source)

@@ -99,12 +99,13 @@ figures.on_page(sums)
 
 # %% [markdown]
 # *Singles*: the single changes added up; *together*: all at once; *more*: the latter less the
-# former, seed by seed. AVG in points, 95 % bootstrap intervals over seeds.
+# former, seed by seed. AVG in points, 95 % bootstrap intervals over seeds. What the text leaves open
+# (Adam's moments, for one) is in none of these: there text and code do not differ.
 #
 # ## What the released code does and this book does not
 #
-# Four behaviours of the released code are faults: nobody would choose them, and the paper's numbers
-# do not need them. They are in neither preset and not in the figure
+# Four behaviours of the released code are faults: nobody would choose them, and nothing in the
+# paper asks for them. They are in neither preset and not in the figure
 # ([Is it the same model?](../book/how_to_rerun.md)).
 #
 # - **A snippet whose features die**, all zeros after the ReLU, has no direction. Its cosine is 0/0

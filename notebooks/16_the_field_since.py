@@ -2,8 +2,9 @@
 # # The field since
 #
 # This page shows what weakly supervised methods have reported on THUMOS14 since FAC-Net, and what
-# people met with who tried to reach such numbers. All of it is read from public repositories, each
-# fact with its source; nothing was run for it.
+# people met with who tried to reach such numbers. It starts just before FAC-Net, with methods of the
+# same year. All of it is read from public repositories and from the paper's Table 1, each fact with
+# its source; nothing was run for it.
 
 # %% tags=["parameters"]
 import os
@@ -40,7 +41,7 @@ other = pd.DataFrame([
     ("PVLR", stated("PVLR at the last line of its log"), "last line of the authors' log"),
 ], columns=["method", "average", "what"])
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Methods in the order of their years, a row each: the AVG that they report rises; beside some of them runs of users, which lie lower, one far lower"}, "figure": {"name": "fig-field", "caption": "AVG on THUMOS14 as methods report it (dots), and other numbers for the same methods (see the key; of users' runs UM's is the best of about a hundred, DELU's the mean of five seeds), by method, venue and year. Features, test videos and the choice of the epoch differ between rows. Asterisk: the method uses what the others do not have, proposals of another model (P-MIL) or CLIP (PVLR)."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Methods in the order of their years, a row each: the AVG that they report rises; beside some of them runs of users, which lie lower, one far lower"}, "figure": {"name": "fig-field", "caption": "AVG on THUMOS14 as methods report it (dots), and other numbers for the same methods (see the key), by method, venue and year. The marks do not tell a best of many runs from a mean or a single run: of users' runs FAC-Net's is the best of three lines of results, UM's the best of about a hundred, DELU's the mean of five seeds; of the dots ASM-Loc's and P-MIL's are of one checkpoint, PVLR's is the best line of a log. Features, test videos and the choice of the epoch differ between rows. Asterisk: the method uses what the others do not have, proposals of another model (P-MIL) or CLIP (PVLR)."}}
 figure = charts.reported(field, other)
 figures.save_figure(figure, "field", output, "Numbers as reported; sources in data/published/")
 
@@ -56,8 +57,9 @@ Markdown(
     f" {stated('PVLR at the best line of its log'):.2f}, its last one"
     f" {stated('PVLR at the last line of its log'):.2f}. Choosing the line is worth"
     f" {claims.number(picked)} points, and FAC-Net's lead over UM in Table 1 is"
-    f" {claims.number(lead)}. A user's runs of FAC-Net as it is released come to"
-    f" {stated('default seed of the released code')} at best.")
+    f" {claims.number(lead)}. A user gives three lines of results of FAC-Net's"
+    " released code with its default settings; the best comes to"
+    f" {stated('default seed of the released code')}.")
 
 # %% [markdown]
 # ## The numbers
@@ -124,8 +126,9 @@ Markdown("\n\n".join(
 #
 # - **Several seeds, each one shown**, with an interval over them; a second interval over test
 #   videos; collapsed seeds counted and not left out.
-# - **Nothing chosen on test data**: no epoch, threshold, weight or seed. What such choices would be
-#   worth is a result, not a habit.
+# - **Nothing chosen on test data** by this book: no epoch, threshold, weight or seed. What such
+#   choices would be worth is a result, not a habit. The released λ and thresholds are the authors';
+#   how they were chosen is not known.
 # - **A number comes with what it was measured on**: data, videos, features, sizes, seeds, protocol,
 #   revision of the code.
 # - **Equality is not promised** by PyTorch between releases or devices: what is checked is checked

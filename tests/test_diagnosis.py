@@ -201,6 +201,7 @@ def test_charts_draw_every_kind_and_every_bin(name):
     heights = [[bar.get_height() for bar in bars] for bars in left.containers]
     np.testing.assert_allclose(heights, profile.to_numpy().T)
     assert len(right.patches) == len(CAUSES) + 2
+    assert right.get_xlabel() == "points of AVG"  # what missed instances cost is no gain
     kinds = diagnosis.characteristics(data, evaluation.truth)
     bins = BINS["ActivityNet" if data.protocol == "activitynet" else "THUMOS14"]
     tables = {kind: diagnosis.missed(evaluation, diagnosis.binned(kinds[kind], ends))

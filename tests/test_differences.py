@@ -78,7 +78,7 @@ def frame_of(averages: dict[str, tuple[float, float]]) -> pd.DataFrame:
 @pytest.fixture
 def table():
     frame = frame_of({"upsampling": (21.0, 32.0), "rgb_weight": (17.0, 28.0),
-                      "betas": (19.0, 33.0), TEXT: (24.0, 34.0)})
+                      "foreground_init": (19.6, 29.8), "betas": (19.0, 33.0), TEXT: (24.0, 34.0)})
     draws = frame.pivot_table(index="seed", columns="variant", values="average")
     return frame, differences.compared(frame, draws)
 
@@ -87,6 +87,7 @@ def test_it_says_which_matter(table):
     said = differences.which_matter(table[1])
     assert said.startswith(
         "**Raises AVG:** `upsampling` (+1.5). **Lowers AVG:** `rgb_weight` (−2.5)."
+        f" **Resolved, but below {differences.SMALL:g} points:** `foreground_init` (−0.3)."
         " **Not resolved:** `betas`. **Changes nothing here:** `embedding_kernel`,")
     assert TEXT not in said
 
@@ -104,5 +105,6 @@ def test_the_table_has_both_values_of_each_field(table):
 
 def test_single_changes_are_added_up_without_what_the_text_leaves_open(table):
     sums = differences.summed(table[0]).set_index("what")
-    assert sums.loc[TEXT].tolist() == ["−1.0 [−2.0, 0.0]", "+4.0 [+4.0, +4.0]", "+5.0 [+4.0, +6.0]"]
-    assert sums.loc["all of model", "singles"] == "0.0 [0.0, 0.0]"
+    assert sums.loc[TEXT].tolist() == [
+        "−1.3 [−2.4, −0.2]", "+4.0 [+4.0, +4.0]", "+5.3 [+4.2, +6.4]"]
+    assert sums.loc["all of model", "singles"] == "−0.3 [−0.4, −0.2]"

@@ -188,6 +188,7 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
     for name, figure in drawn.items():
         assert all(axes.get_xlabel() for axes in figure.axes[-1:])
         figures.save_figure(figure, name, tmp_path, "**Drawn** from `nothing`.")
+        assert (tmp_path / f"{name}.txt").read_text() == "Drawn from nothing.\n"
         for kind in ("svg", "pdf", "png"):
             assert (tmp_path / f"{name}.{kind}").stat().st_size > 1000
         plt.close(figure)

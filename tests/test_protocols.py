@@ -112,6 +112,7 @@ def test_all_rules_here_judge_the_same_detections(data, through):
     assert table.groupby("seed").rule.apply(list).map(set).eq(set(protocols.RULES)).all()
     shown = protocols.changes(table)
     assert shown.rule.tolist() == list(protocols.RULES) and shown.change[0] == "0.0 [0.0, 0.0]"
+    assert shown.columns[-2:].tolist() == ["AVG", "change"]
     whole = run(data, SHORT, "thumos", progress=False).evaluation
     mine = table[(table.seed == 0) & (table.rule == "THUMOS14's kit")].iloc[0]
     assert mine.average == pytest.approx(whole.average)
