@@ -169,10 +169,10 @@ Markdown(
 #
 # Detections are cut out of class scores $S_a$, not out of the foreground. A better foreground
 # reaches them through what the branches share: the features and $W_a$. Once the swing of a hammer
-# throw is foreground, CA asks which class the foreground is, and so teaches $W_a$ that the swing is a throw.
-# CW's own gradient, too, moves features and $W_a$, through the attention: a class that is there is
-# drawn to what is foreground already, which can also make it narrower. (Beside that, the foreground
-# decides which classes a video is searched for.)
+# throw is foreground, CA asks which class the foreground is, and so teaches $W_a$ that the swing is
+# a throw. CW's own gradient, too, moves features and $W_a$, through the attention: a class that is
+# there is drawn to what is foreground already, which can also make it narrower. (Beside that, the
+# foreground decides which classes a video is searched for.)
 #
 # ## Three snippets, two classes
 #

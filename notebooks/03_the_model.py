@@ -212,8 +212,8 @@ for name, value in by_hand.items():
 # %% [markdown]
 # Equation 7 rewrites equation 5 as one positive (the class that is there) against $C$ negatives
 # from the same video, which resembles noise-contrastive estimation. The paper reads this as:
-# minimising $\mathcal{L}_{cw}$ maximises a lower bound on the mutual information between the foreground
-# classifier $W_f$ and the feature $F_a(j)$ of the true action.
+# minimising $\mathcal{L}_{cw}$ maximises a lower bound on the mutual information between the
+# foreground classifier $W_f$ and the feature $F_a(j)$ of the true action.
 # [What the features learned](13_what_the_features_learned.ipynb) asks under which conditions that
 # holds, and finds them unmet.
 #

@@ -44,7 +44,7 @@ full = frame.variant.iloc[-1]
 table = claims.rows(frame, full, draws)
 many = sweep("seeds", dataset, profile, 40, folder)  # as many as the chapter on seeds has
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, red and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, orange and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
 figure = charts.strip(frame)
 figures.save_figure(figure, "table3", output, source)
 
