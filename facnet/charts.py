@@ -166,7 +166,7 @@ def verdicts(table: pd.DataFrame) -> Figure:
             axes.axhline(row - 0.5, color="0.85", lw=0.6)
             axes.text(len(data) - 0.4, row, place, va="center", fontsize=8.5)
     axes.set(xlim=(-0.5, len(data) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel="data")
-    axes.set_xticks(range(len(data)), [name.replace(", ", ",\n") for name in data])
+    axes.set_xticks(range(len(data)), data, rotation=30, ha="left")
     axes.set_yticks(range(len(rows)), rows.claim.str.replace(
         r"λ_(\w+)", r"$λ_{\1}$", regex=True))
     axes.xaxis.tick_top()

@@ -88,7 +88,7 @@ def thumos14(part: str = "portrait") -> pd.DataFrame:
         The rows of :func:`facnet.datasets.portrait.portrait` and of
         :func:`facnet.grid.shares_below`; quantiles of the instances' lengths; the result of
         :func:`facnet.grid.grid_ceiling`; what is odd about the files; what public detections score
-        by the rules of :data:`facnet.protocols.RULES` and on fewer videos; what STPN's paper and
+        by the rules of `facnet.protocols.RULES` and on fewer videos; what STPN's paper and
         the reproduction whose detections these are print.
 
     Returns
