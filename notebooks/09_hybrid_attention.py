@@ -126,9 +126,8 @@ figures.save_figure(figure, "table4_claims", output, source)
 
 # %% tags=["hide-input", "full-width"]
 table = claims.claims(frame, wanted, draws)
-only_full = [one for one in wanted if one.better[0].startswith("Full")]
 shown = claims.readable_claims(
-    table, None if large is None else claims.claims(large, only_full))
+    table, None if large is None else claims.claims(large, claims.table4_claims(["Full"])))
 figures.save_table(shown, "table4_claims", output, compared)
 figures.on_page(shown)
 

@@ -278,8 +278,7 @@ figures.on_page(hosts)
 # Every claim that the paper draws from these tables, asked of this data.
 
 # %% tags=["hide-input", "full-width"]
-of_full = [one for one in claims.table4_claims() if one.name.startswith("Full")]
-asked = {"table3": claims.table3_claims(), "table4_full": of_full,
+asked = {"table3": claims.table3_claims(), "table4_full": claims.table4_claims(["Full"]),
          "table5": claims.table5_claims()}
 every = pd.concat([claims.claims(study.frames[name], wanted, draws[name])
                    for name, wanted in asked.items()]

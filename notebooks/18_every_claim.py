@@ -75,7 +75,7 @@ told += [*(claims.claims(*one) for one in measures),
 measured = {here: pd.concat(told)}
 
 # %% tags=["hide-input"]
-of_full = [one for one in claims.table4_claims() if one.name.startswith("Full")]
+of_full = claims.table4_claims(["Full"])
 if larger:
     large3, large_source = published.result("table3_full")
     large4, _ = published.result("table4_full")
