@@ -187,16 +187,15 @@ def reported(table: pd.DataFrame, elsewhere: pd.DataFrame) -> Figure:
     elsewhere : DataFrame [method, average, what]
         Other AVGs of the same methods, and what they are.
     """
-    marks = {"reported": {"marker": "o", "color": "#444444"}}
-    styles = zip("XDs^", ("#D55E00", "#0072B2", "#009E73", "#CC79A7"))
-    marks |= {what: {"marker": marker, "color": colour, "mfc": "white"} for what, (marker, colour)
-              in zip(elsewhere.what.unique(), styles)}
+    marks = {"reported": {"marker": "D", "color": "#444444", "ls": ""}}
+    marks |= {what: style | {"ls": "", "mfc": "white"}
+              for what, style in zip(elsewhere.what.unique(), SERIES)}
     figure, axes = plt.subplots(figsize=(7.2, 0.27 * len(table) + 1.3))
     for row, one in enumerate(table.itertuples()):
-        axes.plot(one.average, row, ls="", **marks["reported"])
+        axes.plot(one.average, row, **marks["reported"])
         for other in elsewhere[elsewhere.method == one.method].itertuples():
             axes.plot([other.average, one.average], [row, row], color="0.7", lw=1, zorder=1)
-            axes.plot(other.average, row, ls="", **marks[other.what])
+            axes.plot(other.average, row, **marks[other.what])
     named = [f"{one.method}, {one.venue}" + "*" * (one.uses != "") for one in table.itertuples()]
     axes.set(yticks=range(len(table)), yticklabels=named, ylim=(len(table) - 0.5, -0.5),
              xlabel="AVG over tIoU 0.1 to 0.7 (%), THUMOS14, as reported")

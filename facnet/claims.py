@@ -29,10 +29,10 @@ __all__ = [
     "agreements", "beside_whole_videos", "best_by_other_seeds", "by_chance", "by_measure",
     "caution", "cell", "claims", "compare", "consistencies", "ends", "every_claim", "fig1_claims",
     "fig4_claims", "foreground_areas", "foreground_claims", "gains", "mil_claims", "number",
-    "of_many_seeds", "outcome", "percent", "readable_claims", "readable_every", "readable_rows",
-    "resampled", "rows", "said_by_the_paper", "separations", "short", "single_claims",
-    "table1_claims", "table2_claims", "table3_claims", "table4_claims", "table5_claims",
-    "typical_seeds", "untested",
+    "of_many_seeds", "outcome", "percent", "readable_claims", "readable_every", "readable_hosts",
+    "readable_rows", "resampled", "rows", "said_by_the_paper", "separations", "short",
+    "single_claims", "table1_claims", "table2_claims", "table3_claims", "table4_claims",
+    "table5_claims", "typical_seeds", "untested",
 ]
 
 AVERAGE_ONLY = "holds on average, not in each"
@@ -812,6 +812,35 @@ def table5_claims() -> list[Comparison]:
     """What section 4.4 says of Table 5: the CW branch helps every host."""
     return [Comparison("CW helps every host", f"{host} + CW over {host}", (f"{host} + CW",),
                        (host,), each=True) for host in HOSTS]
+
+
+def readable_hosts(frame: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
+    """The sweep "table5" in words: each host, and what CW adds to it here and in the paper.
+
+    Parameters
+    ----------
+    frame, draws
+        As in `compare`.
+
+    Returns
+    -------
+    DataFrame [method, λ_CW, AVG, CW adds, over test videos, verdict, CW adds, there]
+    """
+    compared = compare(frame, table5_claims(), draws).set_index("name")
+    weights = frame.groupby("variant").lambda_cw.first()
+    found = []
+    for name, own in summary(frame).iterrows():
+        row = {"method": name, "λ_CW": f"{weights[name]:g}" if "CW" in name else "",
+               "AVG": cell(own["mean"], own.low, own.high)}
+        pair = f"{name} over {name.removesuffix(' + CW')}"
+        if pair in compared.index:
+            one = compared.loc[pair]
+            row |= {"CW adds": cell(one["mean"], one.low, one.high, sign=True),
+                    "over test videos": ends(one.video_low, one.video_high),
+                    "verdict": one.verdict, "CW adds, there": number(one.paper, sign=True)}
+        found.append(row)
+    table = pd.DataFrame(found).fillna("")
+    return table.assign(verdict=short(table.verdict))
 
 
 def fig1_claims(

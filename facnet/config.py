@@ -416,7 +416,7 @@ PROFILES = {
     ),
     "quick": Profile(
         "quick", epochs=40, learning_rate=5e-3, width=64, snippets=96,
-        classes=10, videos=0.8, activity_videos=0.2, feature_width=96, longest_video=150,
+        classes=6, videos=0.9, activity_videos=0.2, feature_width=96, longest_video=150,
     ),
     "full": Profile("full"),
 }

@@ -35,12 +35,13 @@ from facnet.experiments import experiment_key, read_record, record, training_of,
 from facnet.methods import preset, recipes
 
 __all__ = [
-    "HOSTS", "OPEN", "SWEEPS", "TEXT", "TOGETHER", "Failure", "Variant", "base_of",
+    "HOSTS", "MANY_SEEDS", "OPEN", "SWEEPS", "TEXT", "TOGETHER", "Failure", "Variant", "base_of",
     "chosen_lambdas", "chosen_weights", "said_weights", "summary", "sweep", "variants", "verdict",
     "with_branches",
 ]
 
 BRANCHES = ("cw", "ca", "mil")
+MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
 LIVES = 2  # how often an experiment is tried that may have killed its worker
 WAIT = 60  # seconds for the first worker of a scheduler
 # Table 5: the methods that take the CW branch in, and the weights to choose from for each.

@@ -116,36 +116,21 @@ figure = charts.strip(frame)
 figures.save_figure(figure, "table5", output, source)
 
 # %% tags=["hide-input", "full-width"]
+table = claims.readable_hosts(frame, draws)
+own_paper = published.table(1).set_index("method").reindex(table.method + " (I3D)")
 printed = published.table(5)
 printed.index = printed.method.str.removesuffix(" (reproduced)")
-own_paper = published.table(1).set_index("method")
-compared = claims.compare(frame, claims.table5_claims(), draws).set_index("name")
+printed = printed.loc[table.method]
 tious = [t for t in ("0.3", "0.7") if float(t) in set(frame.tiou.round(2))]
-rows = []
-for name, runs in frame.groupby("variant", sort=False):
-    there, of_host = printed.loc[name], own_paper.reindex([f"{name} (I3D)"]).iloc[0]
-    row = {"method": name, "λ_CW": f"{runs.lambda_cw.iloc[0]:g}" if "CW" in name else ""}
-    at = {"AVG": runs.drop_duplicates("seed").average,
-          **{t: runs[runs.tiou.round(2) == float(t)].mean_ap for t in tious}}
-    row["AVG"] = claims.cell(*interval(at["AVG"]))
-    pair = f"{name} over {name.removesuffix(' + CW')}"
-    if pair in compared.index:
-        difference = compared.loc[pair]
-        row["CW adds"] = claims.cell(difference["mean"], difference.low, difference.high, sign=True)
-        row["over test videos"] = claims.ends(difference.video_low, difference.video_high)
-        row["verdict"] = difference.verdict.partition(" with n")[0]
-        row["CW adds, there"] = f"{difference.paper:+.1f}"
-    for column in ("AVG", *tious):
-        said = [one["average" if column == "AVG" else column] for one in (of_host, there)]
-        if column != "AVG":
-            row[column] = claims.cell(*interval(at[column]))
-        row[f"{column}: paper, there"] = ", ".join(
-            "–" if pd.isna(v) else f"{v:.1f}" for v in said)
-    rows.append(row)
-table = pd.DataFrame(rows).fillna("")
-order = ["method", "λ_CW", "AVG", "CW adds", "over test videos", "verdict", "CW adds, there"]
-table = table[[*order, *table.columns.difference(order, sort=False)]]
-figures.save_table(table, "table5", output, compared.reset_index())
+for column in ("AVG", *tious):
+    if column in tious:
+        at = frame[frame.tiou.round(2) == float(column)].groupby("variant").mean_ap
+        table[column] = [claims.cell(*interval(at.get_group(name))) for name in table.method]
+    value = "average" if column == "AVG" else column
+    table[f"{column}: paper, there"] = [
+        ", ".join("–" if pd.isna(v) else f"{v:.1f}" for v in said)
+        for said in zip(own_paper[value], printed[value])]
+figures.save_table(table, "table5", output, claims.compare(frame, claims.table5_claims(), draws))
 figures.on_page(table)
 
 # %% tags=["hide-input"]

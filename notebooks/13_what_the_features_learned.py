@@ -30,7 +30,7 @@ from scipy.stats import spearmanr
 from facnet import charts, claims, config, features, figures, methods
 from facnet.datasets import load
 from facnet.experiments import CHANCE, provenance
-from facnet.sweeps import interval, sweep, variants
+from facnet.sweeps import MANY_SEEDS, interval, sweep, variants
 
 figures.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
@@ -237,7 +237,8 @@ Markdown(
 # of a class is higher inside its instances than outside.
 
 # %% tags=["hide-input"]
-many = features.bounds_and_areas(sweep("seeds", dataset, profile, 40, folder), folder, data)
+seeded = sweep("seeds", dataset, profile, MANY_SEEDS, folder)
+many = features.bounds_and_areas(seeded, folder, data)
 said = []
 for name, own in many.groupby("stream", sort=False):
     fell, rank = own.area < CHANCE, spearmanr(own.bound, own.area)

@@ -254,21 +254,8 @@ figures.save_table(frame, "shrec21_table4", output)
 
 # %% tags=["hide-input", "full-width"]
 frame = study.frames["table5"]
-own = claims.compare(frame, claims.table5_claims(), draws["table5"]).set_index("name")
-rows = []
-for name, row in summary(frame).iterrows():
-    line = {"method": name,
-            "λ_CW": f"{frame[frame.variant == name].lambda_cw.iloc[0]:g}" if "CW" in name else "",
-            "AVG": claims.cell(row["mean"], row.low, row.high)}
-    pair = f"{name} over {name.removesuffix(' + CW')}"
-    if pair in own.index:
-        gain = own.loc[pair]
-        line |= {"CW adds": claims.cell(gain["mean"], gain.low, gain.high, sign=True),
-                 "over test recordings": claims.ends(gain.video_low, gain.video_high),
-                 "verdict": gain.verdict.partition(" with n")[0],
-                 "CW adds, paper": f"{gain.paper:+.1f}"}
-    rows.append(line)
-hosts = pd.DataFrame(rows).fillna("")
+hosts = claims.readable_hosts(frame, draws["table5"]).rename(columns={
+    "over test videos": "over test recordings", "CW adds, there": "CW adds, paper"})
 figures.save_table(hosts, "shrec21_table5", output, frame)
 figures.on_page(hosts)
 

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from facnet.errors import FacnetError
+from facnet.sweeps import MANY_SEEDS
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -171,6 +172,12 @@ def test_readme_commands_exist():
     assert {"book", "test"} <= set(named)
     missing = [target for target in named if not re.search(rf"^{target}:", makefile, re.M)]
     assert not missing
+
+
+def test_make_runs_as_many_seeds_as_the_chapters_ask_for():
+    """Else a notebook trains the missing ones, on one core and after the others."""
+    told = re.search(r'"seeds --seeds (\d+)"', (ROOT / "Makefile").read_text())
+    assert int(told[1]) == MANY_SEEDS
 
 
 def test_readme_links_lead_somewhere():
