@@ -66,7 +66,7 @@ def use_style() -> None:
         "figure.dpi": 110, "savefig.bbox": "tight", "font.size": 9.5, "axes.titlesize": 10,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
         "legend.frameon": False, "legend.fontsize": 8.5, "figure.constrained_layout.use": True,
-        "mathtext.fontset": "cm",  # symbols as a page's formulas have them
+        "mathtext.fontset": "dejavusans",  # reads at the size of a subscript
         "hatch.linewidth": 0.4,
         "svg.hashsalt": "facnet",  # the same figure gives the same file
     })

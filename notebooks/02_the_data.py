@@ -62,7 +62,7 @@ Markdown(
 #
 # THUMOS14's columns are counted from the annotations that W-TALC {cite}`paul2018wtalc` distributes
 # and that FAC-Net was trained and tested on ([what is odd about
-# them](../book/data.md#what-is-odd-about-thumos14)); its snippets are the whole 0.64 s of a video.
+# them](../book/data.md#what-is-odd-about-thumos14)); a snippet of it is 0.64 s of a video.
 
 # %% tags=["hide-input"]
 both = {here: portrait(data), "THUMOS14": published.thumos14("portrait")[["train", "test"]]}
@@ -124,13 +124,13 @@ pd.concat(shares, axis=1).map("{:.1%}".format).replace("nan%", "–")
 # The first figure again, in numbers. A snippet is labelled with the classes of all instances that
 # cover at least half of it. The labels then go through the released procedure: runs, scores,
 # non-maximum suppression (of detections that overlap the best is kept), ambiguous intervals (what is
-# left then is *found*), evaluation.
+# left then is *reported*), evaluation.
 
 # %% tags=["hide-input"]
 figures.save_table(ceiling.reset_index(), "ceiling", output)
 columns = ["detections", "0.1", "0.5", "0.7", "average"]
 pd.concat({here: ceiling[columns], "THUMOS14": thumos14[columns]}, axis=1).rename(
-    columns={"detections": "found", "average": "AVG"}).rename_axis(None).round(1)
+    columns={"detections": "reported", "average": "AVG"}).rename_axis(None).round(1)
 
 # %% tags=["hide-input"]
 lost = {name: -table["average"].diff().fillna(table["average"].iloc[0] - 100)

@@ -166,7 +166,8 @@ check("P_f", P_f, out.R_f.softmax(-1)[0])
 # ## Multiple instance learning, MIL (section 3.4)
 #
 # In place of the mean of the top-$k$ snippets, the class-wise attention of equation 2 weights the
-# class activations themselves:
+# class activations themselves. $S_a$ has $\delta$ in it already; the released code brings the sum to
+# the scale of its other video scores:
 #
 # $$
 # R_m(j) = \sum_t A_a(t, j) S_a(t, j) \quad (13)
@@ -180,10 +181,11 @@ check("R_m", R_m, out.R_m[0])
 # %% [markdown]
 # ## Losses (equations 6, 12 and 14)
 #
-# Each branch has a cross-entropy against the normalised labels $\hat y = y / \sum_i y(i)$. For CW
-# and CA the background is called absent ($y(C+1) = 0$), though every video holds some, because they
-# ask what is foreground, which background never is; it is thereby among CW's negatives in every
-# video. For MIL it is present ($y(C+1) = 1$): every video holds some.
+# Each branch has a cross-entropy against the normalised labels $\hat y = y / \sum_i y(i)$. Every
+# video holds background, and for MIL it is present ($y(C+1) = 1$). CW and CA ask what is foreground,
+# which background never is: for them it is absent ($y(C+1) = 0$). It is thereby among CW's
+# negatives in every video. The released weights $\lambda_{cw}$, $\lambda_{ca}$ and
+# $\lambda_{mil}$ are 1, 0.1 and 0.1.
 #
 # $$
 # \mathcal{L}_{cw} = -\mathbb{E}[\hat y^\top \log P_a] \quad (6) \qquad

@@ -52,10 +52,10 @@ place = scores.videos.index(video), data.classes.index(label)
 searched = kept_classes(scores, len(data.classes), recipe.localization)[place]
 drawn = ((proposals.video == video) & (proposals.label == label)).sum()
 Markdown(
-    f"In this stream {label} has a class probability of {scores.probability[place]:.2f}, which is"
-    + (f" enough to be searched for, and gives {drawn} proposals." if searched else
-       " below the class threshold (step 1 below): no proposal of it is drawn, whatever its"
-       " sequence.")
+    f"In this stream {label} has a class probability of {scores.probability[place]:.2f},"
+    + (f" enough to be searched for (step 1 below), and gives {drawn} proposals." if searched else
+       " which is below the class threshold (step 1 below): no proposal of it is drawn, whatever"
+       " its sequence.")
 )
 
 # %% [markdown]
@@ -84,7 +84,8 @@ Markdown(
 # not to the method.
 
 # %% tags=["hide-input"]
-counts = {"proposals": len(proposals), "after NMS": len(detections),
+counts = {f"proposals, {data.streams[-1]}": len(proposals),
+          f"after NMS, {data.streams[-1]}": len(detections),
           "all streams, fused": len(first.detections)}
 pd.DataFrame({"detections in all test videos": counts})
 
@@ -93,10 +94,12 @@ pd.DataFrame({"detections in all test videos": counts})
 #
 # One threshold in place of five, as a multiple of the uniform probability. The higher it is, the
 # shorter the runs: an instance falls into pieces, or is lost. The lower, the more neighbours run
-# together. In JupyterLab, as `make lab` starts it, a slider moves it.
+# together. Below uniform is not low for a class: between actions the background has most of the
+# probability. Drawn is twice uniform, above the recipe's range. In JupyterLab, as `make lab` starts
+# it, a slider moves it.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold. The title counts what is found of this class in this video by the last stream, and has AVG over all test videos, streams fused. Across: time in seconds."}}
-multiples = (*recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
+multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
 figure = explore.with_slider(
     lambda multiple: explore.at_threshold(data, first, video, label, multiple),
     multiples, 2.0, "threshold (times uniform)", live)
