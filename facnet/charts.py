@@ -26,7 +26,7 @@ MARKS = {
     "holds": {"marker": "o", "color": COLOURS["holds"], "ms": 8},
     AVERAGE_ONLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "left", "ms": 8},
     PARTLY: {"marker": "o", "color": COLOURS["holds"], "fillstyle": "bottom", "ms": 8},
-    "not resolved": {"marker": "o", "color": "0.45", "mfc": "white", "ms": 8},
+    "not resolved": {"marker": "o", "color": COLOURS["not resolved"], "mfc": "white", "ms": 8},
     "does not hold": {"marker": "X", "color": COLOURS["does not hold"], "ms": 8},
     UNTOLD: {"marker": "s", "color": "0.45", "mfc": "white", "ms": 6},
     UNTESTED: {"marker": "_", "color": "0.45", "ms": 8},
@@ -120,12 +120,12 @@ def differences(
         sharex=True, height_ratios=[n + 0.8 for n in heights.values()], squeeze=False)
     for axes, (claim, own) in zip(panels[:, 0], compared.groupby("claim", sort=False)):
         for row, one in enumerate(own.itertuples()):
-            verdict = one.verdict if one.verdict in MARKERS else "not resolved"  # or not told
-            colour = COLOURS[verdict]
+            mark = MARKS[one.verdict if one.verdict in COLOURS else "not resolved"]  # or not told
+            colour = mark["color"]
             axes.plot([one.video_low, one.video_high], [row, row], color=colour, lw=1)
             axes.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.35,
                       solid_capstyle="butt")
-            axes.plot(one.mean, row, MARKERS[verdict], color=colour, ms=4.5)
+            axes.plot(one.mean, row, **mark | {"ms": 4.5})
             # An arrow where the paper only says that its difference is larger.
             axes.plot(one.paper, row, ">" if one.at_least else "D", color="black", ms=3.5)
         axes.axvline(0, color="0.3", lw=0.8)
@@ -137,9 +137,8 @@ def differences(
     panels[-1, 0].set(xlabel="difference of AVG (points)")
     printed = {"paper": {"marker": "D", "color": "black"}} if compared.paper.notna().any() else {}
     key(figure, {
-        **{word: {"marker": MARKERS[verdict], "color": COLOURS[verdict]}
-           for word, verdict in zip((*words, "not resolved"),
-                                    ("holds", "does not hold", "not resolved"))},
+        **{word: MARKS[verdict] | {"ms": 4.5} for word, verdict in
+           zip((*words, "not resolved"), ("holds", "does not hold", "not resolved"))},
         "interval over seeds": {"ls": "-", "lw": 5, "alpha": 0.35, "color": "0.5"},
         "interval over test videos": {"ls": "-", "lw": 1, "color": "0.5"}, **printed,
     })

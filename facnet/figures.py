@@ -47,7 +47,7 @@ COLOURS = {
 # What tells them apart where colours do not: in grey, blue, vermilion and green are much alike.
 LINES = {"cw": "-", "ca": "--", "mil": ":", "total": "-", "class": "-", "foreground": "--",
          "train": "-", "test": "--"}
-MARKERS = {"train": "o", "test": "s", "holds": "o", "does not hold": "X", "not resolved": "s"}
+MARKERS = {"train": "o", "test": "s"}
 
 # Of up to four things that have no colour of their own.
 SERIES = (

@@ -453,8 +453,9 @@ def test_what_stands_together_can_be_told_apart_in_grey(names):
 
 
 def differ_in_mark(a: str, b: str) -> bool:
+    forms = {verdict: (mark["marker"], mark.get("mfc")) for verdict, mark in charts.MARKS.items()}
     return any(a in kind and b in kind and kind[a] != kind[b]
-               for kind in (figures.LINES, figures.MARKERS))
+               for kind in (figures.LINES, figures.MARKERS, forms))
 
 
 def test_series_differ_in_colour_line_and_marker():
