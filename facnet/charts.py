@@ -336,7 +336,7 @@ def information(curves: pd.DataFrame, ends: pd.DataFrame) -> Figure:
         for _, of_seed in own.groupby("seed"):
             axes.plot(of_seed.epoch, of_seed.bound, color=train, lw=0.8)
         place = [1.06 * own.epoch.max()] * len(last)
-        axes.plot(place, last.train, MARKERS["train"], color=train, ms=4)
+        axes.plot(place, last.train, MARKERS["train"], color=train, ms=4, zorder=3)
         axes.plot(place, last.test, MARKERS["test"], color=test, mfc="white", ms=4)
         axes.axhline(last.ceiling.iloc[0], color="black", lw=1, ls="--")
         axes.axhline(last.reachable.iloc[0], color="black", lw=1, ls=":")

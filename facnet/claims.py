@@ -474,6 +474,7 @@ def readable_every(table: pd.DataFrame) -> pd.DataFrame:
         found.append({"claim": claim, "where": own.printed.iloc[0], "paper": paper} | {
             one.data: UNTESTED if np.isnan(one.n) else
             f"{cell(one.mean, one.low, one.high, sign=True)}; {one.verdict}, n = {one.n:.0f}"
+            + (f"; each: {_counts(one)}" if one.comparisons > 1 else "")
             for one in own.itertuples()})
     return pd.DataFrame(found)
 
@@ -507,7 +508,7 @@ def _printed(one) -> str:
 def _counts(one) -> str:
     words = ((one.holds, "hold"), (one.fails, "do not"), (one.open, "open"),
              (one.untold, "cannot be told"))
-    return ", ".join(f"{n} {word}" for n, word in words if n) + f" of {one.comparisons}"
+    return ", ".join(f"{n:.0f} {word}" for n, word in words if n) + f" of {one.comparisons:.0f}"
 
 
 def outcome(table: pd.DataFrame) -> str:
@@ -951,8 +952,8 @@ def untested() -> pd.DataFrame:
                    for name in ("R-C3D", "TAL-Net")),
          "cannot be told: none of the other methods runs here on data of that kind"),
         ("FAC-Net's foreground agrees with its classes more than W-TALC's", "Fig. 1, section 1",
-         "", "cannot be told: W-TALC selects by the class's score, so that the two agree by"
-         " construction"),
+         "", "cannot be told: W-TALC selects by the class's score, so that the two rise together"
+         " by construction"),
         ("Minimising the loss of CW maximises a lower bound on mutual information",
          "Equation 7, section 3.2", "", "whatever lowers the loss raises that bound; the chapter on"
          " what the features learned asks what the bound is worth"),

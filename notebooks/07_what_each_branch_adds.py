@@ -231,8 +231,8 @@ Markdown(
     f" ({largest}) {means[largest]:.1f}; the lowest point of all is {means.idxmin()},"
     f" {means.min():.1f}, and the highest {means.idxmax()}, {means.max():.1f}.\n\n"
     f"**CW as the main branch.** {said('CW is the best main branch')}. The best point with CW"
-    f" as the main branch: {' or '.join(best)}. Where both panels have the same model as"
-    " their best, there is nothing to compare, and it does not count.\n\n"
+    f" as the main branch: {' or '.join(best)}. A seed of which both panels have"
+    " the same model as their best counts as no difference.\n\n"
     f"**CW as an auxiliary branch.** {said('CW helps as an auxiliary branch')}."
 )
 

@@ -87,11 +87,14 @@ for host in HOSTS:
     own = means.loc[host]
     with_cw, weight = own.drop(0.0), chosen[host]
     end = " (an end of the grid)" if weight in (min(WEIGHTS), max(WEIGHTS)) else ""
+    least, most = (f"{value:.1f}" for value in with_cw.held_out_classification.agg(["min", "max"]))
     lines.append(
         f"- **{host}**: {weight:g}{end}, loss {own.held_out_loss[weight]:.3f}; without CW"
-        f" {own.held_out_loss[0.0]:.3f}. Held-out classification mAP lies between"
-        f" {with_cw.held_out_classification.min():.1f} and"
-        f" {with_cw.held_out_classification.max():.1f}. The best AVG on test videos is that of"
+        f" {own.held_out_loss[0.0]:.3f}"
+        + (", which is less" if own.held_out_loss[0.0] < own.held_out_loss[weight] else "")
+        + ". Held-out classification mAP "
+        + (f"is {least} throughout" if least == most else f"lies between {least} and {most}")
+        + ". The best AVG on test videos is that of"
         f" {with_cw.average.idxmax():g}.")
 figures.save_table(
     one.drop(columns=["tiou", "mean_ap", "paper", "other_average"]), "cw_weights", output)
@@ -162,7 +165,7 @@ Markdown(
 # selects foreground beside the probability of the class. Over all test videos and the classes that
 # they show, two numbers: the rank correlation of the two sequences, and the tIoU of their supports,
 # the snippets above the middle of each sequence's range. Both would be 1 if foreground and action
-# were one; a method whose selection *is* the class's score, such as W-TALC, has a high one by
+# were one; where the selection *is* the class's score, as with W-TALC, the two rise together by
 # construction.
 
 # %% tags=["hide-input"]

@@ -213,13 +213,15 @@ most = len(data.classes) + 1
 least = {name: features.least_cw_loss(most, scale) for name, scale in scales.items()}
 released = ends[ends.model.str.startswith("released")]
 bound, reachable = released.train.mean(), released.reachable.mean()
+worst = released.loc[released.train.idxmin()]
 reached = "below zero" if bound < 0 else f"at {claims.percent(bound / reachable)} of what is reachable"
 Markdown(
     "In nats, without dropout. *Reachable*: log N less the mean entropy of the training videos'"
     " labels. *Difference*: training less test videos. *About the class*: $H(J) - L_{CW}$ over the"
     " test videos, the bound that needs no condition. Below zero a bound says nothing.\n\n"
     f"**Saturation.** On its training videos the released recipe ends {reached}, in the mean"
-    " over streams and seeds. On test videos it is"
+    f" over streams and seeds; the lowest of these, {worst.model}, seed {worst.seed}, at"
+    f" {claims.percent(worst.train / worst.reachable)}. On test videos the mean is"
     f" {claims.number(released.overfit.mean(), digits=2)} nats lower: as far as these are like the"
     " training videos, that is overfitting. Scale"
     f" is no obstacle: with {most} candidates the loss of a video of one class can go down to"
@@ -262,7 +264,8 @@ Markdown(
     "Bounds in nats, over the training videos, through the last epoch and with dropout; *p*: of the"
     " correlation, if there were none; *collapsed*: an area below one half, background taken for"
     " action. A positive correlation with a small p agrees with the paper; it does not say that one"
-    " causes the other, and near the ceiling seeds differ by little. A large bound is no proof of"
+    " causes the other. With dropout seeds differ by little near the ceiling; the table before this"
+    " one has the bounds of the first few without it. A large bound is no proof of"
     f" separation: the seed that separates worst (stream {lowest.stream}, seed {lowest.seed}, area"
     f" {lowest.area:.2f}) has one of {lowest.bound:.2f}, log N being {ceiling:.2f}. Labels fix which"
     " class a video shows, and that is what the bound counts; they do not say which of its snippets"

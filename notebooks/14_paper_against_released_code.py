@@ -69,8 +69,10 @@ Markdown(
 # what a reader who knows the text alone might take.
 #
 # Fields of the model and of the training need a training of their own, and luck in training is in
-# these rows: one collapsed seed moves a mean by many points. The fields of the localisation are
-# switched on the same trained models.
+# these rows: one collapsed seed moves a mean by many points. [Seeds and
+# collapse](11_seeds_and_collapse.ipynb) has a random start of $W_f$ with 20 seeds, and the released
+# recipe with 40: measured from their means the changes here would be others. The fields of the
+# localisation are switched on the same trained models.
 
 # %% tags=["hide-input", "full-width"]
 cells = variants("differences", base_of("differences", profile))

@@ -2,7 +2,7 @@
 # # Every claim
 #
 # This page sets each claim of the paper beside what was measured for it in this book: on synthetic
-# data, on the same at a larger size, and on real recordings of gestures. The numbers are those of
+# data, on all of it (20 classes, a larger model), and on real recordings of gestures. The numbers are those of
 # the other chapters, and every verdict follows from them by one rule.
 
 # %% tags=["parameters"]
@@ -189,7 +189,7 @@ figures.on_page(claims.untested())
 # %% [markdown]
 # Of Table 2, [ActivityNet](06_activitynet.ipynb) asks instead whether FAC-Net finds anything beyond
 # a video's class. Not told either is why a claim holds on one data set and not on another: they
-# differ in data, size of the model and weights of the branches at once, and there is chance.
+# differ in data, number of classes, size of the model and weights of the branches at once, and there is chance.
 #
 # ## What is replicated
 #

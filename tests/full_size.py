@@ -26,7 +26,8 @@ def main(jobs: int) -> None:
         frames[file] = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
     for file, frame in frames.items():  # when both are there: one revision for both
         write_result(file, frame,
-                     "synthetic data, all videos, embedding 128 wide, 40 epochs, 3 seeds",
+                     "synthetic data, all 20 classes and their videos, embedding 128 wide,"
+                     " 40 epochs, 3 seeds",
                      "python tests/full_size.py", REVISION)
 
 

@@ -347,7 +347,8 @@ def test_every_claim_is_a_row_of_each_data_set_with_a_verdict():
     row = three.iloc[0]
     assert words.set_index("claim").there[row.claim] == (
         f"{claims.cell(row['mean'], row.low, row.high, sign=True)};"
-        f" {row.verdict.partition(' with n')[0]}, n = 3")
+        f" {row.verdict.partition(' with n')[0]}, n = 3; each:"
+        f" {claims.readable_claims(three).each[0]}")
     figure = charts.verdicts(every)
     assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]) == len(every)
     assert len(asked) == 2 * len(three) + len(five)
