@@ -69,10 +69,9 @@ figures.on_page(words)
 # %% tags=["hide-input"]
 averages = frame.drop_duplicates(["variant", "seed"])
 classification = interval(averages[averages.variant == "FAC-Net"].classification)
-each = claims.compare(frame, wanted, draws)
-before = each.claim == "FAC-Net is better than the methods before it"
-worse = before & (each.verdict == "does not hold")
-ahead = list(each.name[worse].str.removeprefix("FAC-Net over "))
+before = compared.claim == "FAC-Net is better than the methods before it"
+worse = before & (compared.verdict == "does not hold")
+ahead = list(compared.name[worse].str.removeprefix("FAC-Net over "))
 used, own = base_of("table1", profile), recipes()
 shorter = [f"{name} {one.training.epochs} in place of {own[recipe].training.epochs}"
            for recipe, one in used.items() for name in [recipe.replace("released", "FAC-Net")]
