@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from facnet.config import Experiment, ModelConfig, flat, to_dict
-from facnet.datasets import Dataset
+from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.methods import experiment_of, method_of, preset
 

@@ -69,9 +69,8 @@ def train(dataset, profile, device, preset, seed, changes, out):
     """
     from facnet import config
     from facnet.checkpoints import Checkpoint, check_origin, origin, save_checkpoint
-    from facnet.datasets import load
-    from facnet.methods import method_of
-    from facnet.methods import preset as recipe
+    from facnet.data import load
+    from facnet.methods import method_of, preset as recipe
     from facnet.training import fit
 
     _check_device(device)
@@ -108,9 +107,9 @@ def train(dataset, profile, device, preset, seed, changes, out):
 @NEEDED("--out", help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
-    from facnet.datasets import load
-    from facnet.datasets.files import write_detections
-    from facnet.experiments import detect
+    from facnet.data import load
+    from facnet.experiment import detect
+    from facnet.files import write_detections
 
     data = load(dataset, profile)
     scores, experiment = _scores(checkpoints, data, data.subset(subset), device)
@@ -139,10 +138,8 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     """Mean average precision of DETECTIONS.json, by tIoU and by class."""
-    from facnet.datasets.files import (
-        read_annotations, read_detections, read_ignored, read_videos,
-    )
     from facnet.evaluation import PROTOCOLS, evaluate, untimed
+    from facnet.files import read_annotations, read_detections, read_ignored, read_videos
 
     truth = read_annotations(annotations)
     protocol = protocol or truth.protocol
@@ -215,12 +212,12 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     From the top: foreground scores, and for each class the sequence with its thresholds, detections
     and ground truth. Where only labels are known there is no ground truth to draw.
     """
-    from facnet import figures
-    from facnet.datasets import load
-    from facnet.experiments import detect
+    from facnet.data import load
+    from facnet.experiment import detect
+    from facnet.study import plots, timelines
 
-    if out.suffix.lower() not in figures.FORMATS:
-        raise FacnetError(f"--out {out}: must end in {', '.join(figures.FORMATS)}.")
+    if out.suffix.lower() not in plots.FORMATS:
+        raise FacnetError(f"--out {out}: must end in {', '.join(plots.FORMATS)}.")
     data = load(dataset, profile)
     _check_choice("--video", [video], data.videos.video)
     _check_choice("--label", labels, data.classes)
@@ -228,10 +225,10 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     stream = stream or list(scores)[-1]
     _check_choice("--stream", [stream], scores)
     detections = detect(scores, data, experiment, protocol)
-    labels = labels or figures.shown_classes(data, video, detections)
-    figures.use_style()
-    figure = figures.timeline(data, scores[stream], {video: labels}, detections, experiment)
-    figures.write_figure(figure, out)
+    labels = labels or timelines.shown_classes(data, video, detections)
+    plots.use_style()
+    figure = timelines.timeline(data, scores[stream], {video: labels}, detections, experiment)
+    plots.write_figure(figure, out)
     shown, of = detections.label.isin(labels).sum(), ", ".join(labels) or "any class"
     subset = data.videos.set_index("video").subset[video]
     click.echo(
@@ -261,7 +258,8 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
     """
-    from facnet.sweeps import base_of, chosen_lambdas, chosen_weights, summary, sweep
+    from facnet.study.statistics import summary
+    from facnet.study.tables import base_of, chosen_lambdas, chosen_weights, sweep
 
     if scheduler is None:  # with one the workers' device is meant
         _check_device(device)
@@ -308,7 +306,7 @@ def check(folder):
     Errors, which training or evaluation would fail on, end with exit status 1. Oddities are kept
     and listed. A folder without errors is portrayed in numbers.
     """
-    from facnet.datasets.check import check_folder
+    from facnet.importers.check import check_folder
 
     report = check_folder(folder)
     for line in report.errors:
@@ -350,7 +348,7 @@ def init(features, annotations, snippet_seconds, streams, test_share, seed, out)
     Nothing is copied: OUT/features is a link to DIR, unless DIR is OUT/features itself. OUT is
     written whole or not at all.
     """
-    from facnet.datasets.own import init_folder
+    from facnet.importers.own import init_folder
 
     click.echo(init_folder(features, annotations, out, snippet_seconds,
                            tuple(streams.split(",")) if streams else (), test_share, seed))
@@ -375,7 +373,7 @@ def import_data():
 @NEEDED("--out", help="Folder to make, such as data/thumos14.")
 def thumos14(features, annotations, snippet_seconds, out):
     """Import THUMOS14: write OUT whole or not at all, and report what was done."""
-    from facnet.datasets.thumos14 import import_thumos14
+    from facnet.importers.thumos14 import import_thumos14
 
     click.echo(import_thumos14(features, annotations, out, snippet_seconds))
     click.echo(f"{out}: imported; the report is in {out / 'import_report.txt'}")
@@ -389,7 +387,7 @@ def thumos14(features, annotations, snippet_seconds, out):
 @NEEDED("--out", help="Folder to make, such as data/shrec21.")
 def shrec21(source, out):
     """Import SHREC'21: write OUT whole or not at all, and report what was done."""
-    from facnet.datasets.shrec21 import import_shrec21
+    from facnet.importers.shrec21 import import_shrec21
 
     click.echo(import_shrec21(source, out))
     click.echo(f"{out}: imported; the report is in {out / 'import_report.txt'}")
@@ -413,8 +411,8 @@ def activitynet(features, annotations, snippet_seconds, out):
     Nothing is copied: OUT/features holds a link to each file that is used. Videos without features
     are left out.
     """
-    from facnet.datasets.activitynet import import_activitynet
-    from facnet.datasets.importing import shortened
+    from facnet.importers.activitynet import import_activitynet
+    from facnet.importers.importing import shortened
 
     click.echo(shortened(import_activitynet(features, annotations, out, snippet_seconds)))
     click.echo(f"{out}: imported; the whole report is in {out / 'import_report.txt'}")
@@ -436,8 +434,8 @@ def checkpoint():
 def import_(file, stream, dataset, out):
     """Turn the authors' released state dict into OUT/<stream>.safetensors."""
     from facnet.checkpoints import import_released, save_checkpoint
-    from facnet.datasets import load
-    from facnet.datasets.synthetic import CLASSES
+    from facnet.data import load
+    from facnet.synthetic.thumos14 import CLASSES
 
     classes = load(dataset).classes if dataset else tuple(sorted(CLASSES))
     imported = import_released(file, stream, classes)

@@ -11,7 +11,6 @@ against surroundings that are set to zero below the threshold.
 """
 
 import dataclasses
-import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,9 +18,9 @@ import numpy as np
 from facnet.errors import FacnetError, suggest
 
 __all__ = [
-    "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "Profile", "PROFILES",
-    "TrainingConfig", "changed", "check_parameters", "check_types", "flat", "from_dict", "profile",
-    "require", "require_choice", "require_not_negative", "to_dict",
+    "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "PROFILES", "Profile",
+    "TrainingConfig", "changed", "check_types", "flat", "from_dict", "profile", "require",
+    "require_choice", "require_not_negative", "to_dict",
 ]
 
 
@@ -43,25 +42,6 @@ def check_types(config: object) -> None:
             fits = isinstance(value, allowed) and (one.type is bool or not isinstance(value, bool))
             require(fits, config, one.name, rule)
             object.__setattr__(config, one.name, one.type(value))  # 1 and 1.0 are one recipe
-
-
-def check_parameters(notebook: dict) -> None:
-    """Refuse parameters that a notebook lacks, or whose type is not the one that it declares.
-
-    Parameters
-    ----------
-    notebook : dict
-        The notebook's `globals()`. Annotations name its parameters; `In` has the cells that ran,
-        the one with which papermill sets parameters among them.
-    """
-    declared = notebook["__annotations__"]
-    for cell in notebook.get("In", []):
-        if cell.startswith("# Parameters\n"):
-            for name in re.findall(r"^(\w+) = ", cell, re.M):
-                if name not in declared:
-                    raise FacnetError(f"parameters.{name} is unknown.{suggest(name, declared)}")
-    fields = {name: notebook[name] for name in declared}
-    check_types(dataclasses.make_dataclass("parameters", declared.items())(**fields))
 
 
 def require_not_negative(config: object, *names: str) -> None:

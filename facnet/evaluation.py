@@ -12,8 +12,8 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from facnet.datasets.files import DETECTION, INSTANCE, INTERVAL, check_segments
 from facnet.errors import FacnetError, suggest
+from facnet.files import DETECTION, INSTANCE, INTERVAL, check_segments
 
 __all__ = [
     "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "classification_mean_ap",

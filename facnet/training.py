@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from facnet.checkpoints import load_training, origin, save_training
 from facnet.config import CommonTraining, Experiment
-from facnet.datasets import Dataset
+from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.localization import Scores
 from facnet.methods import Method, method_of

@@ -14,7 +14,7 @@ seeds: int = 3  # how many: 0, 1, ... Pictures show the first
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -26,22 +26,24 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from facnet import claims, figures, published
-from facnet.consistency import mistakes
-from facnet.datasets import load
-from facnet.experiments import provenance, run, stream_scores
+from facnet.data import load
+from facnet.experiment import run, stream_scores
 from facnet.losses import normalised_cross_entropy
 from facnet.methods import METHODS, preset
 from facnet.model import cosine
-from facnet.sweeps import BRANCHES, base_of, interval, verdict, with_branches
+from facnet.study import claims, plots, published, statistics, timelines
+from facnet.study.consistency import mistakes
+from facnet.study.records import provenance
+from facnet.study.statistics import interval, verdict
+from facnet.study.tables import BRANCHES, base_of, with_branches
 from facnet.training import frame_labels
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 stream, source = data.streams[-1], provenance(data, profile, seeds)
 first_seed = provenance(data, profile, seeds=1)
-video, label = figures.example_video(data, "HammerThrow")
+video, label = timelines.example_video(data, "HammerThrow")
 Markdown(
     f"> {source}\n\n*Profile*: the size of data and training. *Protocol*: the rules by which"
     " detections are judged. *Seed*: where random numbers start. *Stream*: one kind of features,"
@@ -56,8 +58,8 @@ shown = {}
 for name, recipe in (recipes | {"FAC-Net": full}).items():
     of_model = METHODS[recipe.method].streams(data)[-1]
     shown[name] = (recipe, stream_scores(data, recipe, of_model, folder))
-figure = figures.selection(data, shown, video, label)
-figures.save_figure(figure, "fig1", output, first_seed)
+figure = timelines.selection(data, shown, video, label)
+plots.save_figure(figure, "fig1", output, first_seed)
 
 # %% tags=["hide-input"]
 kinds = ["not_action", "not_foreground"]
@@ -293,12 +295,12 @@ measured["AVG"] = [one.evaluation.average for own in results.values() for one in
 by_model = measured.set_index(["trained", "seed"])
 gain = by_model.loc["FAC-Net"] - by_model.loc["without CW"]
 table = pd.DataFrame([
-    *({"trained": name, **{column: claims.cell(*interval(own[column])) for column in own}}
+    *({"trained": name, **{column: statistics.cell(*interval(own[column])) for column in own}}
       for name, own in by_model.groupby(level="trained", sort=False)),
     {"trained": "CW adds",
-     **{column: claims.cell(*interval(gain[column]), sign=True) for column in gain}}])
-figures.save_table(table, "without_cw", output, measured)
-figures.on_page(table)
+     **{column: statistics.cell(*interval(gain[column]), sign=True) for column in gain}}])
+statistics.save_table(table, "without_cw", output, measured)
+statistics.on_page(table)
 
 # %% tags=["hide-input"]
 better = {column: verdict(*interval(gain[column] * (-1 if column in columns else 1))[1:], seeds)
@@ -341,8 +343,8 @@ Markdown(
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above bars that mark detections and ground truth"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on the test video of the first picture, data named above, last stream, first seed. Across: time in seconds. Top: foreground activation (equation 8, between −5 and 5). Middle: the class activation sequence as a probability (softmax of equation 1 over classes), the thresholds that a proposal has to pass, and the probability that this stream gives the class in this video. Bottom: what was detected from all streams, the better the darker, and what is there, the *ground truth*. Green shade: ground truth."}}
 result = results["FAC-Net"][0]
-figure = figures.timeline(data, result.scores[stream], {video: [label]}, result.detections, full)
-figures.save_figure(figure, "the_problem", output, first_seed)
+figure = timelines.timeline(data, result.scores[stream], {video: [label]}, result.detections, full)
+plots.save_figure(figure, "the_problem", output, first_seed)
 
 # %% tags=["hide-input"]
 printed = {name: published.value(1, f"{name} (I3D)", "average") for name in ("FAC-Net", "UM")}

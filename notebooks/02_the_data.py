@@ -15,7 +15,7 @@ seeds: int = 0  # not used: nothing is trained here
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -23,14 +23,14 @@ check_parameters(globals())
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, figures, published
-from facnet.datasets import load
-from facnet.datasets.portrait import portrait
+from facnet.data import load
 from facnet.evaluation import to_snippets
-from facnet.experiments import provenance
-from facnet.grid import grid_ceiling, grid_marks, shares_below
+from facnet.importers.portrait import portrait
+from facnet.study import plots, published, statistics
+from facnet.study.grid import grid_ceiling, grid_marks, shares_below
+from facnet.study.records import provenance
 
-figures.use_style()
+plots.use_style()
 data = load(dataset, profile)
 here = "synthetic" if data.simulated else f"{data.name}, here"
 source = provenance(data, profile, seeds)
@@ -39,9 +39,9 @@ Markdown(f"> {source}")
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of mAP against tIoU, one for the data of this book and one for THUMOS14, with a line for each rule of which runs are kept; FAC-Net's printed line lies below all of THUMOS14's"}, "figure": {"name": "fig-ceiling", "caption": "What perfect snippet labels would score, on the test videos of the data named above (left) and of THUMOS14 (right), protocol released. Lines: which runs of snippets become detections: all, those of 2 or 3 snippets or more, and, as *released: 3, end 1 late*, those of 3 or more whose end is reported one snippet late, as the released code does. Black: what the FAC-Net paper prints. Even without an error a method that decides snippet by snippet stays below 100."}}
 ceiling, thumos14 = grid_ceiling(data), published.thumos14("ceiling")
 paper = published.table(1).set_index("method").loc["FAC-Net (I3D)"]
-figure = charts.ceilings(
+figure = plots.ceilings(
     {here: ceiling, "THUMOS14": thumos14}, {"THUMOS14": paper.rename("FAC-Net, as printed")})
-figures.save_figure(figure, "ceiling", output, "Right: THUMOS14, real. Left: "
+plots.save_figure(figure, "ceiling", output, "Right: THUMOS14, real. Left: "
                     + provenance(data, profile, seeds, "released"))
 
 # %% tags=["hide-input"]
@@ -68,7 +68,7 @@ Markdown(
 both = {here: portrait(data), "THUMOS14": published.thumos14("portrait")[["train", "test"]]}
 table = pd.concat(both, axis=1).loc[both[here].index]
 decimals = {"hours": 1, "foreground share": 2, "median instance (s)": 1}
-figures.save_table(table.set_axis(table.columns.map(", ".join), axis=1).reset_index(names=""),
+statistics.save_table(table.set_axis(table.columns.map(", ".join), axis=1).reset_index(names=""),
                    "portrait", output)
 table.apply(
     lambda row: row.map(f"{{:,.{decimals.get(row.name, 0)}f}}".format).replace("nan", "–"), axis=1)
@@ -92,8 +92,8 @@ Markdown(
 # to a whole snippet. Halves go to the even neighbour, as Python's `round` does.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features: frames, snippets, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Its start is at 2.5 snippets and goes to 2, the even neighbour. Drawn, not measured."}}
-figure = charts.snippet_grid(frames=16, fps=25.0)
-figures.save_figure(figure, "snippet_grid", output, "Drawing; no data.")
+figure = plots.snippet_grid(frames=16, fps=25.0)
+plots.save_figure(figure, "snippet_grid", output, "Drawing; no data.")
 
 # %% tags=["nbval-check-output"]
 for seconds in (0.3, 1.6, 2.24, 4.5):
@@ -107,8 +107,8 @@ for seconds in (0.3, 1.6, 2.24, 4.5):
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Cumulative share of instances against their length on a logarithmic axis, with dashed lines at one snippet, the shortest run and the shortest detection; THUMOS14's quantiles as dots"}, "figure": {"name": "fig-lengths", "caption": "Lengths of the instances of the data named above (lines) and of THUMOS14 (marks). Dashed: one snippet, the shortest run that the released code keeps, and the shortest detection that it reports."}}
 marks = grid_marks(data.snippet_seconds)
-figure = charts.instance_lengths(data, marks, published.thumos14("lengths"))
-figures.save_figure(
+figure = plots.instance_lengths(data, marks, published.thumos14("lengths"))
+plots.save_figure(
     figure, "instance_lengths", output, f"Dots: THUMOS14, real. Lines: {source}")
 
 # %% tags=["hide-input"]
@@ -127,7 +127,7 @@ pd.concat(shares, axis=1).map("{:.1%}".format).replace("nan%", "–")
 # left then is *reported*), evaluation.
 
 # %% tags=["hide-input"]
-figures.save_table(ceiling.reset_index(), "ceiling", output)
+statistics.save_table(ceiling.reset_index(), "ceiling", output)
 columns = ["detections", "0.1", "0.5", "0.7", "average"]
 pd.concat({here: ceiling[columns], "THUMOS14": thumos14[columns]}, axis=1).rename(
     columns={"detections": "reported", "average": "AVG"}).rename_axis(None).round(1)

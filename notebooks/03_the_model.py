@@ -15,25 +15,26 @@ seeds: int = 1  # not used
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
 # %% tags=["hide-input"]
 import torch
 
-from facnet import figures, methods
+from facnet import methods
 from facnet.config import ModelConfig
 from facnet.losses import fac_net_losses
 from facnet.model import FACNet
+from facnet.study import diagrams, plots
 
 _ = torch.manual_seed(0)
-figures.use_style()
+plots.use_style()
 source = "Drawing; no data."
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Boxes and arrows. Embedded snippets feed two rows that mirror each other: above, the action classifier gives the attention and the foreground classifier the score (CW); below, the foreground classifier gives the attention and the action classifier the score (CA). A third row, MIL, takes activation and attention from the first. Each row ends in its loss, and their weighted sum is the loss of the whole"}, "figure": {"name": "fig-overview", "caption": "FAC-Net for one stream, after the paper's Fig. 2. Each box says what it computes, with the number of its equation and the shape of the result: $T$ snippets, $D$ channels, $C$ actions and a background, which is the hatched row of $W_a$ and column $C+1$ of all that follows from it. CW (blue) and CA (orange) mirror each other: in CW the action classifier (solid) directs the attention and the foreground classifier (dashed) scores what it gathers; in CA they change places. MIL (green) takes $S_a$ and $A_a$ from CW. Boxes in threes: one for each temperature, of which the next picture shows more. For CW and CA the background is labelled absent, for MIL present. $R_f$ is a name of ours for what stands inside equation 11."}}
-figure = figures.overview()
-figures.save_figure(figure, "fig2", output, source)
+figure = diagrams.overview()
+plots.save_figure(figure, "fig2", output, source)
 
 # %% [markdown]
 # The `released` preset is the one whose numbers can be checked. $T$ snippets of one stream of I3D
@@ -118,8 +119,8 @@ A_f = torch.stack([torch.softmax(tau * S_f, dim=0) for tau in taus])
 print("A_a", list(A_a.shape), " A_f", list(A_f.shape), " temperatures", taus)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "One curve of activations over sixty snippets becomes three attentions, the flattest at temperature 1, the most peaked at 5. Each pools a feature and gives a score; the mean of the three scores goes through a softmax over classes"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention in the CW branch, after the paper's Fig. 3. Left: a made-up activation of one class over 60 snippets. Middle: what equation 2 makes of it at each temperature; each attention adds up to 1, and the words in a panel say how many of its highest snippets hold half of that. Right: each attention pools its own feature and gives its own score; the scores are averaged, and the softmax over classes comes after. CA does the same with $S_f$, and MIL averages its $R_m$."}}
-figure = figures.hybrid_attention()
-figures.save_figure(figure, "fig3", output, source)
+figure = diagrams.hybrid_attention()
+plots.save_figure(figure, "fig3", output, source)
 
 # %% [markdown]
 # ## Class-wise foreground classification, CW (section 3.2)

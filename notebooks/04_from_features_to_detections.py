@@ -14,7 +14,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -24,12 +24,14 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, config, explore, figures, methods
-from facnet.datasets import load
-from facnet.experiments import detect, evaluate_test, provenance, run
+from facnet import config, methods
+from facnet.data import load
+from facnet.experiment import detect, evaluate_test, run
 from facnet.localization import kept_classes, localize, propose
+from facnet.study import explore, plots, timelines
+from facnet.study.records import provenance
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds=1)
@@ -40,12 +42,12 @@ recipe = config.profile(profile).apply(methods.preset("released"))
 first = run(data, recipe, folder=folder)  # seed 0
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above bars for proposals, detections and ground truth"}, "figure": {"name": "fig-stages", "caption": "One class of one test video of the data named above, last stream. Across: time in seconds. From the top: foreground scores (equation 8, between −5 and 5); the class's sequence, a probability, and the thresholds (lines); proposals of all thresholds, which overlap; what non-maximum suppression keeps of them, the better the darker; the ground truth. Green shade: ground truth."}}
-video, label = figures.example_video(data, "HammerThrow")
+video, label = timelines.example_video(data, "HammerThrow")
 scores = first.scores[data.streams[-1]]
 parts = scores, data.classes, data.snippet_seconds, recipe.localization
 proposals, detections = propose(*parts), localize(*parts)
-figure = figures.timeline(data, scores, {video: [label]}, detections, recipe, proposals)
-figures.save_figure(figure, "stages", output, source)
+figure = timelines.timeline(data, scores, {video: [label]}, detections, recipe, proposals)
+plots.save_figure(figure, "stages", output, source)
 
 # %% tags=["hide-input"]
 place = scores.videos.index(video), data.classes.index(label)
@@ -103,7 +105,7 @@ multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0
 figure = explore.with_slider(
     lambda multiple: explore.at_threshold(data, first, video, label, multiple),
     multiples, 2.0, "threshold (times uniform)", live)
-figures.save_figure(figure, "threshold", output, source)
+plots.save_figure(figure, "threshold", output, source)
 
 # %% tags=["hide-input"]
 averages = {multiple: evaluate_test(detect(first.scores, data, config.changed(
@@ -127,8 +129,8 @@ Markdown(
 # learning rate.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video, in nats, by epoch, first seed, data named above. MIL cannot reach zero: its labels include the background, so even a perfect prediction has the entropy of two or more classes."}}
-figure = charts.training_curves(first.histories)
-figures.save_figure(figure, "training_curves", output, source)
+figure = plots.training_curves(first.histories)
+plots.save_figure(figure, "training_curves", output, source)
 
 # %% [markdown]
 # ## Evaluation
@@ -140,8 +142,8 @@ figures.save_figure(figure, "training_curves", output, source)
 # several points on the same detections; `facnet.evaluation.evaluate` lists their rules.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Precision against recall, one line a class, the two best and two worst classes named"}, "figure": {"name": "fig-precision-recall", "caption": "Precision (share of the detections that are right) against recall (share of the instances that are found) of every class at tIoU 0.5, first seed, data named above; grey lines are the classes between the two best and the two worst."}}
-figure = charts.precision_recall(first.evaluation, tiou=0.5)
-figures.save_figure(figure, "precision_recall", output, source)
+figure = plots.precision_recall(first.evaluation, tiou=0.5)
+plots.save_figure(figure, "precision_recall", output, source)
 
 # %% tags=["hide-input"]
 classes = first.evaluation.ap.assign(AVG=first.evaluation.ap.mean(axis=1))

@@ -14,7 +14,7 @@ seeds: int = 5  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,14 +25,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, figures, published
-from facnet.datasets import load
-from facnet.experiments import provenance
+from facnet.data import load
 from facnet.methods import recipes
-from facnet.sweeps import base_of, interval, sweep
+from facnet.study import claims, plots, published, statistics
+from facnet.study.records import provenance
+from facnet.study.statistics import interval
+from facnet.study.tables import base_of, sweep
 from facnet.training import frame_labels
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -40,8 +41,8 @@ Markdown(f"> {source}")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows, one a method; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table1", "caption": "Every run of this page. Across: AVG in percent, the mean of mAP over the protocol's tIoUs, on the test videos of the data named above. Rows: methods; BG is the background class. Band: 95 % bootstrap interval over seeds. Hollow: in this seed a stream took background for action (the chapter on seeds and collapse). Diamonds: what Table 1 of the FAC-Net paper prints for THUMOS14; it has no AVG of W-TALC."}}
 frame = sweep("table1", dataset, profile, seeds, folder)
-figure = charts.strip(frame)
-figures.save_figure(figure, "table1", output, source)
+figure = plots.strip(frame)
+plots.save_figure(figure, "table1", output, source)
 
 # %% [markdown]
 # ## What the paper claims
@@ -58,13 +59,13 @@ wanted = claims.table1_claims()
 compared = claims.compare(frame, wanted, draws)
 words = pd.DataFrame({
     "difference of AVG": compared.name,
-    "paper": ["–" if pd.isna(v) else claims.number(v, sign=True) for v in compared.paper],
-    "here, over seeds": [claims.cell(*v, sign=True)
+    "paper": ["–" if pd.isna(v) else statistics.number(v, sign=True) for v in compared.paper],
+    "here, over seeds": [statistics.cell(*v, sign=True)
                          for v in compared[["mean", "low", "high"]].values],
-    "over test videos": [claims.ends(*v) for v in compared[["video_low", "video_high"]].values],
+    "over test videos": [statistics.ends(*v) for v in compared[["video_low", "video_high"]].values],
     "that the first is better": compared.verdict})
-figures.save_table(words, "table1_claims", output, compared)
-figures.on_page(words)
+statistics.save_table(words, "table1_claims", output, compared)
+statistics.on_page(words)
 
 # %% tags=["hide-input"]
 averages = frame.drop_duplicates(["variant", "seed"])
@@ -83,7 +84,7 @@ Markdown(
     f"{claims.outcome(claims.claims(frame, wanted, draws))} That FAC-Net is better than the methods"
     " before it the paper says of each; the verdict is of their mean, the rows are of each"
     + (f": the opposite was measured of {', '.join(ahead)}" if ahead else "")
-    + f". FAC-Net's video classification mAP is {claims.cell(*classification)}. [Seeds"
+    + f". FAC-Net's video classification mAP is {statistics.cell(*classification)}. [Seeds"
     " and collapse](11_seeds_and_collapse.ipynb) has the same recipe with many more seeds, and its"
     " mean need not be that of these few."
     + (f" The profile shortens the schedules (epochs: {'; '.join(shorter)}), and most of all those of"
@@ -122,8 +123,8 @@ Markdown(
 kind = "synthetic" if data.simulated else data.name
 here = []
 for name, own in frame.groupby("variant", sort=False):
-    cells = {"average": claims.cell(*interval(own.drop_duplicates("seed").average))} | {
-        f"{tiou:g}": claims.cell(*interval(at.mean_ap)) for tiou, at in own.groupby("tiou")}
+    cells = {"average": statistics.cell(*interval(own.drop_duplicates("seed").average))} | {
+        f"{tiou:g}": statistics.cell(*interval(at.mean_ap)) for tiou, at in own.groupby("tiou")}
     here.append({"supervision": "weak", "method": f"{name}, here ({kind})", **cells})
 here = pd.DataFrame(here)
 printed = published.table(1)
@@ -131,7 +132,7 @@ table = pd.concat([printed, here], ignore_index=True)[
     ["supervision", "year", *here.columns.drop("supervision")]]
 table = table.rename(columns={"average": "AVG"}).astype(object)
 table = table.where(table.notna(), "")
-figures.save_table(table, "table1", output)
+statistics.save_table(table, "table1", output)
 shown = table.replace(r" \[", "\n[", regex=True)  # on a second line, so that all columns fit
 shown.style.hide(axis="index").format(precision=1).set_properties(
     **{"font-size": "85%", "white-space": "pre", "padding": "0.2em 0.4em"}).set_properties(

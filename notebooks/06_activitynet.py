@@ -14,7 +14,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,12 +25,14 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, figures, published
-from facnet.datasets import load
-from facnet.experiments import evaluate_test, provenance, whole_videos
-from facnet.sweeps import base_of, interval, sweep
+from facnet.data import load
+from facnet.experiment import evaluate_test
+from facnet.study import claims, plots, published, statistics
+from facnet.study.records import provenance, whole_videos
+from facnet.study.statistics import interval
+from facnet.study.tables import base_of, sweep
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 protocol = "activitynet"
@@ -48,9 +50,9 @@ compared = claims.compare(frame, claims.table2_claims(), draws)
 known = pd.DataFrame({"variant": "whole video, told the class", "tiou": told.mean_ap.index,
                       "mean_ap": told.mean_ap.values})
 paper = published.table(2).set_index("method").loc["FAC-Net (I3D)"]
-figure = charts.by_tiou(
+figure = plots.by_tiou(
     pd.concat([frame, known]), paper[list(tious)], "FAC-Net, paper, ActivityNet-1.3")
-figures.save_figure(figure, "table2", output, source)
+plots.save_figure(figure, "table2", output, source)
 
 # %% [markdown]
 # ActivityNet-1.3 has 200 classes; three quarters of its videos have one instance, and two thirds of
@@ -69,12 +71,12 @@ shares = lengths.groupby(instances.video).sum().clip(upper=1)
 counts = instances.groupby("video").size()
 real = published.whole_videos().loc["validation"]
 Markdown(
-    f"- of the test videos {claims.percent((counts == 1).mean())} have one instance, and the mean is"
+    f"- of the test videos {statistics.percent((counts == 1).mean())} have one instance, and the mean is"
     f" {counts.mean():.2f};\n"
-    f"- a quarter of the instances last less than {claims.percent(lengths.quantile(0.25))} of their"
-    f" video, half less than {claims.percent(lengths.quantile(0.5))}, a quarter more than"
-    f" {claims.percent(lengths.quantile(0.75))};\n"
-    f"- on average {claims.percent(shares.mean())} of a video is action.\n\n"
+    f"- a quarter of the instances last less than {statistics.percent(lengths.quantile(0.25))} of their"
+    f" video, half less than {statistics.percent(lengths.quantile(0.5))}, a quarter more than"
+    f" {statistics.percent(lengths.quantile(0.75))};\n"
+    f"- on average {statistics.percent(shares.mean())} of a video is action.\n\n"
     "So a single detection from the beginning of a video to its end often overlaps an instance by"
     " half and more. Told which class a video shows, and nothing else, that scores an AVG of"
     f" **{told.average:.1f}** on the data of this page. On the annotations of {real.videos:,} real"
@@ -107,7 +109,7 @@ reasons = {
     "extra_end_snippet": "an offset of a snippet costs more at tIoU .95",
 }
 of["why"] = of.index.map(reasons)
-figures.on_page(of.astype(str))
+statistics.on_page(of.astype(str))
 
 # %% [markdown]
 # ## What is found beyond the class
@@ -141,9 +143,9 @@ numbers = pd.DataFrame(numbers)
 shown = numbers[["method", "on"]].copy()
 for column in (*tious, "average"):
     ends = numbers[[column, f"{column} low", f"{column} high"]].values
-    shown[column.replace("average", "AVG")] = [claims.cell(*v) or "–" for v in ends]
-figures.save_table(shown, "table2", output, numbers)
-figures.on_page(shown)
+    shown[column.replace("average", "AVG")] = [statistics.cell(*v) or "–" for v in ends]
+statistics.save_table(shown, "table2", output, numbers)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 one = frame[frame.variant == "FAC-Net"].drop_duplicates("seed")
@@ -164,9 +166,9 @@ Markdown(
     "**What can be asked here.** That FAC-Net finds more than the class, its AVG less that of its"
     f" own classes over whole videos, {'is ' * difference.verdict.startswith('not')}"
     f"**{difference.verdict}**:"
-    f" {claims.cell(difference['mean'], difference.low, difference.high, sign=True)} over seeds,"
-    f" {claims.ends(difference.video_low, difference.video_high)} over test videos. Video"
-    f" classification mAP is {claims.cell(*interval(one.classification))}. In"
+    f" {statistics.cell(difference['mean'], difference.low, difference.high, sign=True)} over seeds,"
+    f" {statistics.ends(difference.video_low, difference.video_high)} over test videos. Video"
+    f" classification mAP is {statistics.cell(*interval(one.classification))}. In"
     f" {fell} of {len(one)} seeds a stream takes background for action."
 )
 

@@ -15,7 +15,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,13 +25,15 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, explore, figures, published
 from facnet.config import changed
-from facnet.datasets import load
-from facnet.experiments import provenance, run
-from facnet.sweeps import MANY_SEEDS, base_of, summary, sweep
+from facnet.data import load
+from facnet.experiment import run
+from facnet.study import claims, explore, plots, published, statistics, timelines
+from facnet.study.records import provenance
+from facnet.study.statistics import summary
+from facnet.study.tables import MANY_SEEDS, base_of, sweep
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -45,8 +47,8 @@ table = claims.rows(frame, full, draws)
 many = sweep("seeds", dataset, profile, MANY_SEEDS, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "Every run of Table 3: AVG on the test videos of the data named above, by combination of branches. BG: with a background class. Blue, orange and green are CW, CA and MIL alone; combinations are grey. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
-figure = charts.strip(frame)
-figures.save_figure(figure, "table3", output, source)
+figure = plots.strip(frame)
+plots.save_figure(figure, "table3", output, source)
 
 # %% [markdown]
 # The paper's argument is this table: three branches that complete each other, a background class
@@ -86,8 +88,8 @@ shown = claims.readable_rows(table, "full", large)
 shown.insert(0, "row", shown.index)
 place = frame.drop_duplicates("variant").set_index("variant")
 numbers = place[["cw", "ca", "mil", "hybrid", "background"]].join(table).reset_index()
-figures.save_table(shown, "table3", output, numbers)
-figures.on_page(shown)
+statistics.save_table(shown, "table3", output, numbers)
+statistics.on_page(shown)
 
 # %% [markdown]
 # A few seeds can be lucky ones, and the full model is in every difference of the column *behind
@@ -120,19 +122,19 @@ Markdown(
 
 # %% tags=["hide-input", "full-width"]
 wanted = claims.table3_claims()
-figures.on_page(claims.said_by_the_paper(wanted))
+statistics.on_page(claims.said_by_the_paper(wanted))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of AVG in five groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims3", "caption": "The paper's conclusions as differences of AVG that should be positive, on the data named above. Thick: 95 % bootstrap interval over seeds, with three seeds or fewer from the smallest to the largest; thin: over test videos. Diamonds: the paper's differences, THUMOS14."}}
 compared = claims.compare(frame, wanted, draws)
-figure = charts.differences(compared)
-figures.save_figure(figure, "table3_claims", output, source)
+figure = plots.differences(compared)
+plots.save_figure(figure, "table3_claims", output, source)
 
 # %% tags=["hide-input", "full-width"]
 table_claims = claims.claims(frame, wanted, draws)
 shown = claims.readable_claims(
     table_claims, None if large is None else claims.claims(large, wanted))
-figures.save_table(shown, "table3_claims", output, compared)
-figures.on_page(shown)
+statistics.save_table(shown, "table3_claims", output, compared)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 ranks = table[["paper", "mean", "other"]].corr("spearman")
@@ -144,9 +146,9 @@ Markdown(
     f" {claims.by_chance(table_claims)}\n\n{claims.outcome(table_claims)}\n\n"
     f"**The threshold rule.** By the preset's rule the best row is {best['mean']}, by the other"
     f" one {best['other']}. The rank correlation of the two columns is"
-    f" {claims.number(ranks.loc['mean', 'other'], digits=2)}; with the paper's column they have"
-    f" {claims.number(ranks.loc['paper', 'mean'], digits=2)} and"
-    f" {claims.number(ranks.loc['paper', 'other'], digits=2)}."
+    f" {statistics.number(ranks.loc['mean', 'other'], digits=2)}; with the paper's column they have"
+    f" {statistics.number(ranks.loc['paper', 'mean'], digits=2)} and"
+    f" {statistics.number(ranks.loc['paper', 'other'], digits=2)}."
 )
 
 # %% [markdown]
@@ -161,8 +163,8 @@ both, weights = claims.fig4_claims(points, frame[frame.variant == full])
 draws4 = claims.resampled(both, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4: AVG on the test videos of the data named above where one λ is fixed and the others vary, the mean over as many seeds as the colour bar says. The second line of a cell counts the seeds with a collapsed stream, of all seeds."}}
-figure = figures.lambda_maps(points)
-figures.save_figure(figure, "fig4", output, source)
+figure = plots.lambda_maps(points)
+plots.save_figure(figure, "fig4", output, source)
 
 # %% [markdown]
 # Every cell in numbers:
@@ -175,10 +177,10 @@ words = of_cell[weights_of].assign(main=of_cell.main.str.upper())
 for branch in ("cw", "ca", "mil"):
     words[f"lambda_{branch}"] = words[f"lambda_{branch}"].map("{:g}".format)
 words.columns = ["main branch", "λ_CW", "λ_CA", "λ_MIL"]
-words["AVG"] = [claims.cell(*row) for row in of_cell[["mean", "low", "high"]].values]
+words["AVG"] = [statistics.cell(*row) for row in of_cell[["mean", "low", "high"]].values]
 words["n"], words["collapsed"] = of_cell.n, of_cell.collapsed
-figures.save_table(words, "fig4", output, of_cell)
-figures.on_page(words)
+statistics.save_table(words, "fig4", output, of_cell)
+statistics.on_page(words)
 
 # %% tags=["hide-input"]
 grid = sorted(points.lambda_cw.unique())
@@ -198,14 +200,14 @@ Markdown(
 )
 
 # %% tags=["hide-input", "full-width"]
-figures.on_page(claims.said_by_the_paper(weights))
+statistics.on_page(claims.said_by_the_paper(weights))
 
 # %% tags=["hide-input", "full-width"]
 compared4 = claims.compare(both, weights, draws4)
 table4 = claims.claims(both, weights, draws4)
 shown = claims.readable_claims(table4)
-figures.save_table(shown, "fig4_claims", output, compared4)
-figures.on_page(shown)
+statistics.save_table(shown, "fig4_claims", output, compared4)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 means = pd.Series({name: own.average.mean() for name, own in points.groupby("variant")})
@@ -219,7 +221,7 @@ small, enough = (published.statement(f"{size} lambda_ca and lambda_mil")
 def said(claim: str) -> str:
     """A claim's comparisons, one after the other."""
     return "; ".join(
-        f"{one.name}: {claims.cell(one.mean, one.low, one.high, sign=True)}"
+        f"{one.name}: {statistics.cell(one.mean, one.low, one.high, sign=True)}"
         + (f", the same model in {one.same} of {one.n} seeds" if one.same else "")
         for one in compared4[compared4.claim == claim].itertuples())
 
@@ -245,20 +247,20 @@ Markdown(
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and the class's sequence of one test video over time, a row for the preset's model and one for a model of another weight of the CW branch, true instances as shade"}, "figure": {"name": "fig-weight", "caption": "One test video of the data named above, last stream, by λ_CW; AVG is of all streams and test videos. Left: foreground activation (equation 8, between −5 and 5). Right: the class activation sequence that is thresholded. Across: time in seconds. Green shade: ground truth."}}
 stream, own = data.streams[-1], of_preset["CW"]
-video, label = figures.example_video(data, "HammerThrow")
+video, label = timelines.example_video(data, "HammerThrow")
 moved = {weight: run(data, changed(base_of("fig4", profile), {"training.lambda_cw": weight}),
                      folder=folder, progress=False) for weight in dict.fromkeys([*grid, own])}
 
 
 def beside_preset(weight):
     """The preset's model, and below it that of another weight."""
-    return figures.activations(data, {
+    return timelines.activations(data, {
         f"$λ_{{CW}}$ {one:g}, AVG {moved[one].evaluation.average:.1f} %": moved[one].scores[stream]
         for one in dict.fromkeys([own, weight])}, video, label, moved[own].experiment.localization)
 
 
 figure = explore.with_slider(beside_preset, list(moved), grid[0], "λ_CW", live)
-figures.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
+plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
 
 # %% tags=["hide-input"]
 Markdown("AVG with the first seed: " + ", ".join(

@@ -14,7 +14,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -24,12 +24,14 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from facnet import claims, config, figures, methods
-from facnet.datasets import load
-from facnet.experiments import provenance, stream_scores
-from facnet.sweeps import variants
+from facnet import config, methods
+from facnet.data import load
+from facnet.experiment import stream_scores
+from facnet.study import claims, plots, statistics, timelines
+from facnet.study.records import provenance
+from facnet.study.tables import variants
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -46,12 +48,12 @@ scores = {
 }
 areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
-video, label = figures.example_video(data, "PoleVault")
+video, label = timelines.example_video(data, "PoleVault")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows, one a combination of branches: foreground scores and class probabilities of one video over time, ground truth shaded"}, "figure": {"name": "fig-branches", "caption": "The paper's Fig. 5: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, without a background class. Each pair of rows: without and with CW. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green shade: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
-figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
-figures.save_figure(figure, "fig5", output, source)
+figure = timelines.activations(data, chosen_seeds, video, label, recipe.localization)
+plots.save_figure(figure, "fig5", output, source)
 
 # %% [markdown]
 # ## Three pairs of models
@@ -78,8 +80,8 @@ figures.save_figure(figure, "fig5", output, source)
 untrained = [name for name in scores  # neither CW nor CA: no loss reaches W_f
              if not table3[name].training.lambda_cw and not table3[name].training.lambda_ca]
 table = claims.gains(areas, claims.FIG5, untrained)
-figures.save_table(table, "fig5", output, areas)
-figures.on_page(table)
+statistics.save_table(table, "fig5", output, areas)
+statistics.on_page(table)
 
 # %% tags=["hide-input"]
 of_foreground = table[table["of"] == "foreground"].set_index("pair").verdict

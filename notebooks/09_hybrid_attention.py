@@ -14,7 +14,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,12 +25,14 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, config, figures, methods, published
-from facnet.datasets import load
-from facnet.experiments import provenance, stream_scores
-from facnet.sweeps import MANY_SEEDS, sweep
+from facnet import config, methods
+from facnet.data import load
+from facnet.experiment import stream_scores
+from facnet.study import claims, plots, published, statistics, timelines
+from facnet.study.records import provenance
+from facnet.study.tables import MANY_SEEDS, sweep
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -42,8 +44,8 @@ draws = claims.resampled(frame, folder)
 many = sweep("seeds", dataset, profile, MANY_SEEDS, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "Every run of Table 4: AVG on the test videos of the data named above, by set of temperatures. Band: 95 % bootstrap interval over seeds, which with three seeds or fewer reaches from the smallest to the largest. Diamonds: what the paper prints for THUMOS14."}}
-figure = charts.strip(frame, panel="column", label="temperatures")
-figures.save_figure(figure, "table4", output, source)
+figure = plots.strip(frame, panel="column", label="temperatures")
+plots.save_figure(figure, "table4", output, source)
 
 # %% [markdown]
 # An attention is a softmax over time, of scores times a temperature τ (section 3.5): a large τ makes
@@ -76,9 +78,9 @@ for column, own in columns.items():
              for name in ("paper", "here", "full size") if words.get(name, pd.Series()).any()}
     long.append(words.reset_index())
 shown = pd.DataFrame(wide)
-figures.save_table(shown.set_axis(shown.columns.map(" ".join), axis=1), "table4", output,
+statistics.save_table(shown.set_axis(shown.columns.map(" ".join), axis=1), "table4", output,
                    pd.concat(columns.values()).reset_index())
-figures.on_page(shown)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 # The full model stands in its column at the paper's temperatures.
@@ -106,8 +108,8 @@ Markdown(
 
 # %% tags=["hide-input", "hide-output"]
 everything = pd.concat(long, ignore_index=True)
-figures.save_table(everything, "table4_cells", output)
-figures.on_page(everything)
+statistics.save_table(everything, "table4_cells", output)
+statistics.on_page(everything)
 
 # %% [markdown]
 # ## What the paper concludes
@@ -117,19 +119,19 @@ figures.on_page(everything)
 
 # %% tags=["hide-input", "full-width"]
 wanted = claims.table4_claims()
-figures.on_page(claims.said_by_the_paper(wanted))
+statistics.on_page(claims.said_by_the_paper(wanted))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of AVG in two groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims4", "caption": "The paper's conclusions from Table 4 as differences of AVG that should be positive, on the data named above. Thick: 95 % bootstrap interval over seeds, with three seeds or fewer from the smallest to the largest; thin: over test videos. Diamonds: the paper's differences, THUMOS14."}}
 compared = claims.compare(frame, wanted, draws)
-figure = charts.differences(compared)
-figures.save_figure(figure, "table4_claims", output, source)
+figure = plots.differences(compared)
+plots.save_figure(figure, "table4_claims", output, source)
 
 # %% tags=["hide-input", "full-width"]
 table = claims.claims(frame, wanted, draws)
 shown = claims.readable_claims(
     table, None if large is None else claims.claims(large, claims.table4_claims(["Full"])))
-figures.save_table(shown, "table4_claims", output, compared)
-figures.on_page(shown)
+statistics.save_table(shown, "table4_claims", output, compared)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 best = {name: own["mean"].idxmax() for name, own in columns.items()}
@@ -161,12 +163,12 @@ scores = {name: [stream_scores(data, replace(model, seed=seed), stream, folder)
           for name, model in models.items()}
 areas = claims.separations(data, scores, recipe)
 typical = claims.typical_seeds(areas)
-video, label = figures.example_video(data, "CliffDiving")
+video, label = timelines.example_video(data, "CliffDiving")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid-video", "caption": "The paper's Fig. 6: foreground scores (equation 8) and the sequence that is localised, of one test video of the data named above, last stream, full model. Above each row its seed, the one of median sequence area, and that model's areas over all test videos in percent (foreground | sequence). Green shade: ground truth. The video is chosen by rule: the one with the number of instances of its class closest to six."}}
 chosen_seeds = {one.label: scores[name][one.seed] for name, one in typical.iterrows()}
-figure = figures.activations(data, chosen_seeds, video, label, recipe.localization)
-figures.save_figure(figure, "fig6", output, source)
+figure = timelines.activations(data, chosen_seeds, video, label, recipe.localization)
+plots.save_figure(figure, "fig6", output, source)
 
 # %% tags=["hide-input"]
 Markdown(
@@ -180,8 +182,8 @@ Markdown(
 
 # %% tags=["hide-input"]
 table = claims.gains(areas, {"hybrid attention": tuple(models)})
-figures.save_table(table, "fig6", output, areas)
-figures.on_page(table)
+statistics.save_table(table, "fig6", output, areas)
+statistics.on_page(table)
 
 # %% tags=["hide-cell", "nbval-check-output"]
 print(frame.variant.nunique(), "cells of Table 4,", frame.seed.nunique(), "seeds")
@@ -194,6 +196,6 @@ print(published.table(4).to_string(index=False))
 #   sets of them means anything is a question of seeds.
 # - A picture of one video can be chosen for anything. A rule for choosing it, and a number over all
 #   videos beside it, cost little.
-# - Try another class in `figures.example_video(data, "GolfSwing")`.
+# - Try another class in `timelines.example_video(data, "GolfSwing")`.
 # - Try `facnet sweep table4 --seeds 10 --jobs 2`, with `--results` naming the folder that this page
 #   reads ([How to scale](../book/how_to_scale.md)).

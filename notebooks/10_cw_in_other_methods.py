@@ -15,7 +15,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,12 +25,13 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, figures, published
-from facnet.datasets import load
-from facnet.experiments import provenance
-from facnet.sweeps import HOSTS, WEIGHTS, chosen_weights, interval, sweep
+from facnet.data import load
+from facnet.study import claims, plots, published, statistics
+from facnet.study.records import provenance
+from facnet.study.statistics import interval
+from facnet.study.tables import HOSTS, WEIGHTS, chosen_weights, sweep
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -75,8 +76,8 @@ Markdown(f"> {source}")
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch in each host, on the data named above: loss on held-out training videos, by which it is chosen (band), and AVG on test videos, which is not used. Points are seeds, lines their means, dashed the host without CW; all trained without the held-out fifth."}}
 weights = sweep("lambda_cw", dataset, profile, seeds, folder)
 chosen = chosen_weights(weights)
-figure = charts.cw_weights(weights, chosen)
-figures.save_figure(figure, "cw_weights", output, source)
+figure = plots.cw_weights(weights, chosen)
+plots.save_figure(figure, "cw_weights", output, source)
 
 # %% tags=["hide-input"]
 one = weights.drop_duplicates(["variant", "seed"])
@@ -96,7 +97,7 @@ for host in HOSTS:
         + (f"is {least} throughout" if least == most else f"lies between {least} and {most}")
         + ". The best AVG on test videos is that of"
         f" {with_cw.average.idxmax():g}.")
-figures.save_table(
+statistics.save_table(
     one.drop(columns=["tiou", "mean_ap", "paper", "other_average"]), "cw_weights", output)
 Markdown(
     "Chosen:\n\n" + "\n".join(lines)
@@ -115,8 +116,8 @@ frame = sweep("table5", dataset, profile, seeds, folder)
 draws = claims.resampled(frame, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Nine rows, five hosts without and four with CW; points for the seeds, a bar for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table5", "caption": "Table 5, every run: AVG on the test videos of the data named above. Diamonds: what the FAC-Net paper prints for its own runs on THUMOS14."}}
-figure = charts.strip(frame)
-figures.save_figure(figure, "table5", output, source)
+figure = plots.strip(frame)
+plots.save_figure(figure, "table5", output, source)
 
 # %% tags=["hide-input", "full-width"]
 table = claims.readable_hosts(frame, draws)
@@ -128,13 +129,13 @@ tious = [t for t in ("0.3", "0.7") if float(t) in set(frame.tiou.round(2))]
 for column in ("AVG", *tious):
     if column in tious:
         at = frame[frame.tiou.round(2) == float(column)].groupby("variant").mean_ap
-        table[column] = [claims.cell(*interval(at.get_group(name))) for name in table.method]
+        table[column] = [statistics.cell(*interval(at.get_group(name))) for name in table.method]
     value = "average" if column == "AVG" else column
     table[f"{column}: paper, there"] = [
         ", ".join("–" if pd.isna(v) else f"{v:.1f}" for v in said)
         for said in zip(own_paper[value], printed[value])]
-figures.save_table(table, "table5", output, claims.compare(frame, claims.table5_claims(), draws))
-figures.on_page(table)
+statistics.save_table(table, "table5", output, claims.compare(frame, claims.table5_claims(), draws))
+statistics.on_page(table)
 
 # %% tags=["hide-input"]
 judged = claims.claims(frame, claims.table5_claims(), draws)
@@ -149,7 +150,7 @@ Markdown(
     " difference when the test videos are drawn again. A row holds if both intervals lie above"
     f" zero.\n\n{claims.caution(seeds)}\n\n"
     f"{claims.outcome(judged)} On average over the four hosts CW adds"
-    f" {claims.cell(judged['mean'].iloc[0], judged.low.iloc[0], judged.high.iloc[0], sign=True)}"
+    f" {statistics.cell(judged['mean'].iloc[0], judged.low.iloc[0], judged.high.iloc[0], sign=True)}"
     f" ({judged.paper.iloc[0]:+.1f} there). Video classification mAP is"
     f" {classification.min():.1f} ({classification.idxmin()}) to {classification.max():.1f}"
     f" ({classification.idxmax()}). "
@@ -171,8 +172,8 @@ Markdown(
 # %% tags=["hide-input"]
 full = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
 agreement = claims.consistencies(pd.concat([frame, full]), folder)
-figures.save_table(agreement, "consistency", output)
-figures.on_page(agreement)
+statistics.save_table(agreement, "consistency", output)
+statistics.on_page(agreement)
 
 # %% tags=["hide-input"]
 Markdown(

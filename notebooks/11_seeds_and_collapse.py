@@ -14,7 +14,7 @@ seeds: int = 20  # to show the remedy on, besides the 20 it was found on
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -27,12 +27,14 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from facnet import charts, claims, collapse, config, figures, methods, published
-from facnet.datasets import load
-from facnet.experiments import provenance
-from facnet.sweeps import interval, sweep, verdict
+from facnet import config, methods
+from facnet.data import load
+from facnet.study import claims, collapse, plots, published, statistics
+from facnet.study.records import provenance
+from facnet.study.statistics import interval, verdict
+from facnet.study.tables import sweep
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 found_on = 20  # seeds 0 to 19
@@ -44,7 +46,7 @@ frame = sweep("seeds", dataset, profile, found_on + seeds, folder)
 released = collapse.runs(frame, folder)
 first, later = released[released.seed < found_on], released[released.seed >= found_on]
 kind = "synthetic data" if data.simulated else data.name
-reached = claims.cell(*interval(released.average))
+reached = statistics.cell(*interval(released.average))
 fell = int((released.collapsed != "").sum())
 glue("reached", f"{reached} (mean and 95 % interval over {len(released)} seeds, {kind}, profile"
                 f" {profile}; with {fell} of these seeds a stream collapsed)", display=False)
@@ -55,8 +57,8 @@ median = first.average.median()
 as_low = int((first.average < reported / printed * median).sum())
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset with seeds 0 to 19, on the test videos of the data named above. Left: AVG by seed; colour and mark say which stream has collapsed, that is, has an ROC area below one half. Right: AVG against that area, a point for each stream of each seed."}}
-figure = charts.seeds(first)
-figures.save_figure(figure, "seeds", output, source)
+figure = plots.seeds(first)
+plots.save_figure(figure, "seeds", output, source)
 
 # %% tags=["hide-input"]
 Markdown(
@@ -65,7 +67,7 @@ Markdown(
     f" {reported} with its default seed; the paper prints {printed}, and the authors' own trained"
     f" weights reach {checkpoint}"
     " ([issue 4](https://github.com/LeonHLJ/FAC-Net/issues/4) of their repository, where the advice"
-    f" is another seed). That is {claims.percent(reported / printed)} of the printed number. The"
+    f" is another seed). That is {statistics.percent(reported / printed)} of the printed number. The"
     f" first {found_on} seeds here have a median of {median:.1f}; as low a share of it or lower:"
     f" {as_low} of {found_on}. The lowest has {first.average.min():.1f}, the highest"
     f" {first.average.max():.1f}."
@@ -88,8 +90,8 @@ Markdown(
 # %% tags=["hide-input"]
 told = collapse.warnings_of(first)
 told = told.reset_index(names="stream")
-figures.save_table(told, "collapse_rule", output)
-figures.on_page(told)
+statistics.save_table(told, "collapse_rule", output)
+statistics.on_page(told)
 
 # %% tags=["hide-input"]
 areas = {stream: first[f"area {stream}"] for stream in data.streams}
@@ -105,7 +107,7 @@ Markdown(
     + (f"AVG can be low without collapse, too: where none is counted, it goes down to"
        f" {whole.average.min():.1f}. " if len(whole) else "")
     + "The correlation of AVG with the area is "
-    + " and ".join(f"{claims.number(value, digits=2)} for {stream}"
+    + " and ".join(f"{statistics.number(value, digits=2)} for {stream}"
                    for stream, value in correlation.items())
     + ". The released fusion multiplies rgb scores by"
     f" {methods.preset('released').localization.rgb_weight:g}, so that rgb detections rank below"
@@ -132,17 +134,17 @@ tables = {
 }
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels over epochs, two lines each: the cosine of the foreground classifier with the background's row, and the ROC area of the foreground scores"}, "figure": {"name": "fig-through-training", "caption": "Two trainings of the last stream on the data named above. Left: the cosine of $W_f$ with the background's row of $W_a$. Right: how well $S_f$ separates the snippets of instances from the rest of a test video (ROC area; one half is chance)."}}
-figure = charts.foreground_through_training(tables)
-figures.save_figure(figure, "through_training", output, source)
-figures.save_table(pd.concat(tables, names=["training"]).reset_index("training"),
+figure = plots.foreground_through_training(tables)
+plots.save_figure(figure, "through_training", output, source)
+statistics.save_table(pd.concat(tables, names=["training"]).reset_index("training"),
                    "through_training", output)
 
 # %% tags=["hide-input"]
 (well, good), (badly, bad) = tables.items()
 Markdown(
     "At the end the cosine is"
-    f" {claims.number(good.cosine.iloc[-1], sign=True, digits=2)} for {well}, and"
-    f" {claims.number(bad.cosine.iloc[-1], sign=True, digits=2)} for {badly}; the area of $S_f$ is"
+    f" {statistics.number(good.cosine.iloc[-1], sign=True, digits=2)} for {well}, and"
+    f" {statistics.number(bad.cosine.iloc[-1], sign=True, digits=2)} for {badly}; the area of $S_f$ is"
     f" {good.foreground.iloc[-1]:.2f} and {bad.foreground.iloc[-1]:.2f}. Foreground and background "
     + ("do not stay opposite in both: these two trainings do not fit the hypothesis."
        if max(good.cosine.iloc[-1], bad.cosine.iloc[-1]) > -0.5 else
@@ -168,13 +170,13 @@ table = claims.compare(every, [claims.Comparison("", name, (name,), ("released",
 per_run = collapse.runs(every, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three rows with a point for each seed: the released preset, W_f at random, and CA with weight 1"}, "figure": {"name": "fig-collapse", "caption": "AVG of each seed on the data named above, with the released preset and two changes of it. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
-figure = charts.strip(every)
-figures.save_figure(figure, "collapse", output, source)
+figure = plots.strip(every)
+plots.save_figure(figure, "collapse", output, source)
 
 # %% tags=["hide-input", "full-width"]
 shown = collapse.summary_of(per_run, table, "released")
-figures.save_table(shown, "collapse", output, per_run)
-figures.on_page(shown)
+statistics.save_table(shown, "collapse", output, per_run)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 rates = collapse.rates(per_run, "released")
@@ -227,11 +229,11 @@ words = pd.DataFrame({"tries": both.index} | {
     f"{name}: {what}": said
     for name in both.columns.levels[0]
     for what, said in (
-        ("AVG", [claims.cell(*row) for row in both[name][["mean", "low", "high"]].values]),
-        ("kept collapsed", both[name].collapsed.map(claims.percent).tolist()))})
-figures.save_table(words, "restarts", output,
+        ("AVG", [statistics.cell(*row) for row in both[name][["mean", "low", "high"]].values]),
+        ("kept collapsed", both[name].collapsed.map(statistics.percent).tolist()))})
+statistics.save_table(words, "restarts", output,
                    both.set_axis(both.columns.map(", ".join), axis=1).reset_index())
-figures.on_page(words)
+statistics.on_page(words)
 
 # %% tags=["hide-input"]
 once, kept = shown_on.loc[1], shown_on.loc[tries]
@@ -241,14 +243,14 @@ Markdown(
     f"AVG with its 95 % bootstrap interval over seeds; then how often the kept model of stream"
     f" {stream} has collapsed. On the later seeds, which had no part in the choice, {tries} tries"
     f" instead of one change AVG from {once['mean']:.1f} to {kept['mean']:.1f}"
-    f" ({claims.cell(kept.gain, kept.gain_low, kept.gain_high, sign=True)}) and the share of"
-    f" collapsed models from {claims.percent(once.collapsed)} to {claims.percent(kept.collapsed)}."
+    f" ({statistics.cell(kept.gain, kept.gain_low, kept.gain_high, sign=True)}) and the share of"
+    f" collapsed models from {statistics.percent(once.collapsed)} to {statistics.percent(kept.collapsed)}."
     f" That trying again helps: {verdict(kept.gain_low, kept.gain_high, len(later))}. It costs"
     f" {tries} times the training. On seeds 0 to {found_on - 1} of this page's data they bring"
-    f" {claims.cell(*found.loc[tries, ['gain', 'gain_low', 'gain_high']], sign=True)}."
+    f" {statistics.cell(*found.loc[tries, ['gain', 'gain_low', 'gain_high']], sign=True)}."
     " The rank correlation of loss and AVG is"
-    f" {claims.number(rank['first'], digits=2)} on the first and"
-    f" {claims.number(rank['later'], digits=2)} on the later seeds."
+    f" {statistics.number(rank['first'], digits=2)} on the first and"
+    f" {statistics.number(rank['later'], digits=2)} on the later seeds."
 )
 
 # %% tags=["nbval-check-output"]
@@ -263,4 +265,4 @@ print(len(released), "seeds of the released preset,", changed.seed.nunique(), "o
 # - Everybody has the training loss. Whether it tells a failed seed can be measured, once, on seeds
 #   that are then not used again. The test set must not be asked.
 # - Try `methods.preset("paper")`, or another λ: name it in a variant and sweep it
-#   (`facnet.sweeps.SWEEPS`).
+#   (`facnet.study.tables.SWEEPS`).

@@ -14,7 +14,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -24,13 +24,15 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, diagnosis, figures, grid
-from facnet.datasets import load
+from facnet.data import load
 from facnet.evaluation import evaluate
-from facnet.experiments import detect, evaluate_test, provenance, run_seeds
-from facnet.sweeps import base_of, interval
+from facnet.experiment import detect, evaluate_test, run_seeds
+from facnet.study import diagnosis, grid, plots, statistics, timelines
+from facnet.study.records import provenance
+from facnet.study.statistics import interval
+from facnet.study.tables import base_of
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not trained again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -47,15 +49,15 @@ Markdown(f"> {source}")
 wanted = ("GolfSwing", "VolleyballSpiking")
 examples = {}
 for asked in wanted:
-    video, label = figures.example_video(
+    video, label = timelines.example_video(
         data, asked, but=[*wanted, *(label for _, label in examples.values())])
     examples[video] = asked, label
 typical = sorted(range(seeds), key=lambda seed: evaluations[seed].average)[(seeds - 1) // 2]
 one = results[typical]
-classes = {video: figures.shown_classes(data, video, one.detections)[:2] for video in examples}
-figure = figures.timeline(
+classes = {video: timelines.shown_classes(data, video, one.detections)[:2] for video in examples}
+figure = timelines.timeline(
     data, one.scores[data.streams[-1]], classes, one.detections, one.experiment)
-figures.save_figure(figure, "fig7", output, source)
+plots.save_figure(figure, "fig7", output, source)
 
 # %% tags=["hide-input"]
 what = diagnosis.causes(one.evaluation)[tiou]
@@ -77,7 +79,7 @@ Markdown(
     + "\n\nThe paper says of its examples that *Golf Swing*'s only instance is pinpointed and that"
     " in *Volleyball Spiking* all instances are detected. At which tIoU it does not say. At"
     f" {tiou} all instances are found in {sum(complete)} of the {len(complete)} shown here, and in"
-    f" {claims.percent(whole.mean())} of all {len(whole)} test videos that have one. Chosen videos"
+    f" {statistics.percent(whole.mean())} of all {len(whole)} test videos that have one. Chosen videos"
     " cannot say more. The rest of the page takes all of them."
 )
 
@@ -111,24 +113,24 @@ by_seed = [diagnosis.gains(evaluation, tiou) for evaluation in evaluations]
 gains = diagnosis.over_seeds(by_seed)
 profiles = [diagnosis.profile(evaluation, tiou) for evaluation in evaluations]
 profile_of_all = diagnosis.over_seeds(profiles)
-figure = charts.errors(profile_of_all, gains)
-figures.save_figure(figure, "errors", output, source)
+figure = plots.errors(profile_of_all, gains)
+plots.save_figure(figure, "errors", output, source)
 
 # %% tags=["hide-input"]
 ends = ("mean", "low", "high")
 shown = pd.DataFrame({
     "without": gains.index,
     "of the first G (%)": [
-        claims.cell(*profile_of_all.loc[1, [(end, name) for end in ends]])
+        statistics.cell(*profile_of_all.loc[1, [(end, name) for end in ends]])
         if name in diagnosis.CAUSES else "" for name in gains.index],
-    f"mAP at {tiou} gains": [claims.cell(*row, sign=True)
+    f"mAP at {tiou} gains": [statistics.cell(*row, sign=True)
                              for row in gains[[(end, "at") for end in ends]].values],
-    "AVG gains": [claims.cell(*row, sign=True)
+    "AVG gains": [statistics.cell(*row, sign=True)
                   for row in gains[[(end, "average") for end in ends]].values],
 })
-figures.save_table(shown, "errors", output, gains.set_axis(gains.columns.map(" ".join), axis=1)
+statistics.save_table(shown, "errors", output, gains.set_axis(gains.columns.map(" ".join), axis=1)
                    .rename_axis("without").reset_index())
-figures.on_page(shown)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 causes = list(diagnosis.CAUSES)
@@ -143,13 +145,13 @@ def largest(rows: list[pd.Series]) -> str:
 
 average = interval(evaluation.average for evaluation in evaluations)
 first = profile_of_all.loc[1]
-everything, missing = (claims.cell(*gains.loc[name, [(end, "average") for end in ends]])
+everything, missing = (statistics.cell(*gains.loc[name, [(end, "average") for end in ends]])
                        for name in ("all of them", "missed instances"))
 Markdown(
     f"Means with their 95 % bootstrap intervals over {seeds} seed{'s' * (seeds > 1)}; gains in points."
     " AVG is"
-    f" {claims.cell(*average)}. Of as many detections as there are instances,"
-    f" {claims.cell(*first[[(end, diagnosis.RIGHT) for end in ends]])} % are true positives. The most"
+    f" {statistics.cell(*average)}. Of as many detections as there are instances,"
+    f" {statistics.cell(*first[[(end, diagnosis.RIGHT) for end in ends]])} % are true positives. The most"
     f" frequent error among them is the {largest([p.loc[1, causes] for p in profiles])}; the one whose"
     f" removal would give AVG most, the {largest([g.average[causes] for g in by_seed])}. The two can"
     " differ: a false positive costs only the true ones that stand below it in the ranking, and the"
@@ -175,10 +177,10 @@ tables = {
     name: diagnosis.over_seeds([diagnosis.missed(evaluation, diagnosis.binned(kinds[name], upper),
                                                  tiou) for evaluation in evaluations])
     for name, upper in bins.items()}
-figure = charts.by_kind(tables)
-figures.save_figure(figure, "missed", output, source)
+figure = plots.by_kind(tables)
+plots.save_figure(figure, "missed", output, source)
 numbers = pd.concat(tables, names=["characteristic", "bin"])
-figures.save_table(numbers.set_axis(numbers.columns.map(" ".join), axis=1).reset_index(),
+statistics.save_table(numbers.set_axis(numbers.columns.map(" ".join), axis=1).reset_index(),
                    "missed", output)
 
 # %% tags=["hide-input"]
@@ -193,17 +195,17 @@ for name, table in tables.items():
     lines.append(
         f"- **{name}**: "
         + ("nearly all instances are in one bin, so it tells nothing here." if share > 0.95 else
-           f"the bin {heavy} holds {claims.percent(lost[heavy] / lost.sum())} of the missed"
-           f" instances and {claims.percent(share)} of all. "
+           f"the bin {heavy} holds {statistics.percent(lost[heavy] / lost.sum())} of the missed"
+           f" instances and {statistics.percent(share)} of all. "
            + (f"Of bins with {enough} instances or more, the largest share is missed of {worst}:"
-              f" {claims.cell(*table.loc[worst, [(end, 'missed') for end in ends]])} % of"
+              f" {statistics.cell(*table.loc[worst, [(end, 'missed') for end in ends]])} % of"
               f" {groups.instances[worst]:.0f}." if worst else
               f"No bin has {enough} instances.")))
 every = next(iter(tables.values())).loc["all"]
 Markdown(
     f"Missed at tIoU {tiou}, that is taken by no detection of whatever score, are"
-    f" {claims.cell(*every[[(end, 'missed') for end in ends]])} % of {len(truth)} instances;"
-    f" normalised mAP of all is {claims.cell(*every[[(end, 'mAP_N') for end in ends]])}.\n\n"
+    f" {statistics.cell(*every[[(end, 'missed') for end in ends]])} % of {len(truth)} instances;"
+    f" normalised mAP of all is {statistics.cell(*every[[(end, 'mAP_N') for end in ends]])}.\n\n"
     + "\n".join(lines)
 )
 
@@ -224,13 +226,13 @@ ceiling = diagnosis.missed(perfect, groups, tiou)
 shown = pd.DataFrame({
     "length (s)": here.index,
     "instances": ceiling.instances.to_numpy(),
-    "missed here (%)": [claims.cell(*row) for row in here[[(end, "missed") for end in ends]].values],
-    "missed by perfect labels (%)": [claims.number(value) for value in ceiling.missed],
+    "missed here (%)": [statistics.cell(*row) for row in here[[(end, "missed") for end in ends]].values],
+    "missed by perfect labels (%)": [statistics.number(value) for value in ceiling.missed],
 })
-figures.save_table(shown, "missed_on_the_grid", output,
+statistics.save_table(shown, "missed_on_the_grid", output,
                    here.set_axis(here.columns.map(" ".join), axis=1).rename_axis("length (s)")
                    .assign(perfect=ceiling.missed).reset_index())
-figures.on_page(shown)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 shortest = list(marks.values())[-1]
@@ -242,9 +244,9 @@ short = (kinds["length (s)"] < shortest).to_numpy()
 Markdown(
     "Bins end at " + ", ".join(f"{seconds:g} s ({name})" for name, seconds in marks.items())
     + f". The shortest detection of all seeds lasts {lengths.min():.2f} s, and"
-    f" {claims.percent(short.mean())} of the instances are shorter than {shortest:g} s. Of all that"
+    f" {statistics.percent(short.mean())} of the instances are shorter than {shortest:g} s. Of all that"
     " the models miss at tIoU"
-    f" {tiou}, perfect labels miss {claims.cell(*shared)} % as well: for that part better features or"
+    f" {tiou}, perfect labels miss {statistics.cell(*shared)} % as well: for that part better features or"
     " losses will not do, but a finer grid, a shorter shortest run or labels that reach beyond an"
     " instance might. The rest perfect labels would find."
 )

@@ -15,7 +15,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -27,12 +27,15 @@ import pandas as pd
 from IPython.display import Markdown
 from scipy.stats import spearmanr
 
-from facnet import charts, claims, config, features, figures, methods
-from facnet.datasets import load
-from facnet.experiments import CHANCE, provenance
-from facnet.sweeps import MANY_SEEDS, interval, sweep, variants
+from facnet import config, methods
+from facnet.data import load
+from facnet.study import claims, information, plots, separation, statistics
+from facnet.study.records import provenance
+from facnet.study.separation import CHANCE
+from facnet.study.statistics import interval
+from facnet.study.tables import MANY_SEEDS, sweep, variants
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -45,8 +48,8 @@ ca, full = table3["CA, hybrid"], table3["CW+CA+MIL, hybrid"]
 models = {"input features": None, "untrained": config.changed(full, {"training.epochs": 0}),
           "CA only": ca, "full": full}
 stream = data.streams[-1]
-snippets = features.drawn_snippets(data)
-found, measured = features.measure(data, models, stream, snippets, seeds, folder)
+snippets = separation.drawn_snippets(data)
+found, measured = separation.measure(data, models, stream, snippets, seeds, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two clouds of points, one a model: snippets inside an instance as filled green dots, background as grey crosses"}, "figure": {"name": "fig-features", "caption": "The paper's Fig. 8: embedded features of test snippets of the data named above, last stream, by t-SNE; left the CA branch alone, right the full model, both without a background class. The same snippets in both panels. Axes of t-SNE have no unit: who is whose neighbour counts, and neither the distance of two clouds nor their size. Of each model the seed of median silhouette is shown, with its own silhouette (times 100) and ROC area of a linear probe (in percent)."}}
 shown = snippets[:1000]  # they are in random order
@@ -54,11 +57,11 @@ places = {}
 for name in ("CA only", "full"):
     own = measured[measured.features == name].sort_values("silhouette", kind="stable")
     one = own.iloc[(len(own) - 1) // 2]  # of two in the middle, the lower
-    title = (f"{name}, seed {one.seed}\nsilhouette × 100: {claims.number(one.silhouette)};"
+    title = (f"{name}, seed {one.seed}\nsilhouette × 100: {statistics.number(one.silhouette)};"
              f" linear probe: {one.probe:.1f} %")
-    places[title] = features.laid_out(found[name, one.seed][: len(shown)])
-figure = figures.embeddings(places, shown.foreground.to_numpy(bool))
-figures.save_figure(figure, "fig8", output, source)
+    places[title] = separation.laid_out(found[name, one.seed][: len(shown)])
+figure = plots.embeddings(places, shown.foreground.to_numpy(bool))
+plots.save_figure(figure, "fig8", output, source)
 
 # %% tags=["hide-input"]
 probes = measured.groupby("features", sort=False).probe.mean()
@@ -91,7 +94,7 @@ kept = int(snippets.foreground.sum())
 Markdown(
     f"Of the test videos' snippets {len(snippets)} are measured, chosen at random where there are"
     f" more, and {len(shown)} of these are shown. They are not balanced: foreground has the share"
-    f" that it has in the data, here {claims.percent(kept / len(snippets))}. *Foreground* is a"
+    f" that it has in the data, here {statistics.percent(kept / len(snippets))}. *Foreground* is a"
     " snippet of which an instance of any class covers at least half."
 )
 
@@ -113,19 +116,19 @@ Markdown(
 # not trained.
 
 # %% tags=["hide-input"]
-table = features.summary_of(measured)
-figures.save_table(table, "fig8", output, measured)
-figures.on_page(table)
+table = separation.summary_of(measured)
+statistics.save_table(table, "fig8", output, measured)
+statistics.on_page(table)
 
 # %% tags=["hide-input"]
-apart = features.differences(measured, "full", ["CA only", "untrained", "input features"])
+apart = separation.differences(measured, "full", ["CA only", "untrained", "input features"])
 numbers = apart[["mean", "low", "high"]].values
 words = pd.DataFrame({
-    "of": apart.measure.map(features.MEASURES), "full less": apart.less,
-    "difference": [claims.cell(*v, sign=True, digits=2) for v in numbers],
+    "of": apart.measure.map(separation.MEASURES), "full less": apart.less,
+    "difference": [statistics.cell(*v, sign=True, digits=2) for v in numbers],
     "full is better": apart.verdict})
-figures.save_table(words, "fig8_differences", output, apart)
-figures.on_page(words)
+statistics.save_table(words, "fig8_differences", output, apart)
+statistics.on_page(words)
 
 # %% tags=["hide-input"]
 claim = apart[apart.less == "CA only"].set_index("measure")
@@ -187,11 +190,11 @@ Markdown(
 # %% tags=["hide-input"]
 traced = {f"released, {one}": (recipe, one) for one in data.streams}
 traced |= {f"CA only, {stream}": (ca, stream), f"full, {stream}": (full, stream)}
-curves, ends = features.information(data, traced, seeds, folder)
+curves, ends = information.information(data, traced, seeds, folder)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Panels, one a model: the bound in nats by epoch, a thin line a seed, beneath a dashed line at log N; a dotted one for what the labels leave of it; after the last epoch filled dots for training videos and open squares for test videos"}, "figure": {"name": "fig-bound", "caption": "log N less the CW loss, in nats, on the data named above: over the training videos through each epoch, with dropout (lines, one a seed); after the last epoch, without dropout, over training and test videos (marks, to the right of the last epoch). Dashed: log N, which it cannot exceed; dotted: what is left of it for the labels of these training videos. Released: with a background class; CA only and full: without."}}
-figure = charts.information(curves, ends)
-figures.save_figure(figure, "equation7", output, source)
+figure = plots.information(curves, ends)
+plots.save_figure(figure, "equation7", output, source)
 
 # %% tags=["hide-input"]
 ends["overfit"] = ends.train - ends.test
@@ -200,29 +203,29 @@ for name, own in ends.groupby("model", sort=False):
     rows.append(
         {"model": name, "N": own.candidates.iloc[0], "log N": f"{own.ceiling.iloc[0]:.2f}",
          "reachable": f"{own.reachable.mean():.2f}"}
-        | {title: claims.cell(*interval(own[column]), digits=2)
+        | {title: statistics.cell(*interval(own[column]), digits=2)
            for column, title in {"train": "training videos", "test": "test videos",
                                  "overfit": "difference", "classes": "about the class"}.items()})
 table7 = pd.DataFrame(rows)
-figures.save_table(table7, "equation7", output, ends)
-figures.on_page(table7)
+statistics.save_table(table7, "equation7", output, ends)
+statistics.on_page(table7)
 
 # %% tags=["hide-input"]
 scales = {name: methods.preset(name).model.video_scale for name in ("released", "paper")}
 most = len(data.classes) + 1
-least = {name: features.least_cw_loss(most, scale) for name, scale in scales.items()}
+least = {name: information.least_cw_loss(most, scale) for name, scale in scales.items()}
 released = ends[ends.model.str.startswith("released")]
 bound, reachable = released.train.mean(), released.reachable.mean()
 worst = released.loc[released.train.idxmin()]
-reached = "below zero" if bound < 0 else f"at {claims.percent(bound / reachable)} of what is reachable"
+reached = "below zero" if bound < 0 else f"at {statistics.percent(bound / reachable)} of what is reachable"
 Markdown(
     "In nats, without dropout. *Reachable*: log N less the mean entropy of the training videos'"
     " labels. *Difference*: training less test videos. *About the class*: $H(J) - L_{CW}$ over the"
     " test videos, the bound that needs no condition. Below zero a bound says nothing.\n\n"
     f"**Saturation.** On its training videos the released recipe ends {reached}, in the mean"
     f" over streams and seeds; the lowest of these, {worst.model}, seed {worst.seed}, at"
-    f" {claims.percent(worst.train / worst.reachable)}. On test videos the mean is"
-    f" {claims.number(released.overfit.mean(), digits=2)} nats lower: as far as these are like the"
+    f" {statistics.percent(worst.train / worst.reachable)}. On test videos the mean is"
+    f" {statistics.number(released.overfit.mean(), digits=2)} nats lower: as far as these are like the"
     " training videos, that is overfitting. Scale"
     f" is no obstacle: with {most} candidates the loss of a video of one class can go down to"
     f" {least['released']:.1e} at the released δ = {scales['released']:g} and to"
@@ -240,22 +243,22 @@ Markdown(
 
 # %% tags=["hide-input"]
 seeded = sweep("seeds", dataset, profile, MANY_SEEDS, folder)
-many = features.bounds_and_areas(seeded, folder, data)
+many = information.bounds_and_areas(seeded, folder, data)
 said = []
 for name, own in many.groupby("stream", sort=False):
     fell, rank = own.area < CHANCE, spearmanr(own.bound, own.area)
     said.append({
         "stream": name, "seeds": len(own),
         "bound": f"{own.bound.min():.2f} to {own.bound.max():.2f}",
-        "rank correlation with area": claims.number(rank.statistic, digits=2),
+        "rank correlation with area": statistics.number(rank.statistic, digits=2),
         "p": f"{rank.pvalue:.2g}",
         "collapsed": int(fell.sum()),
-        "bound of these": claims.number(own.bound[fell].mean(), digits=2) if fell.any() else "–",
+        "bound of these": statistics.number(own.bound[fell].mean(), digits=2) if fell.any() else "–",
         "bound of the others":
-            claims.number(own.bound[~fell].mean(), digits=2) if not fell.all() else "–"})
+            statistics.number(own.bound[~fell].mean(), digits=2) if not fell.all() else "–"})
 table_many = pd.DataFrame(said)
-figures.save_table(table_many, "equation7_seeds", output, many)
-figures.on_page(table_many)
+statistics.save_table(table_many, "equation7_seeds", output, many)
+statistics.on_page(table_many)
 
 # %% tags=["hide-input"]
 lowest = many.loc[many.area.idxmin()]
@@ -286,4 +289,4 @@ print(*traced, sep="\n")
 # - Try `table3["CW, hybrid"]` among the models: it minimises $L_{CW}$ alone. If equation 7 were the
 #   reason for the separation, expect it to be ahead of CA, too.
 # - Try `config.changed(recipe, {"model.video_scale": 1.0})` in `traced`: at so small a scale the
-#   loss cannot fall far (`features.least_cw_loss`), and the bound stops well below its ceiling.
+#   loss cannot fall far (`information.least_cw_loss`), and the bound stops well below its ceiling.

@@ -15,7 +15,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -24,12 +24,13 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from facnet import charts, claims, differences, figures, published
-from facnet.datasets import load
-from facnet.experiments import provenance
-from facnet.sweeps import TEXT, base_of, summary, sweep, variants
+from facnet.data import load
+from facnet.study import claims, plots, published, statistics, text_vs_code
+from facnet.study.records import provenance
+from facnet.study.statistics import summary
+from facnet.study.tables import TEXT, base_of, sweep, variants
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -40,8 +41,8 @@ frame = sweep("differences", dataset, profile, seeds, folder)
 table = differences.compared(frame, claims.resampled(frame, folder))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Rows in groups, one a field of the recipe: a point with a thick and a thin interval for the change of AVG when that field alone is as in the text"}, "figure": {"name": "fig-differences", "caption": "What it does to AVG, in points, to take one field of the released recipe as the text has it, on the test videos of the data named above; mean of the differences seed by seed. Thick: 95 % bootstrap interval over seeds, with three seeds or fewer from the smallest to the largest; thin: over test videos. Grey: one of the two holds zero."}}
-figure = charts.differences(table, ("raises AVG", "lowers AVG"))
-figures.save_figure(figure, "differences", output, source)
+figure = plots.differences(table, ("raises AVG", "lowers AVG"))
+plots.save_figure(figure, "differences", output, source)
 
 # %% tags=["hide-input"]
 means = summary(frame)["mean"]
@@ -50,9 +51,9 @@ printed = published.value(1, "FAC-Net (I3D)", "average")
 single = table[table.claim != differences.PARTS["all"]]
 Markdown(
     f"{differences.which_matter(table)}\n\n**The whole text** instead of the released code changes"
-    f" AVG by {claims.cell(whole['mean'], whole.low, whole.high, sign=True)}, from"
+    f" AVG by {statistics.cell(whole['mean'], whole.low, whole.high, sign=True)}, from"
     f" {means['released']:.1f} to {means[TEXT]:.1f}; over test videos the interval is"
-    f" {claims.ends(whole.video_low, whole.video_high)}. The paper prints one number for the two,"
+    f" {statistics.ends(whole.video_low, whole.video_high)}. The paper prints one number for the two,"
     f" {printed}, of THUMOS14.\n\n{claims.caution(seeds)} Of {len(single)} single changes some may"
     " be resolved by chance."
     + (" And these features are simulated: on THUMOS14 a setting may be worth something else."
@@ -77,8 +78,8 @@ Markdown(
 # %% tags=["hide-input", "full-width"]
 cells = variants("differences", base_of("differences", profile))
 shown = differences.readable(table, cells, frame)
-figures.save_table(shown, "differences", output, table)
-figures.on_page(shown)
+statistics.save_table(shown, "differences", output, table)
+statistics.on_page(shown)
 
 # %% [markdown]
 # *Section*: of the paper. *AVG*: the change in points, mean and 95 % intervals. *Collapsed*: seeds of
@@ -96,8 +97,8 @@ figures.on_page(shown)
 
 # %% tags=["hide-input"]
 sums = differences.summed(frame)
-figures.save_table(sums, "differences_summed", output)
-figures.on_page(sums)
+statistics.save_table(sums, "differences_summed", output)
+statistics.on_page(sums)
 
 # %% [markdown]
 # *Singles*: the single changes added up; *together*: all at once; *more*: the latter less the

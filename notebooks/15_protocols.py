@@ -17,7 +17,7 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -28,13 +28,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, config, figures, methods, protocols, published
-from facnet.datasets import load
+from facnet import config, methods
+from facnet.data import load
 from facnet.evaluation import average_precision, temporal_iou, to_snippets
-from facnet.experiments import detect, evaluate_test, provenance
-from facnet.sweeps import interval
+from facnet.experiment import detect, evaluate_test
+from facnet.study import claims, plots, protocols, published, statistics
+from facnet.study.records import provenance
+from facnet.study.statistics import interval
 
-figures.use_style()
+plots.use_style()
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
 Markdown(f"> {source}")
@@ -50,10 +52,10 @@ counted = published.thumos14("protocols")
 real = counted.drop(index="as published").reset_index()
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, a row a rule of evaluation: a dot for AVG, joined to the dashed line that marks the released code's rules"}, "figure": {"name": "fig-protocols", "caption": "AVG in percent of the same detections by different rules. Left: public detections of a reproduction of STPN, on THUMOS14's real annotations. Right: the released recipe on the data named above; grey: a seed, blue: the mean. First row and dashed line: the rules of FAC-Net's released code. Below it one of them is changed at a time; then come three codes whole, and the released rules on fewer test videos. The two scales differ."}}
-figure = charts.rules({"STPN reproduced, THUMOS14": real, f"FAC-Net, {data.name}": here})
+figure = plots.rules({"STPN reproduced, THUMOS14": real, f"FAC-Net, {data.name}": here})
 # By eleven sets of rules, so that the source is named without the data's own.
 here_named = source.partition(", protocol")[0] + "."
-figures.save_figure(figure, "protocols", output, f"Left: THUMOS14, real. Right: {here_named}")
+plots.save_figure(figure, "protocols", output, f"Left: THUMOS14, real. Right: {here_named}")
 
 # %% tags=["hide-input"]
 average = real.set_index("rule").average
@@ -64,10 +66,10 @@ ahead = (published.value(1, "FAC-Net (I3D)", "average")
 Markdown(
     f"On THUMOS14 the AVG of one and the same set of detections lies between {average.min():.1f}"
     f" ({average.idxmin()}) and {average.max():.1f} ({average.idxmax()}). The single choices that"
-    " move it most: " + "; ".join(f"*{name}* ({claims.number(value, sign=True)})"
+    " move it most: " + "; ".join(f"*{name}* ({statistics.number(value, sign=True)})"
                                   for name, value in largest.head(4).items())
     + ". For scale: in the paper's Table 1 FAC-Net is ahead of UM, the best method before it, by"
-    f" {claims.number(ahead)}."
+    f" {statistics.number(ahead)}."
 )
 
 # %% [markdown]
@@ -84,7 +86,7 @@ tious = [column for column in counted if column.startswith("0.")]
 printed = published.thumos14("stpn").loc["reproduction", tious].astype(float)
 check = pd.DataFrame({"printed by the reproduction": printed,
                       "counted here": counted.loc["as published", tious].astype(float)}).T
-figures.on_page(check.map("{:.1f}".format).rename_axis("mAP (%) at tIoU").reset_index())
+statistics.on_page(check.map("{:.1f}".format).rename_axis("mAP (%) at tIoU").reset_index())
 
 # %% tags=["hide-input"]
 gap = (check.iloc[0] - check.iloc[1]).abs().max()
@@ -114,8 +116,8 @@ Markdown(f"The largest gap is {gap:.2f} points of mAP, "
 
 # %% tags=["hide-input", "full-width"]
 shown = protocols.changes(real)
-figures.save_table(shown, "protocols_thumos14", output, real)
-figures.on_page(shown)
+statistics.save_table(shown, "protocols_thumos14", output, real)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 most, fewest = counted.loc[protocols.BASE], counted.loc["210 test videos"]
@@ -136,8 +138,8 @@ Markdown(
 
 # %% tags=["hide-input", "full-width"]
 shown = protocols.changes(here)
-figures.save_table(shown, "protocols_here", output, here)
-figures.on_page(shown)
+statistics.save_table(shown, "protocols_here", output, here)
+statistics.on_page(shown)
 
 # %% [markdown]
 # Means over seeds; the change with its 95 % bootstrap interval over seeds.
@@ -158,16 +160,16 @@ curves = pd.DataFrame([{"seed": seed, "epoch": epoch, "average": one.average}
                        for seed, own in evaluations.items() for epoch, one in own.items()])
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "AVG against the epoch, a line a seed, with a dot on its last epoch and a ring round its best"}, "figure": {"name": "fig-epochs", "caption": "AVG in percent on the test videos of the data named above through training of the released recipe, a line a seed, at as many epochs as the released code looks at. Dot: the last epoch. Ring: the one that is best on these videos."}}
-figure = charts.epochs(curves)
-figures.save_figure(figure, "epochs", output, source)
+figure = plots.epochs(curves)
+plots.save_figure(figure, "epochs", output, source)
 
 # %% tags=["hide-input"]
 words = chosen.astype({"seed": int, "epoch": int}).round(1)
-figures.save_table(words, "epochs", output, chosen)
-figures.on_page(words.astype(str))
+statistics.save_table(words, "epochs", output, chosen)
+statistics.on_page(words.astype(str))
 
 # %% tags=["hide-input"]
-gain, same, other = (claims.cell(*interval(chosen[name]), sign=True)
+gain, same, other = (statistics.cell(*interval(chosen[name]), sign=True)
                      for name in ("gain", "same", "other"))
 kept = interval(chosen["other"])
 Markdown(
@@ -180,7 +182,7 @@ Markdown(
     + "How much is luck with these videos? *Same*: the"
     f" epoch chosen on a random half of them gains {same} on that half, at first. *Other*: on the"
     f" other half, which had no part in the choice, it gains {other}. "
-    + (f"On other videos of the same kind {claims.percent(kept[0] / chosen.same.mean())} of that"
+    + (f"On other videos of the same kind {statistics.percent(kept[0] / chosen.same.mean())} of that"
        " first gain are left." if kept[0] > 0 else
        "On other videos of the same kind nothing of that first gain is left." if chosen.same.mean() > 0
        else "There is no gain to keep.")

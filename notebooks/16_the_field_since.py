@@ -15,7 +15,7 @@ seeds: int = 0  # not used: nothing is trained here
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,9 +25,9 @@ import re
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, figures, published
+from facnet.study import plots, published, statistics
 
-figures.use_style()
+plots.use_style()
 field = published.field()
 stated = published.statement
 user, elsewhere = "a user's run", "mean of the authors' seeds"
@@ -42,8 +42,8 @@ other = pd.DataFrame([
 ], columns=["method", "average", "what"])
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Methods in the order of their years, a row each: the AVG that they report rises; beside some of them runs of users, which lie lower, one far lower"}, "figure": {"name": "fig-field", "caption": "AVG on THUMOS14 as methods report it (diamonds), and other numbers for the same methods (see the key), by method, venue and year. The marks do not tell a best of many runs from a mean or a single run: of users' runs FAC-Net's is the best of three lines of results, UM's the best of about a hundred, DELU's the mean of five seeds; of the diamonds ASM-Loc's and P-MIL's are of one checkpoint, PVLR's is the best line of a log. Features, test videos and the choice of the epoch differ between rows. Asterisk: the method uses what the others do not have, proposals of another model (P-MIL) or CLIP (PVLR)."}}
-figure = charts.reported(field, other)
-figures.save_figure(figure, "field", output, "Numbers as reported; sources in data/published/")
+figure = plots.reported(field, other)
+plots.save_figure(figure, "field", output, "Numbers as reported; sources in data/published/")
 
 # %% tags=["hide-input"]
 by_name = field.set_index("method")
@@ -56,8 +56,8 @@ Markdown(
     f" keep in their repository is of the test videos; its best line has"
     f" {stated('PVLR at the best line of its log'):.2f}, its last one"
     f" {stated('PVLR at the last line of its log'):.2f}. Choosing the line is worth"
-    f" {claims.number(picked)} points, and FAC-Net's lead over UM in Table 1 is"
-    f" {claims.number(lead)}. A user gives three lines of results of FAC-Net's"
+    f" {statistics.number(picked)} points, and FAC-Net's lead over UM in Table 1 is"
+    f" {statistics.number(lead)}. A user gives three lines of results of FAC-Net's"
     " released code with its default settings; the best comes to"
     f" {stated('default seed of the released code')}.")
 
@@ -72,8 +72,8 @@ ranges = {"0.1:0.5": "AVG 0.1:0.5", "0.3:0.7": "AVG 0.3:0.7", "average": "AVG 0.
 shown = field[["method", "venue", "idea", *ranges, "uses", "source"]].rename(columns=ranges)
 for column in ranges.values():
     shown[column] = shown[column].map("{:.1f}".format)
-figures.save_table(shown, "field", output, field)
-figures.on_page(shown.rename(columns={"uses": "uses besides"}))
+statistics.save_table(shown, "field", output, field)
+statistics.on_page(shown.rename(columns={"uses": "uses besides"}))
 
 # %% [markdown]
 # The works: CoLA {cite}`zhang2021cola`, UM {cite}`lee2021um`, UGCT {cite}`yang2021ugct`, FAC-Net
@@ -112,7 +112,7 @@ def linked(source: str) -> str:
 
 
 reports = published.reports()
-figures.save_table(reports, "reports", output)
+statistics.save_table(reports, "reports", output)
 Markdown("\n\n".join(
     f"**{title}.** In this book: [{answer}]({chapter}.ipynb).\n\n" + "\n".join(
         f"- {one.seen} ({linked(one.source)})"

@@ -16,7 +16,7 @@ jobs: int = int(os.environ.get("JOBS") or os.cpu_count())  # processes
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -26,10 +26,11 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, collapse, figures, gestures
-from facnet.sweeps import chosen_lambdas, summary, verdict
+from facnet.study import claims, collapse, gestures, plots, statistics
+from facnet.study.statistics import summary, verdict
+from facnet.study.tables import chosen_lambdas
 
-figures.use_style()
+plots.use_style()
 study = (gestures.run_study(dataset, Path(output) / "experiments", profile,
                             gestures.SEEDS | {"multilabel": seeds}, jobs)
          if dataset else gestures.read_study())
@@ -42,8 +43,8 @@ Markdown(
        " all again."))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Seven rows with a point for each seed: released and chosen weights, with a softmax and a sigmoid, without CW, frame-supervised, untrained"}, "figure": {"name": "fig-shrec21", "caption": "FAC-Net on SHREC'21: AVG of each seed on the test recordings. Hollow: a stream collapsed. Band: 95 % bootstrap interval over seeds."}}
-figure = charts.strip(main)
-figures.save_figure(figure, "shrec21", output, study.sources["multilabel"])
+figure = plots.strip(main)
+plots.save_figure(figure, "shrec21", output, study.sources["multilabel"])
 
 # %% [markdown]
 # In SHREC'21 gestures of 17 classes stand between other movements, before a sensor
@@ -67,20 +68,20 @@ names = ["training.lambda_cw", "training.lambda_ca", "training.lambda_mil"]
 said = "λ " + ", ".join(f"{lambdas[name]:g}" for name in names)
 shown = pd.DataFrame({
     "λ of CW, CA, MIL": judged.index.str.removeprefix("λ "),
-    "held-out classification mAP": [claims.cell(*v) for v in
+    "held-out classification mAP": [statistics.cell(*v) for v in
                                     judged[["mean", "low", "high"]].values],
     "": ["chosen" if name == said else "" for name in judged.index],
-    "test AVG": [claims.cell(*v) for v in tested[["mean", "low", "high"]].values],
+    "test AVG": [statistics.cell(*v) for v in tested[["mean", "low", "high"]].values],
 })
-figures.save_table(shown, "shrec21_weights", output, weights)
-figures.on_page(shown)
+statistics.save_table(shown, "shrec21_weights", output, weights)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 rank = judged["mean"].corr(tested["mean"], "spearman")
 Markdown(
     f"In percent, means over {judged.n.iloc[0]} seeds with their 95 % bootstrap intervals. Chosen:"
     f" **{said}**. A λ of 0 for CW is no choice, since without it there is no FAC-Net. The rank"
-    f" correlation of the two columns is {claims.number(rank, digits=2)}.")
+    f" correlation of the two columns is {statistics.number(rank, digits=2)}.")
 
 # %% [markdown]
 # ## How well it does
@@ -102,15 +103,15 @@ at = {t: main[main.tiou.round(1) == t].groupby("variant").mean_ap.mean() for t i
 shown = pd.DataFrame({
     "model": table.index,
     "λ": [one.loc[name, "weights"].iloc[0].removeprefix("λ ") for name in table.index],
-    "AVG": [claims.cell(*v) for v in table[["mean", "low", "high"]].values],
+    "AVG": [statistics.cell(*v) for v in table[["mean", "low", "high"]].values],
     **{f"mAP at {t}": at[t][table.index].map("{:.1f}".format).to_list() for t in at},
     "classification": one.groupby("variant").classification.mean()[table.index].map(
         "{:.1f}".format).to_list(),
     "collapsed": [f"{row.collapsed} of {row.n}" for row in table.itertuples()],
     "other rule": table.other.map("{:.1f}".format).to_list(),
 })
-figures.save_table(shown, "shrec21", output, main)
-figures.on_page(shown)
+statistics.save_table(shown, "shrec21", output, main)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 chosen = table.loc["λ chosen"]
@@ -120,13 +121,13 @@ Markdown(
     " *classification*: mAP of whole recordings; *collapsed*: seeds of which a stream takes"
     " background for action; *other rule*: AVG by thresholds relative to each sequence's range in"
     " place of the released, absolute ones.\n\n"
-    f"With the chosen weights AVG is **{claims.cell(*chosen[['mean', 'low', 'high']])}**, with seeds"
+    f"With the chosen weights AVG is **{statistics.cell(*chosen[['mean', 'low', 'high']])}**, with seeds"
     f" from {min(chosen['values']):.1f} to {max(chosen['values']):.1f}. With the"
-    f" released weights it is {claims.cell(*low[['mean', 'low', 'high']])}, with seeds from"
+    f" released weights it is {statistics.cell(*low[['mean', 'low', 'high']])}, with seeds from"
     f" {min(low['values']):.1f} to {max(low['values']):.1f}. The label of every snippet lifts the"
-    f" same network to {claims.cell(*ceiling[['mean', 'low', 'high']])}: video-level labels reach"
-    f" {claims.percent(chosen['mean'] / ceiling['mean'])} of that, by the other rule"
-    f" {claims.percent(chosen.other / ceiling.other)}.")
+    f" same network to {statistics.cell(*ceiling[['mean', 'low', 'high']])}: video-level labels reach"
+    f" {statistics.percent(chosen['mean'] / ceiling['mean'])} of that, by the other rule"
+    f" {statistics.percent(chosen.other / ceiling.other)}.")
 
 # %% [markdown]
 # ## Why the released weights fail
@@ -161,8 +162,8 @@ pieces.append(claims.Comparison(
 compared = pd.concat([claims.claims(main, whole, draws["multilabel"]),
                       claims.claims(both, pieces, draws["one_class"])], ignore_index=True)
 shown = claims.readable_claims(compared).drop(columns=["paper", "each"])
-figures.save_table(shown, "shrec21_why", output, compared)
-figures.on_page(shown)
+statistics.save_table(shown, "shrec21_why", output, compared)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 of_both = summary(both)
@@ -174,14 +175,14 @@ Markdown(
     " test recordings lie above zero, and *does not hold* if both lie below: the opposite is then"
     " what was measured. The last row averages two differences, so it is half of what the two rows"
     " above it are apart. Trained on cut recordings, the released weights"
-    f" have an AVG of {claims.cell(*of_both.loc[released + gestures.CUT, ['mean', 'low', 'high']])}"
+    f" have an AVG of {statistics.cell(*of_both.loc[released + gestures.CUT, ['mean', 'low', 'high']])}"
     " and the chosen ones"
-    f" {claims.cell(*of_both.loc[chosen_name + gestures.CUT, ['mean', 'low', 'high']])}; on whole ones"
+    f" {statistics.cell(*of_both.loc[chosen_name + gestures.CUT, ['mean', 'low', 'high']])}; on whole ones"
     f" the same {of_both.n.iloc[0]} seeds have {of_both.loc[released, 'mean']:.1f} and"
     f" {of_both.loc[chosen_name, 'mean']:.1f}. With a sigmoid the released ones have"
     f" {table.loc['λ as released, a sigmoid a class', 'mean']:.1f}. So a sigmoid makes up"
-    f" {claims.number(compared['mean'].iloc[0])} and cutting {claims.number(compared['mean'].iloc[4])}"
-    f" of the {claims.number(compared['mean'].iloc[2])} points that the choice of λ is worth.\n\n"
+    f" {statistics.number(compared['mean'].iloc[0])} and cutting {statistics.number(compared['mean'].iloc[4])}"
+    f" of the {statistics.number(compared['mean'].iloc[2])} points that the choice of λ is worth.\n\n"
     "- **The softmax of equation 5.** That a sigmoid helps the released weights:"
     f" {verdicts.iloc[0]}; that it helps the chosen ones: {verdicts.iloc[1]}.\n"
     "- **Several classes in a recording.** That recordings of one class help the released weights:"
@@ -207,14 +208,14 @@ for name in ("λ as released", "λ chosen"):
     rank = own[f"loss {stream}"].corr(own.average, "spearman")
     for tries, row in again.iterrows():
         rows.append({"model": name, "tries": tries,
-                     "AVG": claims.cell(row["mean"], row.low, row.high),
-                     "gain": "" if tries == 1 else claims.cell(
+                     "AVG": statistics.cell(row["mean"], row.low, row.high),
+                     "gain": "" if tries == 1 else statistics.cell(
                          row.gain, row.gain_low, row.gain_high, sign=True),
-                     f"{stream} collapsed": claims.percent(row.collapsed),
-                     "rank correlation of loss and AVG": claims.number(rank, digits=2)})
+                     f"{stream} collapsed": statistics.percent(row.collapsed),
+                     "rank correlation of loss and AVG": statistics.number(rank, digits=2)})
 remedy = pd.DataFrame(rows)
-figures.save_table(remedy, "shrec21_remedy", output)
-figures.on_page(remedy)
+statistics.save_table(remedy, "shrec21_remedy", output)
+statistics.on_page(remedy)
 
 # %% tags=["hide-input"]
 fell = {name: int((own.collapsed != "").sum()) for name, own in study.runs.groupby("variant")}
@@ -243,21 +244,21 @@ Markdown(
 frame = study.frames["table3"]
 shown = claims.readable_rows(claims.rows(frame, frame.variant.iloc[-1], draws["table3"]), "full")
 shown.insert(0, "row", shown.index)
-figures.save_table(shown, "shrec21_table3", output, frame)
-figures.on_page(shown)
+statistics.save_table(shown, "shrec21_table3", output, frame)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Rows for the temperatures, with a point for each seed"}, "figure": {"name": "fig-shrec21-table4", "caption": "Table 4 on SHREC'21: AVG of the full model by temperatures, each seed. Diamonds: what the paper prints for THUMOS14."}}
 frame = study.frames["table4_full"]
-figure = charts.strip(frame, label="temperatures")
-figures.save_figure(figure, "shrec21_table4", output, study.sources["table4_full"])
-figures.save_table(frame, "shrec21_table4", output)
+figure = plots.strip(frame, label="temperatures")
+plots.save_figure(figure, "shrec21_table4", output, study.sources["table4_full"])
+statistics.save_table(frame, "shrec21_table4", output)
 
 # %% tags=["hide-input", "full-width"]
 frame = study.frames["table5"]
 hosts = claims.readable_hosts(frame, draws["table5"]).rename(columns={
     "over test videos": "over test recordings", "CW adds, there": "CW adds, paper"})
-figures.save_table(hosts, "shrec21_table5", output, frame)
-figures.on_page(hosts)
+statistics.save_table(hosts, "shrec21_table5", output, frame)
+statistics.on_page(hosts)
 
 # %% [markdown]
 # ## What holds
@@ -271,8 +272,8 @@ every = pd.concat([claims.claims(study.frames[name], wanted, draws[name])
                    for name, wanted in asked.items()]
                   + [compared[compared.claim == "CW helps, weighed as chosen"]], ignore_index=True)
 shown = claims.readable_claims(every)
-figures.save_table(shown, "shrec21_claims", output, every)
-figures.on_page(shown)
+statistics.save_table(shown, "shrec21_claims", output, every)
+statistics.on_page(shown)
 
 # %% tags=["hide-input"]
 ranked = claims.rows(study.frames["table3"], study.frames["table3"].variant.iloc[-1],

@@ -15,7 +15,7 @@ seeds_table1: int = 5  # as in the chapter on Table 1
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -25,12 +25,12 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from facnet import charts, claims, features, figures, gestures, published
-from facnet.datasets import load
-from facnet.experiments import provenance
-from facnet.sweeps import base_of, sweep, variants
+from facnet.data import load
+from facnet.study import claims, gestures, plots, published, separation, statistics
+from facnet.study.records import provenance
+from facnet.study.tables import base_of, sweep, variants
 
-figures.use_style()
+plots.use_style()
 folder = Path(output) / "experiments"  # what is there is not run again
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
@@ -62,8 +62,8 @@ areas = claims.foreground_areas(
 by_classification = frames["table3"].assign(average=frames["table3"].classification)
 named = {one.name: one.experiment for one in variants("table3", base_of("table3", profile))}
 pair = {"CA only": named["CA, hybrid"], "full": named["CW+CA+MIL, hybrid"]}
-_, apart = features.measure(
-    data, pair, data.streams[-1], features.drawn_snippets(data), seeds, folder)
+_, apart = separation.measure(
+    data, pair, data.streams[-1], separation.drawn_snippets(data), seeds, folder)
 separate = "Features separate foreground better than with CA alone, by "
 measures = [claims.fig1_claims(both, folder),
             claims.by_measure(apart.rename(columns={"features": "variant"}),
@@ -94,8 +94,8 @@ measured[real] = pd.concat(
 every = claims.every_claim(measured)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A matrix: a row for each claim of the paper, a column for each data set, and in each cell a mark for the verdict; a cross where a claim does not hold, a filled circle where it holds"}, "figure": {"name": "fig-every-claim", "caption": "Every claim of the paper (rows, with where it stands) on every data set that it was asked of (columns). The first column is this page's data, named below the table."}}
-figure = charts.verdicts(every)
-figures.save_figure(figure, "every_claim", output, source)
+figure = plots.verdicts(every)
+plots.save_figure(figure, "every_claim", output, source)
 
 # %% [markdown]
 # ## The table
@@ -106,13 +106,13 @@ figures.save_figure(figure, "every_claim", output, source)
 
 # %% tags=["hide-input", "full-width"]
 shown = claims.readable_every(every)
-figures.save_table(shown, "every_claim", output, every)
-figures.on_page(shown.replace("; ", "\n", regex=True)).set_properties(
+statistics.save_table(shown, "every_claim", output, every)
+statistics.on_page(shown.replace("; ", "\n", regex=True)).set_properties(
     subset=list(measured), **{"white-space": "pre-line", "min-width": "11em"})
 
 # %% tags=["hide-input"]
 counts = pd.crosstab(every.verdict, every.data).reindex(
-    [verdict for verdict in charts.MARKS if verdict in set(every.verdict)])[list(measured)]
+    [verdict for verdict in plots.MARKS if verdict in set(every.verdict)])[list(measured)]
 Markdown(
     f"*{here}*: {source} Claims on Table 1 have {seeds_table1} seeds."
     + (f" *synthetic, all videos*: {large_source}." if larger else "")
@@ -125,8 +125,8 @@ Markdown(
 # Verdicts, counted:
 
 # %% tags=["hide-input"]
-figures.save_table(counts.reset_index(), "every_claim_counts", output)
-figures.on_page(counts.reset_index())
+statistics.save_table(counts.reset_index(), "every_claim_counts", output)
+statistics.on_page(counts.reset_index())
 
 # %% tags=["hide-input"]
 positive = every.verdict.isin(["holds", claims.AVERAGE_ONLY, claims.PARTLY])
@@ -178,13 +178,13 @@ Markdown(
 # %% tags=["hide-input", "full-width"]
 wanted = [*(one for _, own_claims in measures for one in own_claims),
           *claims.foreground_claims(), *mil]
-figures.on_page(claims.said_by_the_paper([one for _, some in own for one in some] + wanted))
+statistics.on_page(claims.said_by_the_paper([one for _, some in own for one in some] + wanted))
 
 # %% [markdown]
 # ## What cannot be told here, and why
 
 # %% tags=["hide-input", "full-width"]
-figures.on_page(claims.untested())
+statistics.on_page(claims.untested())
 
 # %% [markdown]
 # Of Table 2, [ActivityNet](06_activitynet.ipynb) asks instead whether FAC-Net finds anything beyond

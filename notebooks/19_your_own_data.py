@@ -19,7 +19,7 @@ seeds: int = 1  # not used: this page shows one run
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-cell"]
-from facnet.config import check_parameters
+from facnet.study.notebook import check_parameters
 
 check_parameters(globals())
 
@@ -35,7 +35,7 @@ from textwrap import fill
 import numpy as np
 from IPython.display import Image
 
-from facnet.datasets import load
+from facnet.data import load
 
 folder = Path(output) / "your_own_data"
 shutil.rmtree(folder, ignore_errors=True)  # what an earlier run of this page has left

@@ -25,14 +25,13 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from facnet.claims import cell
 from facnet.config import Experiment, ModelConfig, TrainingConfig
-from facnet.datasets import Dataset, load
+from facnet.data import Dataset, load
 from facnet.evaluation import evaluate
-from facnet.experiments import run
+from facnet.experiment import run
 from facnet.methods import METHODS, preset
 from facnet.model import FACNet
-from facnet.sweeps import interval
+from facnet.study.statistics import cell, interval
 from facnet.training import adam, fit, has_bfloat16, pack, train_step
 
 FILE = Path(__file__).with_name("benchmark.json")

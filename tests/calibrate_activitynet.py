@@ -12,9 +12,9 @@ from pathlib import Path
 from calibrate_synthetic import as_table, measure
 
 from facnet.config import Experiment, profile
-from facnet.datasets import load
-from facnet.datasets.synthetic_activitynet import BUMP, STRENGTH, VERSION
+from facnet.data import load
 from facnet.methods import preset
+from facnet.synthetic.activitynet import BUMP, STRENGTH, VERSION
 
 FILE = Path(__file__).with_name("calibration_activitynet.json")
 PAGE = Path(__file__).parents[1] / "book" / "synthetic_activitynet_difficulty.md"

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from facnet.config import Experiment, changed, profile
-from facnet.datasets import Dataset, load
-from facnet.datasets.synthetic import STRENGTH, VERSION
-from facnet.experiments import run
+from facnet.data import Dataset, load
+from facnet.experiment import run
 from facnet.methods import preset
+from facnet.synthetic.thumos14 import STRENGTH, VERSION
 
 FILE = Path(__file__).with_name("calibration.json")
 PAGE = Path(__file__).parents[1] / "book" / "synthetic_difficulty.md"

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from count_shrec21 import END, README
 
-from facnet.datasets import Dataset
-from facnet.datasets.files import Annotations, read_annotations
-from facnet.datasets.portrait import portrait
+from facnet.data import Dataset
+from facnet.files import Annotations, read_annotations
+from facnet.importers.portrait import portrait
 
 BEGIN = "<!-- counted by tests/count_activitynet.py -->\n"
 SUBSETS = {"training": "train", "validation": "test"}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from facnet.evaluation import evaluate
-from facnet.published import FOLDER, table
+from facnet.study.published import FOLDER, table
 
 FILE = FOLDER / "activitynet13_whole_videos.csv"
 COLUMNS = ("0.5", "0.75", "0.95")

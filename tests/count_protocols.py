@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from facnet.datasets.files import read_annotations, read_detections
 from facnet.evaluation import evaluate
-from facnet.protocols import RULES, TOOLKIT, by_rule, row_of
-from facnet.published import FOLDER, PARTS
+from facnet.files import read_annotations, read_detections
+from facnet.study.protocols import RULES, TOOLKIT, by_rule, row_of
+from facnet.study.published import FOLDER, PARTS
 
 FILE = FOLDER / f"{PARTS['protocols']}.csv"
 SOURCE = ("counted from the detections of bellos1203/STPN and from sujoyp/wtalc-pytorch,"

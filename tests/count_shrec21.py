@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from facnet.datasets import load
-from facnet.datasets.portrait import portrait
-from facnet.datasets.shrec21 import import_shrec21
+from facnet.data import load
+from facnet.importers.portrait import portrait
+from facnet.importers.shrec21 import import_shrec21
 
 README = Path(__file__).parents[1] / "data" / "README.md"
 BEGIN, END = "<!-- counted by tests/count_shrec21.py -->\n", "<!-- end of what is counted -->\n"

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.datasets import Dataset
-from facnet.datasets.files import Annotations, read_annotations
-from facnet.datasets.portrait import portrait
-from facnet.datasets.safe_pickle import read_array
+from facnet.data import Dataset
 from facnet.evaluation import to_snippets
-from facnet.grid import grid_ceiling, grid_marks, shares_below
-from facnet.published import FOLDER, PARTS
+from facnet.files import Annotations, read_annotations
+from facnet.importers.pickled import read_array
+from facnet.importers.portrait import portrait
+from facnet.study.grid import grid_ceiling, grid_marks, shares_below
+from facnet.study.published import FOLDER, PARTS
 
 PAGE = Path(__file__).parents[1] / "book" / "thumos14_oddities.md"
 SNIPPET_SECONDS = 0.64

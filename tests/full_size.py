@@ -9,10 +9,10 @@ full size. It may be stopped and started again: records are kept in results/full
 import sys
 
 from facnet.config import changed, profile
-from facnet.experiments import REVISION
 from facnet.methods import preset
-from facnet.published import write_result
-from facnet.sweeps import sweep
+from facnet.study.published import write_result
+from facnet.study.records import REVISION
+from facnet.study.tables import sweep
 
 CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
            "training.epochs": 40}

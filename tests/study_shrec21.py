@@ -8,8 +8,8 @@ kept in results/shrec21.
 
 import sys
 
-from facnet.experiments import REVISION
-from facnet.gestures import run_study, write_study
+from facnet.study.gestures import run_study, write_study
+from facnet.study.records import REVISION
 
 
 def main(folder: str, jobs: int) -> None:

@@ -12,13 +12,14 @@ import pytest
 from test_cli import facnet, fails
 
 from facnet.config import changed, profile
-from facnet.datasets import importing, load
-from facnet.datasets.activitynet import import_activitynet
-from facnet.datasets.check import check_folder
-from facnet.datasets.importing import shortened
+from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
-from facnet.experiments import run
+from facnet.experiment import run
+from facnet.importers import importing
+from facnet.importers.activitynet import import_activitynet
+from facnet.importers.check import check_folder
+from facnet.importers.importing import shortened
 from facnet.methods import preset
 
 STRIDE = 0.64
@@ -354,7 +355,7 @@ def test_many_short_videos_are_open_a_few_at_a_time(tmp_path):
 MEMORY = """
 import sys
 from facnet.config import Experiment, changed
-from facnet.datasets import Dataset, load
+from facnet.data import Dataset, load
 from facnet.training import fit, predict
 def own():  # without the mapped pages of files, which the system takes back when it needs them
     line = next(line for line in open("/proc/self/status") if line.startswith("RssAnon"))

@@ -12,7 +12,7 @@ from benchmark import (
 )
 
 from facnet.config import ModelConfig, TrainingConfig
-from facnet.datasets import load
+from facnet.data import load
 from facnet.model import FACNet
 
 MODEL = ModelConfig(embedding_widths=(8, 8))

@@ -7,16 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from test_datasets import annotations, write
 from test_files import lists
 
 from facnet.cli import cli
-from facnet.datasets import load
-from facnet.datasets.check import check_folder
-from facnet.datasets.portrait import foreground_seconds, portrait
+from facnet.data import load
 from facnet.errors import FacnetError
+from facnet.importers.check import check_folder
+from facnet.importers.portrait import foreground_seconds, portrait
 
 VIDEOS = [f"train_{i}" for i in range(12)] + [f"test_{i}" for i in range(4)]
 SECONDS, SNIPPETS = 6.4, 10

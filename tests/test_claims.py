@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import charts, claims, figures, published
-from facnet.claims import Comparison
 from facnet.config import profile
-from facnet.datasets import load
+from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.experiments import (
-    RESULT_VERSION, foreground_separation, stream_scores, write_record,
-)
+from facnet.experiment import RESULT_VERSION, stream_scores
 from facnet.methods import preset
-from facnet.grid import perfect_scores
-from facnet.sweeps import base_of, variants
+from facnet.study import claims, plots, published, statistics
+from facnet.study.claims import Comparison
+from facnet.study.grid import perfect_scores
+from facnet.study.records import write_record
+from facnet.study.separation import foreground_separation
+from facnet.study.tables import base_of, variants
 
 matplotlib.use("Agg")
 BASE = profile("smoke").apply(preset("released"))
@@ -335,7 +335,7 @@ def test_every_claim_is_a_row_of_each_data_set_with_a_verdict():
     asked, without = every.dropna(subset="n"), claims.untested()
     assert len(every) == 2 * (len(three) + len(five) + len(without))
     assert not every.duplicated(["claim", "data"]).any()
-    assert set(every.verdict) <= set(charts.MARKS)
+    assert set(every.verdict) <= set(plots.MARKS)
     there = every[every.data == "there"].set_index("claim").verdict
     assert set(there[[*five.claim, *without.claim]]) == {claims.UNTESTED}
     assert there[three.claim].tolist() == claims.short(three.verdict).tolist()
@@ -346,10 +346,10 @@ def test_every_claim_is_a_row_of_each_data_set_with_a_verdict():
     assert words.claim.is_unique and len(words) == every.claim.nunique()
     row = three.iloc[0]
     assert words.set_index("claim").there[row.claim] == (
-        f"{claims.cell(row['mean'], row.low, row.high, sign=True)};"
+        f"{statistics.cell(row['mean'], row.low, row.high, sign=True)};"
         f" {row.verdict.partition(' with n')[0]}, n = 3; each:"
         f" {claims.readable_claims(three).each[0]}")
-    figure = charts.verdicts(every)
+    figure = plots.verdicts(every)
     assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]) == len(every)
     assert len(asked) == 2 * len(three) + len(five)
     plt.close(figure)
@@ -383,7 +383,7 @@ def test_what_the_field_reported_agrees_with_what_is_printed_elsewhere():
 def test_other_numbers_stand_in_the_row_of_their_method():
     field = published.field()
     other = pd.DataFrame({"method": ["RSKP"], "average": [40.5], "what": ["a user's run"]})
-    axes = charts.reported(field, other).axes[0]
+    axes = plots.reported(field, other).axes[0]
     row = field.method.tolist().index("RSKP")
     marked = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines]
     assert (40.5, row) in marked and (field.average[row], row) in marked
@@ -419,25 +419,25 @@ def test_figures_of_sweeps_show_every_run():
     three, four = sweep_frame("table3"), sweep_frame("table4")
     fell = three.variant == "CW"
     three.loc[fell, "collapsed"] = "flow"
-    strip = charts.strip(three)
+    strip = plots.strip(three)
     points = [line for line in strip.axes[0].lines if line.get_marker() == "o"]
     assert sum(len(line.get_xdata()) for line in points) == 20 * 3
     hollow = [line for line in points if line.get_markerfacecolor() == "white"]
     assert sum(len(line.get_xdata()) for line in hollow) == 3
-    panels = charts.strip(four, panel="column", label="temperatures")
+    panels = plots.strip(four, panel="column", label="temperatures")
     assert [axes.get_title() for axes in panels.axes] == ["CW", "CA", "MIL", "Full"]
     assert len(panels.axes[0].get_yticklabels()) == 9
     compared = claims.compare(three, claims.table3_claims())
-    groups = charts.differences(compared)
+    groups = plots.differences(compared)
     assert sum(len(axes.get_yticks()) for axes in groups.axes) == 32
-    maps = figures.lambda_maps(sweep_frame("fig4"))
+    maps = plots.lambda_maps(sweep_frame("fig4"))
     assert [len(axes.texts) for axes in maps.axes] == [9] * 3 + [0]
     plt.close("all")
 
 
 def test_a_map_of_lambda_has_each_value_in_its_place():
     frame = sweep_frame("fig4", seeds=1)
-    axes = figures.lambda_maps(frame).axes[2]  # MIL main: CW across, CA up
+    axes = plots.lambda_maps(frame).axes[2]  # MIL main: CW across, CA up
     one = frame[(frame.main == "mil") & (frame.lambda_cw == 1) & (frame.lambda_ca == 0.001)]
     assert axes.get_xlabel() == "$λ_{CW}$" and axes.get_ylabel() == "$λ_{CA}$"
     (text,) = [t for t in axes.texts if t.get_position() == (2, 0)]

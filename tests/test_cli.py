@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from conftest import FIXTURES
 
 from facnet.checkpoints import load_checkpoint, save_checkpoint
 from facnet.cli import cli, main
-from facnet.datasets import load
-from facnet.datasets.files import read_detections
+from facnet.data import load
+from facnet.files import read_detections
 
 TRAIN = ["train", "--profile", "smoke", "--set", "training.epochs=10"]
 
@@ -53,7 +53,7 @@ def test_train_localize_evaluate(trained, tmp_path):
     assert checkpoint.fingerprint and checkpoint.fingerprint.isalnum()
     out = tmp_path / "detections.json"
     facnet("localize", trained, "--profile", "smoke", "--out", out)
-    from facnet.experiments import run
+    from facnet.experiment import run
 
     data = load("synthetic", "smoke")
     database = {
@@ -218,11 +218,11 @@ def test_checkpoints_of_another_recipe_are_not_written_over(trained, capsys, cha
 
 
 def test_checkpoints_of_other_data_are_not_written_over(trained, tmp_path, capsys, monkeypatch):
-    import facnet.datasets
+    import facnet.data
 
-    data = facnet.datasets.load("synthetic", "smoke")
+    data = facnet.data.load("synthetic", "smoke")
     other = replace(data, read=lambda stream, video: data.read(stream, video) + 1)
-    monkeypatch.setattr(facnet.datasets, "load", lambda *_: other)
+    monkeypatch.setattr(facnet.data, "load", lambda *_: other)
     error = fails(capsys, *TRAIN, "--out", trained)
     assert f"fingerprint is {data.fingerprint()} there, {other.fingerprint()} here" in error
 

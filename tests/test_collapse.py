@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import charts, claims, collapse
-from facnet.claims import Comparison
 from facnet.config import profile
-from facnet.datasets import load
-from facnet.experiments import RESULT_VERSION, write_record
+from facnet.data import load
+from facnet.experiment import RESULT_VERSION
 from facnet.methods import preset
-from facnet.sweeps import interval, variants
+from facnet.study import claims, collapse, plots
+from facnet.study.claims import Comparison
+from facnet.study.records import write_record
+from facnet.study.statistics import interval
+from facnet.study.tables import variants
 
 matplotlib.use("Agg")
 BASE = profile("smoke").apply(preset("released"))
@@ -111,15 +113,15 @@ def test_w_f_starts_as_minus_the_background_and_at_chance():
 
 
 def test_figures_of_seeds(table):
-    left, right = charts.seeds(table).axes
+    left, right = plots.seeds(table).axes
     dots = {line.get_label(): len(line.get_xdata()) for line in left.lines
             if line.get_linestyle() == "None"}
     assert dots == {"nothing collapsed": 5, "flow collapsed": 2, "rgb collapsed": 1}
     several = table.assign(collapsed=table.collapsed.where(table.seed > 3, "rgb+flow"))
-    crosses = [line for line in charts.seeds(several).axes[0].lines if line.get_marker() == "X"]
+    crosses = [line for line in plots.seeds(several).axes[0].lines if line.get_marker() == "X"]
     assert [len(line.get_xdata()) for line in crosses] == [4]
     assert [line.get_label() for line in right.lines[:2]] == ["rgb", "flow"]
     history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
-    drawn = charts.foreground_through_training({"well": history, "badly": history})
+    drawn = plots.foreground_through_training({"well": history, "badly": history})
     assert [axes.get_xlabel() for axes in drawn.axes] == ["epoch", "epoch"]
     plt.close("all")

@@ -6,11 +6,12 @@ from dataclasses import fields, replace
 import pytest
 
 from facnet.config import (
-    PROFILES, Experiment, LocalizationConfig, ModelConfig, TrainingConfig, check_parameters,
-    from_dict, profile, to_dict,
+    PROFILES, Experiment, LocalizationConfig, ModelConfig, TrainingConfig, from_dict, profile,
+    to_dict,
 )
 from facnet.errors import FacnetError
 from facnet.methods import preset
+from facnet.study.notebook import check_parameters
 
 
 def differences(part: str) -> set[str]:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from facnet.config import Experiment, changed, profile
-from facnet.datasets import load
+from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
-from facnet.experiments import provenance, record, run
-from facnet.sweeps import sweep
+from facnet.experiment import run
+from facnet.study.records import provenance, record
+from facnet.study.tables import sweep
 
 
 def annotations(streams) -> dict:

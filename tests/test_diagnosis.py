@@ -7,15 +7,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from facnet import charts, diagnosis
-from facnet.datasets import load
-from facnet.diagnosis import BINS, CAUSES, NOTHING, RIGHT
+from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS, evaluate, nearest
-from facnet.experiments import evaluate_test, whole_videos
+from facnet.experiment import evaluate_test
+from facnet.study import diagnosis, plots
+from facnet.study.diagnosis import BINS, CAUSES, NOTHING, RIGHT
+from facnet.study.records import whole_videos
 
 matplotlib.use("Agg")
 INSTANCE = ["video", "label", "start", "end"]
@@ -195,7 +195,7 @@ def test_charts_draw_every_kind_and_every_bin(name):
         data = replace(data, instances=data.instances[data.instances.label != "GolfSwing"])
     evaluation = evaluate_test(whole_videos(data), data)
     profile = diagnosis.profile(evaluation)
-    drawn = charts.errors(diagnosis.over_seeds([profile] * 2),
+    drawn = plots.errors(diagnosis.over_seeds([profile] * 2),
                           diagnosis.over_seeds([diagnosis.gains(evaluation)] * 2))
     left, right = drawn.axes
     heights = [[bar.get_height() for bar in bars] for bars in left.containers]
@@ -206,7 +206,7 @@ def test_charts_draw_every_kind_and_every_bin(name):
     bins = BINS["ActivityNet" if data.protocol == "activitynet" else "THUMOS14"]
     tables = {kind: diagnosis.missed(evaluation, diagnosis.binned(kinds[kind], ends))
               for kind, ends in bins.items()}
-    drawn = charts.by_kind({kind: diagnosis.over_seeds([table]) for kind, table in tables.items()})
+    drawn = plots.by_kind({kind: diagnosis.over_seeds([table]) for kind, table in tables.items()})
     for axes, table in zip(drawn.axes, tables.values()):
         assert [bar.get_height() for bar in axes.patches] == table.missed[:-1].tolist()
     plt.close("all")

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from test_sweeps import BASE
 
-from facnet import differences, sweeps
 from facnet.config import changed, flat, profile, to_dict
-from facnet.experiments import training_of
+from facnet.experiment import training_of
 from facnet.methods import preset
-from facnet.sweeps import OPEN, TEXT, base_of, sweep, variants
+from facnet.study import runner, tables, text_vs_code
+from facnet.study.tables import OPEN, TEXT, base_of, sweep, variants
 
 RECIPES = base_of("differences", "smoke")
 CELLS = {cell.name: cell for cell in variants("differences", RECIPES)}
@@ -47,7 +47,7 @@ def test_a_new_difference_appears_by_itself():
 
 def test_every_difference_is_explained_and_nothing_else_is():
     said = {cell.place["fields"] for cell in CELLS.values()} - {""}
-    assert said == set(differences.EXPLAINED)
+    assert said == set(text_vs_code.EXPLAINED)
 
 
 def test_localisation_alone_shares_the_trained_models(tmp_path, monkeypatch):
@@ -55,13 +55,13 @@ def test_localisation_alone_shares_the_trained_models(tmp_path, monkeypatch):
     short = {name: replace(one, training=replace(one.training, epochs=1))
              for name, one in RECIPES.items()}
     cells = [c for c in variants("differences", short) if c.name in few]
-    monkeypatch.setitem(sweeps.SWEEPS, "differences", lambda base: cells)
+    monkeypatch.setitem(tables.SWEEPS, "differences", lambda base: cells)
     frame = sweep("differences", "synthetic", "smoke", 1, tmp_path)
     states = {path.name.partition(".")[0] for path in tmp_path.glob("*.training")}
     assert len({training_of(c.experiment) for c in cells}) == 2
     assert len(states) == 1  # what one experiment alone needs is not kept
     again = sweep("differences", "synthetic", "smoke", 1, tmp_path / "other")
-    alone = sweeps.record(sweeps._load("synthetic", "smoke"), cells[1].experiment)
+    alone = tables.record(runner._load("synthetic", "smoke"), cells[1].experiment)
     for one in (frame, again):
         assert one[one.variant == cells[1].name].average.iloc[0] == alone["average"]
 
@@ -80,22 +80,22 @@ def table():
     frame = frame_of({"upsampling": (21.0, 32.0), "rgb_weight": (17.0, 28.0),
                       "foreground_init": (19.6, 29.8), "betas": (19.0, 33.0), TEXT: (24.0, 34.0)})
     draws = frame.pivot_table(index="seed", columns="variant", values="average")
-    return frame, differences.compared(frame, draws)
+    return frame, text_vs_code.compared(frame, draws)
 
 
 def test_it_says_which_matter(table):
-    said = differences.which_matter(table[1])
+    said = text_vs_code.which_matter(table[1])
     assert said.startswith(
         "**Raises AVG:** `upsampling` (+1.5). **Lowers AVG:** `rgb_weight` (−2.5)."
-        f" **Resolved, but below {differences.SMALL:g} points:** `foreground_init` (−0.3)."
+        f" **Resolved, but below {text_vs_code.SMALL:g} points:** `foreground_init` (−0.3)."
         " **Not resolved:** `betas`. **Changes nothing here:** `embedding_kernel`,")
     assert TEXT not in said
 
 
 def test_the_table_has_both_values_of_each_field(table):
     frame, compared = table
-    shown = differences.readable(compared, list(CELLS.values()), frame)
-    assert len(shown) == len(differences.EXPLAINED) and (shown != "").all(axis=None)
+    shown = text_vs_code.readable(compared, list(CELLS.values()), frame)
+    assert len(shown) == len(text_vs_code.EXPLAINED) and (shown != "").all(axis=None)
     field = shown["field: released → tried"].tolist()
     assert "upsampling: 1 → 16" in field and "betas: 0.9, 0.99 → 0.9, 0.999" in field
     assert "thresholds: 0.63, …, 1.05 → 0, …, 0.225" in " ".join(field)
@@ -104,7 +104,7 @@ def test_the_table_has_both_values_of_each_field(table):
 
 
 def test_single_changes_are_added_up_without_what_the_text_leaves_open(table):
-    sums = differences.summed(table[0]).set_index("what")
+    sums = text_vs_code.summed(table[0]).set_index("what")
     assert sums.loc[TEXT].tolist() == [
         "−1.3 [−2.4, −0.2]", "+4.0 [+4.0, +4.0]", "+5.3 [+4.2, +6.4]"]
     assert sums.loc["all of model", "singles"] == "−0.3 [−0.4, −0.2]"

@@ -5,15 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from facnet.datasets.files import PROTOCOL_NAMES, read_annotations, read_detections
 from facnet.errors import FacnetError
 from facnet.evaluation import (
     PROTOCOLS, average_precision, classification_mean_ap, drop_ignored, evaluate, temporal_iou,
     to_snippets,
 )
+from facnet.files import PROTOCOL_NAMES, read_annotations, read_detections
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TENTHS = np.arange(1, 8) / 10

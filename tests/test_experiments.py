@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import charts, figures, localization
+from facnet import localization
 from facnet.config import Experiment, changed, profile
-from facnet.datasets import load
+from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
-from facnet.experiments import (
-    detect, evaluate_test, provenance, run, run_seeds, separation, whole_videos,
-)
+from facnet.experiment import detect, evaluate_test, run, run_seeds
 from facnet.localization import fuse, localize, parts
 from facnet.methods import preset
+from facnet.study import plots, statistics, timelines
+from facnet.study.records import provenance, whole_videos
+from facnet.study.separation import separation
 
 matplotlib.use("Agg")
 
@@ -144,7 +145,8 @@ def test_a_whole_video_is_one_detection_of_its_class(data):
 
 
 def test_a_record_holds_what_the_classes_alone_are_worth(data, result):
-    from facnet.experiments import record, video_probability
+    from facnet.experiment import video_probability
+    from facnet.study.records import record
 
     one = record(data, result.experiment)["whole_video"]
     alone = evaluate_test(whole_videos(data, video_probability(result.scores, data)), data)
@@ -160,22 +162,22 @@ def test_provenance_says_how_often_or_that_nothing_was_trained(data):
 
 
 def test_the_example_video_is_chosen_by_its_number_of_instances(data):
-    video, label = figures.example_video(data, "HammerThrow")
+    video, label = timelines.example_video(data, "HammerThrow")
     instances = data.instances_of("test")
     counts = instances[instances.label == "HammerThrow"].groupby("video").size()
     assert label == "HammerThrow"
     assert abs(counts[video] - 6) == (counts - 6).abs().min()
     most = instances.label.value_counts()
-    assert most[figures.example_video(data, "Chess")[1]] == most.max()
+    assert most[timelines.example_video(data, "Chess")[1]] == most.max()
 
 
 def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, tmp_path):
-    video, label = figures.example_video(data, "HammerThrow")
+    video, label = timelines.example_video(data, "HammerThrow")
     scores = result.scores["flow"]
     drawn = {
-        "training_curves": charts.training_curves(result.histories),
-        "precision_recall": charts.precision_recall(result.evaluation),
-        "activations": figures.activations(
+        "training_curves": plots.training_curves(result.histories),
+        "precision_recall": plots.precision_recall(result.evaluation),
+        "activations": timelines.activations(
             data, {"a": scores, "b, hybrid": result.scores["rgb"]}, video, label,
             result.experiment.localization),
     }
@@ -187,7 +189,7 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
     assert len(sequence) == len(foreground) and 0 < sequence.min() < sequence.max() < 1
     for name, figure in drawn.items():
         assert all(axes.get_xlabel() for axes in figure.axes[-1:])
-        figures.save_figure(figure, name, tmp_path, "**Drawn** from `nothing`.")
+        plots.save_figure(figure, name, tmp_path, "**Drawn** from `nothing`.")
         assert (tmp_path / f"{name}.txt").read_text() == "Drawn from nothing.\n"
         for kind in ("svg", "pdf", "png"):
             assert (tmp_path / f"{name}.{kind}").stat().st_size > 1000
@@ -196,7 +198,7 @@ def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, 
 
 def test_tables_are_saved_as_csv_markdown_and_latex(tmp_path):
     table = pd.DataFrame({"method": ["a & b", "c"], "τ": ["✓", ""], "AVG": [1.5, 2.54]})
-    figures.save_table(table, "t", tmp_path)
+    statistics.save_table(table, "t", tmp_path)
     saved = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
     pd.testing.assert_frame_equal(saved, table, check_dtype=False)
     assert "| a & b " in (tmp_path / "t.md").read_text()
@@ -208,7 +210,7 @@ def test_tables_are_saved_as_csv_markdown_and_latex(tmp_path):
 def test_a_table_of_words_keeps_its_numbers_in_the_csv(tmp_path):
     table, numbers = pd.DataFrame({"here": ["1.5 ± 0.2"], "paper": ["32.0"]}), pd.DataFrame(
         {"mean": [1.53]})
-    figures.save_table(table, "t", tmp_path, numbers)
+    statistics.save_table(table, "t", tmp_path, numbers)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), numbers)
     assert "| 1.5 ± 0.2 | 32.0 " in (tmp_path / "t.md").read_text()
     assert r"1.5 $\pm$ 0.2" in (tmp_path / "t.tex").read_text()

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from traitlets import TraitError
 
-from facnet import explore
 from facnet.config import changed, profile
-from facnet.datasets import load
-from facnet.experiments import detect, evaluate_test, run
-from facnet.figures import example_video
+from facnet.data import load
+from facnet.experiment import detect, evaluate_test, run
 from facnet.localization import localize, propose
 from facnet.methods import preset
+from facnet.study import explore
+from facnet.study.timelines import example_video
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parents[1]

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from facnet import charts, features, figures
 from facnet.config import changed, profile
-from facnet.datasets import load
+from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.experiments import RESULT_VERSION, write_record
+from facnet.experiment import RESULT_VERSION
 from facnet.losses import normalised_cross_entropy
 from facnet.methods import preset
+from facnet.study import information, plots, separation
+from facnet.study.records import write_record
 from facnet.training import fit, frame_labels
 
 RELEASED = changed(profile("smoke").apply(preset("released")), {"training.epochs": 2})
@@ -27,7 +28,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def snippets(data):
-    return features.drawn_snippets(data, 300)
+    return separation.drawn_snippets(data, 300)
 
 
 def cloud(snippets: pd.DataFrame, apart: float) -> np.ndarray:
@@ -37,7 +38,7 @@ def cloud(snippets: pd.DataFrame, apart: float) -> np.ndarray:
 
 
 def test_snippets_are_drawn_from_all_test_videos_with_their_labels(data, snippets):
-    every = features.drawn_snippets(data, 10**6)
+    every = separation.drawn_snippets(data, 10**6)
     assert set(every.video) == set(data.subset("test")) and not every.duplicated().any()
     assert len(snippets) == 300 and snippets.equals(every[:300])  # a smaller draw begins a larger
     for one in snippets[:40].itertuples():
@@ -48,10 +49,10 @@ def test_snippets_are_drawn_from_all_test_videos_with_their_labels(data, snippet
 def test_a_video_of_which_nobody_knows_the_foreground_is_left_out(data):
     video = data.subset("test")[0]
     unknown = replace(data, instances=data.instances[data.instances.video != video])
-    assert video not in set(features.drawn_snippets(unknown, 10**6).video)
+    assert video not in set(separation.drawn_snippets(unknown, 10**6).video)
     nothing = replace(data, instances=data.instances[:0])
     with pytest.raises(FacnetError, match="0 of 0 test snippets, of 0 videos"):
-        features.drawn_snippets(nothing)
+        separation.drawn_snippets(nothing)
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -59,8 +60,8 @@ def test_features_are_those_of_the_whole_video_in_the_order_of_the_snippets(
         data, snippets, kernel):
     model, _ = fit(data, "flow", changed(RELEASED, {
         "training.epochs": 0, "model.embedding_kernel": kernel}), progress=False)
-    got = features.embedded(model, data, "flow", snippets)
-    given = features.embedded(None, data, "flow", snippets)
+    got = separation.embedded(model, data, "flow", snippets)
+    given = separation.embedded(None, data, "flow", snippets)
     for i in (0, 17, 299):
         video, row = snippets.video[i], snippets.snippet[i]
         x = data.features("flow", video)
@@ -71,7 +72,7 @@ def test_features_are_those_of_the_whole_video_in_the_order_of_the_snippets(
 
 
 def test_what_lies_apart_measures_higher_and_what_does_not_is_at_chance(snippets):
-    none, some, much = (features.separation_of(cloud(snippets, d), snippets) for d in (0, 1, 6))
+    none, some, much = (separation.separation_of(cloud(snippets, d), snippets) for d in (0, 1, 6))
     assert abs(none["silhouette"]) < 2 and 40 < none["probe"] < 60
     assert none["silhouette"] < some["silhouette"] < much["silhouette"]
     assert none["probe"] < some["probe"] < much["probe"] == pytest.approx(100, abs=0.5)
@@ -82,18 +83,18 @@ def test_the_probe_is_judged_on_videos_that_it_was_not_fitted_to(snippets):
     share = snippets.groupby("video").foreground.mean()
     names = pd.get_dummies(snippets.video).to_numpy(float)
     assert share.max() - share.min() > 0.3
-    assert features.separation_of(names, snippets)["probe"] < 60
+    assert separation.separation_of(names, snippets)["probe"] < 60
 
 
 def test_models_are_measured_by_seed_and_input_features_once(data, snippets, tmp_path):
     models = {"input": None, "untrained": changed(RELEASED, {"training.epochs": 0}),
               "trained": RELEASED}
-    found, measured = features.measure(data, models, "flow", snippets, 2, tmp_path)
+    found, measured = separation.measure(data, models, "flow", snippets, 2, tmp_path)
     assert list(found) == [("input", 0), *((n, s) for n in ("untrained", "trained")
                                            for s in (0, 1))]
     assert measured.features.tolist() == [name for name, _ in found]
     assert measured.silhouette.nunique() == 5
-    table = features.summary_of(measured).set_index("features")
+    table = separation.summary_of(measured).set_index("features")
     intervals = ["[" in "".join(table.loc[name]) for name in ("input", "trained")]
     assert intervals == [False, True]
 
@@ -103,7 +104,7 @@ def test_differences_are_paired_by_seed():
         {"features": name, "seed": seed, "silhouette": value + 10 * seed, "probe": 50.0 - value}
         for name, value in (("ca", 1.0), ("full", 2.0)) for seed in range(3)
     ] + [{"features": "input", "seed": 0, "silhouette": 0.0, "probe": 49.0}])
-    found = features.differences(measured, "full", ["ca", "input"]).set_index(["measure", "less"])
+    found = separation.differences(measured, "full", ["ca", "input"]).set_index(["measure", "less"])
     assert found.loc[("silhouette", "ca"), ["mean", "low", "high"]].tolist() == [1, 1, 1]
     assert found.loc[("silhouette", "input"), "mean"] == 12 and (found.n == 3).all()
     assert found.verdict.tolist() == ["holds", "holds", "does not hold", "does not hold"]
@@ -111,7 +112,7 @@ def test_differences_are_paired_by_seed():
 
 def test_several_classes_take_their_entropy_from_what_can_be_reached():
     labels = np.array([[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
-    classes, of_video = features.label_entropy(labels)
+    classes, of_video = information.label_entropy(labels)
     assert of_video == pytest.approx(np.log(2) / 2)  # the last shows nothing: left out
     assert classes == pytest.approx(-0.5 * np.log(0.5) - 2 * 0.25 * np.log(0.25))
     # No scores have a smaller loss than the entropy of the labels.
@@ -126,12 +127,12 @@ def test_no_features_past_a_relu_bring_the_loss_below_its_least(scale):
     w, there, absent = np.array([1, -1]) / np.sqrt(2), np.array([1, 0]), np.array([0, 1])
     scores = scale * np.array([there @ w, *[absent @ w] * 6])
     loss = np.log(np.exp(scores).sum()) - scores[0]
-    assert loss == pytest.approx(features.least_cw_loss(7, scale))
+    assert loss == pytest.approx(information.least_cw_loss(7, scale))
     rng = np.random.default_rng(0)
     w, F = rng.normal(size=(5000, 1, 4)), rng.random((5000, 7, 4)) ** 4
     cos = (F * w).sum(-1) / np.linalg.norm(F, axis=-1) / np.linalg.norm(w, axis=-1)
     losses = np.log(np.exp(scale * cos).sum(1)) - scale * cos[:, 0]
-    assert losses.min() > features.least_cw_loss(7, scale)
+    assert losses.min() > information.least_cw_loss(7, scale)
 
 
 def test_the_loss_after_training_is_equation_6_without_dropout(data):
@@ -142,7 +143,7 @@ def test_the_loss_after_training_is_equation_6_without_dropout(data):
         with torch.inference_mode():
             R_a = model(x, torch.tensor([len(x)])).R_a
         losses.append(normalised_cross_entropy(R_a, torch.tensor([[*labels, 0.0]])).item())
-    got = features.cw_loss(model, data, "flow", videos, RELEASED)
+    got = information.cw_loss(model, data, "flow", videos, RELEASED)
     assert got == pytest.approx(np.mean(losses), rel=1e-5)
 
 
@@ -152,13 +153,13 @@ def test_a_bound_is_log_n_less_the_loss_of_videos_that_have_labels(data, tmp_pat
     videos["labels"] = videos.labels.where(videos.video != video, pd.Series([()] * len(videos)))
     some = replace(data, videos=videos)
     bare = changed(RELEASED, {"model.background_class": False})
-    curves, ends = features.information(
+    curves, ends = information.information(
         some, {"with": (RELEASED, "rgb"), "without": (bare, "flow")}, 2, tmp_path)
     assert ends.candidates.tolist() == [6, 6, 5, 5] and len(curves) == 2 * 2 * 2
     np.testing.assert_allclose(ends.ceiling, np.log(ends.candidates))
     assert (ends[["train", "test"]].max(axis=1) < ends.reachable).all()
     assert (ends.reachable < ends.ceiling).all()  # some videos show two classes
-    entropy, _ = features.label_entropy(some.labels(some.subset("test")))  # no log N in it
+    entropy, _ = information.label_entropy(some.labels(some.subset("test")))  # no log N in it
     np.testing.assert_allclose(ends.classes, entropy - (ends.ceiling - ends.test))
     _, history = fit(some, "rgb", RELEASED, progress=False)
     of_labelled = history.cw * len(some.subset("train")) / (len(some.subset("train")) - 1)
@@ -173,7 +174,7 @@ def test_bounds_and_areas_come_from_records(data, tmp_path):
         "separation": {"rgb": 0.4, "flow": 0.8},
         "losses": {"rgb": {"cw": [1.0, 0.5]}, "flow": {"cw": [1.0, 0.25]}}})
     frame = pd.DataFrame({"variant": "a", "seed": 3, "tiou": [0.1, 0.2], "key": "k"})
-    rows = features.bounds_and_areas(frame, tmp_path, data).to_dict("records")
+    rows = information.bounds_and_areas(frame, tmp_path, data).to_dict("records")
     assert rows == [
         {"stream": "rgb", "seed": 3, "bound": np.log(6) - 0.5, "area": 0.4},
         {"stream": "flow", "seed": 3, "bound": np.log(6) - 0.25, "area": 0.8}]
@@ -181,15 +182,16 @@ def test_bounds_and_areas_come_from_records(data, tmp_path):
 
 def test_figure_8_shows_every_snippet_once_in_each_panel(snippets):
     inside = snippets.foreground.to_numpy(bool)
-    places = {name: features.laid_out(cloud(snippets, d)) for name, d in (("near", 0), ("far", 9))}
-    figure = figures.embeddings(places, inside)
+    places = {name: separation.laid_out(cloud(snippets, d)) for name, d in
+              (("near", 0), ("far", 9))}
+    figure = plots.embeddings(places, inside)
     for axes, (name, own) in zip(figure.axes, places.items()):
         assert axes.get_title() == name and "no unit" in axes.get_xlabel() + axes.get_ylabel()
         foreground, background = (np.column_stack(line.get_data()) for line in axes.lines)
         np.testing.assert_array_equal(foreground, own[inside])
         np.testing.assert_array_equal(background, own[~inside])
         assert axes.lines[0].get_marker() != axes.lines[1].get_marker()  # readable in grey
-    np.testing.assert_array_equal(places["far"], features.laid_out(cloud(snippets, 9)))
+    np.testing.assert_array_equal(places["far"], separation.laid_out(cloud(snippets, 9)))
     plt.close(figure)
 
 
@@ -199,9 +201,9 @@ def test_the_chart_of_bounds_has_a_line_a_seed_below_the_ceiling():
     ends = pd.DataFrame([{"model": name, "seed": seed, "candidates": 5, "ceiling": np.log(5),
                           "reachable": 1.5, "train": 0.3, "test": 0.1}
                          for name in "ab" for seed in range(3)])
-    figure = charts.information(curves, ends)
+    figure = plots.information(curves, ends)
     for axes in figure.axes:
-        assert sum(line.get_color() == figures.COLOURS["train"] and line.get_marker() == "None"
+        assert sum(line.get_color() == plots.COLOURS["train"] and line.get_marker() == "None"
                    for line in axes.lines) == 3
         (ceiling,) = (line for line in axes.lines if line.get_linestyle() == "--")
         assert list(ceiling.get_ydata()) == [np.log(5)] * 2

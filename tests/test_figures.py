@@ -13,13 +13,13 @@ import pytest
 from test_claims import sweep_frame
 from test_cli import facnet, fails
 
-from facnet import charts, claims, diagnosis, figures
 from facnet.config import Experiment
-from facnet.datasets import Dataset, load
-from facnet.datasets.files import read_detections
-from facnet.experiments import detect, evaluate_test
+from facnet.data import Dataset, load
+from facnet.experiment import detect, evaluate_test
+from facnet.files import read_detections
 from facnet.localization import Scores, propose
 from facnet.methods import METHODS, method_of, preset
+from facnet.study import claims, diagnosis, diagrams, plots, timelines
 
 matplotlib.use("Agg")
 CLASSES, SECONDS = ("dive", "jump", "swim"), 0.64
@@ -30,7 +30,7 @@ NONE = pd.DataFrame(columns=DETECTION)
 
 @pytest.fixture(autouse=True)
 def style():
-    figures.use_style()
+    plots.use_style()
     yield
     plt.close("all")
 
@@ -87,7 +87,7 @@ def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(dat
     found = pd.DataFrame([("a", "dive", 6.4, 12.0, 0.9), ("a", "dive", 50.0, 52.0, 0.1),
                           ("a", "jump", 1.0, 2.0, 0.3), ("b", "dive", 1.0, 2.0, 0.3)],
                          columns=DETECTION)
-    figure = figures.timeline(data, scores, {"a": ["dive"]}, found)
+    figure = timelines.timeline(data, scores, {"a": ["dive"]}, found)
     foreground, sequence, lanes = figure.axes
     for axes in figure.axes:
         assert axes.get_xlim() == (0, 100 * SECONDS)
@@ -109,7 +109,7 @@ def test_every_detection_rises_above_a_threshold_that_is_drawn(data, name):
     experiment = preset(name)
     scores = scores_of(data, 4 if name in ("released", "paper", "BM") else 3, name != "W-TALC")
     found = detect({"flow": scores}, data, experiment)
-    figure = figures.timeline(data, scores, {"a": ["dive"]}, found, experiment)
+    figure = timelines.timeline(data, scores, {"a": ["dive"]}, found, experiment)
     assert len(figure.axes) == (2 if name == "W-TALC" else 3)
     sequence, lanes = figure.axes[-2:]
     lowest = min(line.get_ydata()[0] for line in sequence.lines)
@@ -141,7 +141,7 @@ def test_of_detections_that_overlap_the_best_is_nearest_to_the_truth_and_darkest
     found = pd.DataFrame([("a", "dive", 1.0, 9.0, 0.2), ("a", "dive", 8.0, 20.0, 0.9),
                           ("a", "dive", 30.0, 31.0, 0.1), ("a", "dive", 2.0, 10.0, 0.5)],
                          columns=DETECTION)
-    lanes = figures.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
+    lanes = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
     shown = bars(lanes, "detection")
     assert [bar[0] for bar in shown] == [8.0, 2.0, 1.0, 30.0]  # by score
     heights = [bar[2] for bar in shown]
@@ -155,8 +155,8 @@ def test_of_detections_that_overlap_the_best_is_nearest_to_the_truth_and_darkest
 
 def test_where_only_labels_are_known_no_ground_truth_is_claimed():
     data = dataset({"a": (40, ("dive",))}, [("elsewhere", "dive", 1, 2)])
-    assert figures.shown_classes(data, "a", NONE) == ["dive"]
-    figure = figures.timeline(data, scores_of(dataset({"a": (40, ("dive",))})),
+    assert timelines.shown_classes(data, "a", NONE) == ["dive"]
+    figure = timelines.timeline(data, scores_of(dataset({"a": (40, ("dive",))})),
                               {"a": ["dive", "jump"]}, NONE)
     known = labels_of(figure.axes[4])
     assert labels_of(figure.axes[2]) == ["detections"]
@@ -167,13 +167,13 @@ def test_classes_are_those_that_are_there_and_then_those_found_the_best_first(da
     found = pd.DataFrame([("b", "swim", 1.0, 2.0, 0.2), ("b", "dive", 1.0, 2.0, 0.9),
                           ("a", "swim", 1.0, 2.0, 0.2), ("a", "jump", 1.0, 2.0, 0.4)],
                          columns=DETECTION)
-    assert figures.shown_classes(data, "a", found) == ["dive", "jump", "swim"]
-    assert figures.shown_classes(data, "b", found) == ["jump", "dive", "swim"]
-    assert figures.shown_classes(dataset({"c": (9, ())}), "c", NONE) == []
+    assert timelines.shown_classes(data, "a", found) == ["dive", "jump", "swim"]
+    assert timelines.shown_classes(data, "b", found) == ["jump", "dive", "swim"]
+    assert timelines.shown_classes(dataset({"c": (9, ())}), "c", NONE) == []
 
 
 def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
-    figure = figures.timeline(
+    figure = timelines.timeline(
         data, scores_of(data), {"a": ["dive"], "b": ["jump", "dive"]}, NONE)
     left, right = ([axes for axes in figure.axes if axes.get_subplotspec().colspan.start == c]
                    for c in (0, 1))
@@ -186,13 +186,13 @@ def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
 def test_proposals_and_ambiguous_intervals_are_shown_where_there_are_any(data):
     scores, config = scores_of(data), Experiment().localization
     found = propose(scores, CLASSES, SECONDS, config)
-    figure = figures.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
+    figure = timelines.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
     assert labels_of(figure.axes[-1]) == ["ground truth", "detections", "proposals"]
     own = found[(found.video == "a") & (found.label == "dive")]
     assert len(bars(figure.axes[-1], "proposals")) == len(own) > 0
     ambiguous = dataset({"a": (100, ("dive",))}, data.instances[:2], [("a", 50.0, 60.0)])
     for one, expected in ((data, False), (ambiguous, True)):
-        legend = figures.timeline(one, scores, {"a": ["dive"]}, NONE).legends[0]
+        legend = timelines.timeline(one, scores, {"a": ["dive"]}, NONE).legends[0]
         words = [text.get_text() for text in legend.get_texts()]
         assert ("ambiguous, not evaluated" in words) == expected
 
@@ -206,7 +206,7 @@ def test_no_text_lies_on_another(snippets, name):
     scores = scores_of(data)
     found = detect({"flow": scores}, data)
     for examples in ({name: ["dive", "jump"]}, {name: ["dive"], "other": ["swim"]}):
-        figure = figures.timeline(data, scores, examples, found)
+        figure = timelines.timeline(data, scores, examples, found)
         figure.canvas.draw()
         boxes = {text: text.get_window_extent() for text in texts_of(figure)}
         assert len(boxes) > 10
@@ -230,25 +230,25 @@ def test_an_example_is_chosen_by_the_number_of_instances_and_has_a_stand_in():
     at = [("a", "dive", 9), ("b", "dive", 5), ("c", "dive", 7), ("d", "jump", 1), ("e", "swim", 3)]
     rows = [(video, label, i, i + 1) for video, label, n in at for i in range(n)]
     data = dataset({video: (50, (label,)) for video, label, _ in at}, rows)
-    assert figures.example_video(data, "dive") == ("b", "dive")  # the first of two that are one off
-    assert figures.example_video(data, "run") == ("b", "dive")
-    assert figures.example_video(data, "run", but=["dive"]) == ("e", "swim")
-    assert figures.example_video(data, "run", but=CLASSES) == ("b", "dive")
+    assert timelines.example_video(data, "dive") == ("b", "dive")
+    assert timelines.example_video(data, "run") == ("b", "dive")
+    assert timelines.example_video(data, "run", but=["dive"]) == ("e", "swim")
+    assert timelines.example_video(data, "run", but=CLASSES) == ("b", "dive")
 
 
 def test_the_same_figure_gives_the_same_file(data, tmp_path):
-    for kind in figures.FORMATS:
+    for kind in plots.FORMATS:
         written = []
         for i in range(2):
-            figure = figures.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
-            figures.write_figure(figure, tmp_path / f"{i}{kind}")
+            figure = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+            plots.write_figure(figure, tmp_path / f"{i}{kind}")
             written.append((tmp_path / f"{i}{kind}").read_bytes())
         assert written[0] == written[1] and len(written[0]) > 1000
 
 
 def test_what_it_was_drawn_from_stands_below_all_else(data, tmp_path):
-    figure = figures.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
-    figures.save_figure(figure, "a", tmp_path, "The **source**.")
+    figure = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+    plots.save_figure(figure, "a", tmp_path, "The **source**.")
     places = dict(re.findall(r'<!-- (.*?) -->\s*<g [^>]*translate\([\d.]+ ([\d.]+)\)',
                              (tmp_path / "a.svg").read_text()))
     below = float(places.pop("The source.")) - max(map(float, places.values()))
@@ -265,7 +265,7 @@ def trained(tmp_path_factory):
 
 def test_the_command_draws_what_localize_finds(trained, tmp_path):
     found = read_detections(trained / "d.json")
-    video, label = figures.example_video(load("synthetic", "smoke"), "HammerThrow")
+    video, label = timelines.example_video(load("synthetic", "smoke"), "HammerThrow")
     text = facnet("draw", trained, "--profile", "smoke", "--video", video, "--label", label,
                   "--out", tmp_path / "a.svg")
     own = found[(found.video == video) & (found.label == label)]
@@ -331,32 +331,32 @@ def every_figure(data) -> dict:
     other = pd.DataFrame([("FAC-Net", 40.0, "a rerun")], columns=["method", "average", "what"])
     lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
     return {
-        "activations": figures.activations(data, {"a": scores}, "a", "dive", model.localization),
-        "embeddings": figures.embeddings({"a": np.eye(2)}, np.array([True, False])),
-        "hybrid_attention": figures.hybrid_attention(),
-        "lambda_maps": figures.lambda_maps(sweep_frame("fig4")),
-        "overview": figures.overview(),
-        "selection": figures.selection(data, {"a": (model, scores)}, "a", "dive"),
-        "timeline": figures.timeline(data, scores, {"a": ["dive"]}, found),
-        "by_kind": charts.by_kind({"length (s)": by_length}),
-        "by_tiou": charts.by_tiou(three, pd.Series([9.0], index=["0.5"]), "theirs"),
-        "ceilings": charts.ceilings({"mine": ceiling}, {}),
-        "cw_weights": charts.cw_weights(weights, {"UM": 0.1}),
-        "differences": charts.differences(claims.compare(three, claims.table3_claims())),
-        "errors": charts.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
+        "activations": timelines.activations(data, {"a": scores}, "a", "dive", model.localization),
+        "embeddings": plots.embeddings({"a": np.eye(2)}, np.array([True, False])),
+        "hybrid_attention": diagrams.hybrid_attention(),
+        "lambda_maps": plots.lambda_maps(sweep_frame("fig4")),
+        "overview": diagrams.overview(),
+        "selection": timelines.selection(data, {"a": (model, scores)}, "a", "dive"),
+        "timeline": timelines.timeline(data, scores, {"a": ["dive"]}, found),
+        "by_kind": plots.by_kind({"length (s)": by_length}),
+        "by_tiou": plots.by_tiou(three, pd.Series([9.0], index=["0.5"]), "theirs"),
+        "ceilings": plots.ceilings({"mine": ceiling}, {}),
+        "cw_weights": plots.cw_weights(weights, {"UM": 0.1}),
+        "differences": plots.differences(claims.compare(three, claims.table3_claims())),
+        "errors": plots.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
                                 diagnosis.over_seeds([diagnosis.gains(evaluation)])),
-        "foreground_through_training": charts.foreground_through_training({"a": history}),
-        "information": charts.information(bounds, bounds),
-        "instance_lengths": charts.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
-        "epochs": charts.epochs(curve),
-        "precision_recall": charts.precision_recall(evaluation),
-        "rules": charts.rules({"mine": pd.DataFrame({"rule": ["a", "b"], "average": [9.0, 8.0]})}),
-        "reported": charts.reported(field, other),
-        "seeds": charts.seeds(runs),
-        "snippet_grid": charts.snippet_grid(),
-        "strip": charts.strip(three),
-        "training_curves": charts.training_curves({"rgb": losses, "flow": losses}),
-        "verdicts": charts.verdicts(told),
+        "foreground_through_training": plots.foreground_through_training({"a": history}),
+        "information": plots.information(bounds, bounds),
+        "instance_lengths": plots.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
+        "epochs": plots.epochs(curve),
+        "precision_recall": plots.precision_recall(evaluation),
+        "rules": plots.rules({"mine": pd.DataFrame({"rule": ["a", "b"], "average": [9.0, 8.0]})}),
+        "reported": plots.reported(field, other),
+        "seeds": plots.seeds(runs),
+        "snippet_grid": plots.snippet_grid(),
+        "strip": plots.strip(three),
+        "training_curves": plots.training_curves({"rgb": losses, "flow": losses}),
+        "verdicts": plots.verdicts(told),
     }
 
 
@@ -372,8 +372,9 @@ def says_what_it_shows(axis) -> bool:
 
 def test_every_axis_of_every_figure_says_what_it_shows(data):
     drawn = every_figure(data)
-    functions = {**vars(figures), **vars(charts)}
-    assert set(drawn) == {name for name in (*figures.__all__, *charts.__all__) if getattr(
+    functions = {**vars(plots), **vars(timelines), **vars(diagrams)}
+    assert set(drawn) == {name for name in (
+        *plots.__all__, *timelines.__all__, *diagrams.__all__) if getattr(
         functions[name], "__annotations__", {}).get("return") is matplotlib.figure.Figure}
     for name, figure in drawn.items():
         figure.canvas.draw()
@@ -383,7 +384,7 @@ def test_every_axis_of_every_figure_says_what_it_shows(data):
         assert not silent, (name, silent)
 
 
-@pytest.mark.parametrize("draw", [figures.overview, figures.hybrid_attention])
+@pytest.mark.parametrize("draw", [diagrams.overview, diagrams.hybrid_attention])
 def test_a_drawing_is_legible_and_no_text_of_it_lies_on_another(draw):
     figure = draw()
     figure.canvas.draw()
@@ -440,7 +441,7 @@ def test_the_simulation_knows_what_is_confused():
 @pytest.mark.parametrize("names", [*TOGETHER, *LANES])
 def test_colour_blind_readers_can_tell_apart_what_stands_together(names):
     for a, b in combinations(names, 2):
-        apart = distance(figures.COLOURS[a], figures.COLOURS[b])
+        apart = distance(plots.COLOURS[a], plots.COLOURS[b])
         apart.pop("grey")
         assert min(apart.values()) >= 15 or differ_in_mark(a, b), (a, b, apart)
 
@@ -448,18 +449,18 @@ def test_colour_blind_readers_can_tell_apart_what_stands_together(names):
 @pytest.mark.parametrize("names", TOGETHER)
 def test_what_stands_together_can_be_told_apart_in_grey(names):
     for a, b in combinations(names, 2):
-        apart = distance(figures.COLOURS[a], figures.COLOURS[b])["grey"]
+        apart = distance(plots.COLOURS[a], plots.COLOURS[b])["grey"]
         assert apart >= 25 or differ_in_mark(a, b), (a, b, apart)
 
 
 def differ_in_mark(a: str, b: str) -> bool:
-    forms = {verdict: (mark["marker"], mark.get("mfc")) for verdict, mark in charts.MARKS.items()}
+    forms = {verdict: (mark["marker"], mark.get("mfc")) for verdict, mark in plots.MARKS.items()}
     return any(a in kind and b in kind and kind[a] != kind[b]
-               for kind in (figures.LINES, figures.MARKERS, forms))
+               for kind in (plots.LINES, plots.MARKERS, forms))
 
 
 def test_series_differ_in_colour_line_and_marker():
-    for a, b in combinations(figures.SERIES, 2):
+    for a, b in combinations(plots.SERIES, 2):
         assert a["ls"] != b["ls"] and a["marker"] != b["marker"]
         apart = distance(a["color"], b["color"])
         apart.pop("grey")
@@ -467,6 +468,6 @@ def test_series_differ_in_colour_line_and_marker():
 
 
 def test_what_detections_come_to_can_be_told_apart_by_everyone():
-    for (a, hatch), (b, other) in combinations(charts.KINDS.values(), 2):
+    for (a, hatch), (b, other) in combinations(plots.KINDS.values(), 2):
         apart = distance(a, b)
         assert min(apart.values()) >= 25 or hatch != other, (a, b, apart)

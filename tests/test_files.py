@@ -7,13 +7,12 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from facnet.datasets.files import (
+from facnet.errors import FacnetError
+from facnet.files import (
     read_annotations, read_detections, read_ignored, read_json, read_videos, write_detections,
 )
-from facnet.errors import FacnetError
 
 
 def save(path, value):

@@ -9,16 +9,15 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from test_datasets import annotations, write
 from test_files import lists, wtalc_folder
 
-from facnet.datasets import load
-from facnet.datasets.check import check_folder
-from facnet.datasets.files import read_annotations, read_detections
-from facnet.datasets.safe_pickle import read_array
+from facnet.data import load
 from facnet.errors import FacnetError
+from facnet.files import read_annotations, read_detections
+from facnet.importers.check import check_folder
+from facnet.importers.pickled import read_array
 
 fuzz = settings(max_examples=2 * settings().max_examples,
                 suppress_health_check=list(HealthCheck))

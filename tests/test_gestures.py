@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from test_shrec21 import Made, hand, published as as_published
 
-from facnet import gestures, published, sweeps
 from facnet.config import PROFILES, Experiment, changed
-from facnet.datasets import load
-from facnet.datasets.check import check_folder
-from facnet.datasets.shrec21 import import_shrec21
-from facnet.gestures import CUT, SEEDS, cut_at_gestures, read_study, run_study, write_study
+from facnet.data import load
+from facnet.importers.check import check_folder
+from facnet.importers.shrec21 import import_shrec21
 from facnet.methods import preset
-from facnet.sweeps import base_of, chosen_lambdas, variants
+from facnet.study import gestures, published, tables
+from facnet.study.gestures import CUT, SEEDS, cut_at_gestures, read_study, run_study, write_study
+from facnet.study.tables import base_of, chosen_lambdas, variants
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_cut_recordings_show_one_gesture_and_lose_nothing(recordings, tmp_path):
 def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monkeypatch):
     short = replace(PROFILES["smoke"], epochs=2, width=8, snippets=16)
     monkeypatch.setitem(PROFILES, "smoke", short)
-    monkeypatch.setattr(sweeps, "WEIGHTS", (0.1,))
+    monkeypatch.setattr(tables, "WEIGHTS", (0.1,))
     study = run_study(recordings, tmp_path / "records", "smoke", dict.fromkeys(SEEDS, 1))
     assert set(study.frames) == set(SEEDS)
     assert study.frames["multilabel"].variant.nunique() == 7

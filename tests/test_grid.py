@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import charts, published
 from facnet.config import Experiment
-from facnet.datasets import Dataset, load
-from facnet.datasets.portrait import portrait
+from facnet.data import Dataset, load
 from facnet.errors import FacnetError
-from facnet.experiments import detect
-from facnet.grid import VARIANTS, grid_ceiling, grid_marks, perfect_scores, shares_below
+from facnet.experiment import detect
+from facnet.importers.portrait import portrait
+from facnet.study import plots, published
+from facnet.study.grid import VARIANTS, grid_ceiling, grid_marks, perfect_scores, shares_below
 
 matplotlib.use("Agg")
 
@@ -96,15 +96,15 @@ def test_longer_minimums_never_help_on_the_embedded_data():
 def test_figures_draw_each_row_each_subset_and_the_rounding(data):
     table = grid_ceiling(data)
     printed = published.table(1).iloc[-1].rename("FAC-Net")
-    drawn = charts.ceilings({"mine": table, "theirs": table}, {"theirs": printed})
+    drawn = plots.ceilings({"mine": table, "theirs": table}, {"theirs": printed})
     assert [len(axes.lines) for axes in drawn.axes] == [4, 5]
     np.testing.assert_allclose(drawn.axes[0].lines[0].get_ydata(), table.iloc[0, 1:8].tolist())
     plt.close(drawn)
-    drawn = charts.instance_lengths(data, grid_marks(SECONDS), published.thumos14("lengths"))
+    drawn = plots.instance_lengths(data, grid_marks(SECONDS), published.thumos14("lengths"))
     labels = drawn.axes[0].get_legend_handles_labels()[1]
     assert labels == ["THUMOS14, train", "four videos, test", "THUMOS14, test"]
     plt.close(drawn)
-    drawn = charts.snippet_grid(frames=10, fps=20.0)  # 1.6 s are 3.2 snippets, 4.5 s are 9
+    drawn = plots.snippet_grid(frames=10, fps=20.0)  # 1.6 s are 3.2 snippets, 4.5 s are 9
     assert {"1.5 s to 4.5 s"} <= {text.get_text() for text in drawn.axes[0].texts}
     plt.close(drawn)
 

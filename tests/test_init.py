@@ -10,12 +10,13 @@ import pytest
 from test_cli import facnet, fails
 
 from facnet.cli import main
-from facnet.datasets import importing, load
-from facnet.datasets.check import check_folder
-from facnet.datasets.files import read_annotations, read_detections, write_detections
-from facnet.datasets.own import init_folder
+from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.experiments import evaluate_test
+from facnet.experiment import evaluate_test
+from facnet.files import read_annotations, read_detections, write_detections
+from facnet.importers import importing
+from facnet.importers.check import check_folder
+from facnet.importers.own import init_folder
 
 VIDEOS = {f"match_{i}": 20 + i for i in range(8)}  # snippets
 WIDTH = 6

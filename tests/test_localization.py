@@ -6,14 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import FIXTURES
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from facnet.config import LocalizationConfig
 from facnet.evaluation import drop_ignored
-from facnet.localization import (
-    Scores, fuse, kept_classes, localize, nms, propose, sequences,
-)
+from facnet.localization import Scores, fuse, kept_classes, localize, nms, propose, sequences
 from facnet.methods import preset
 
 SNIPPET = 0.64
@@ -86,7 +83,7 @@ def test_detections_are_those_of_the_released_code(name):
 
 @pytest.mark.slow
 def test_detections_on_a_whole_test_set_are_those_of_the_released_code(reference):
-    from facnet.datasets.files import read_annotations
+    from facnet.files import read_annotations
 
     case = dict(np.load(reference / "oracles" / "det_noisy_in.npz"))
     recorded = np.load(reference / "oracles" / "det_noisy_out.npz")

@@ -13,9 +13,9 @@ from torch import nn
 from facnet import training
 from facnet.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from facnet.config import CommonTraining, Experiment, changed, profile, to_dict
-from facnet.datasets import load
+from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.experiments import run
+from facnet.experiment import run
 from facnet.localization import Kept, Scores, nms
 from facnet.methods import METHODS, bm, experiment_of, method_of, recipes, stpn, um, w_talc
 from facnet.model import Packing, class_wise_foreground

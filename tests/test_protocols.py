@@ -8,11 +8,12 @@ import pytest
 from test_evaluation import detections_of, in_seconds, instances_of
 from test_sweeps import BASE
 
-from facnet import protocols, published
-from facnet.datasets import load
-from facnet.datasets.files import read_annotations
+from facnet.data import load
 from facnet.evaluation import Protocol, evaluate, rules_of
-from facnet.experiments import evaluate_test, resampled_averages, run, weighted_averages
+from facnet.experiment import evaluate_test, run
+from facnet.files import read_annotations
+from facnet.study import protocols, published
+from facnet.study.records import resampled_averages, weighted_averages
 
 RELEASED = rules_of("released")
 SHORT = replace(BASE, training=replace(BASE.training, epochs=4))

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet import published
 from facnet.errors import FacnetError
-from facnet.published import table, value
+from facnet.study import published
+from facnet.study.published import table, value
 
 BIBLIOGRAPHY = Path(__file__).parent.parent / "book" / "references.bib"
 TIOUS = {

@@ -7,12 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from test_files import lists
 
-from facnet.datasets.safe_pickle import read_array
 from facnet.errors import FacnetError
+from facnet.importers.pickled import read_array
 
 
 def file_of(path, content: bytes, shape=(1,)):
@@ -142,7 +141,7 @@ def test_what_would_crash_or_choke_the_interpreter_is_refused_at_little_cost(tmp
     path = file_of(tmp_path / "a.npy", CRASHES[name])
     code = (
         "import resource, sys; from pathlib import Path\n"
-        "from facnet.datasets.safe_pickle import read_array\n"
+        "from facnet.importers.pickled import read_array\n"
         "from facnet.errors import FacnetError\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"

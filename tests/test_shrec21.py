@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from test_cli import facnet, fails
 
-from facnet.datasets import importing, load
-from facnet.datasets.check import check_folder
-from facnet.datasets.container import read_features
-from facnet.datasets.shrec21 import (
+from facnet.data import load, read_features
+from facnet.errors import FacnetError
+from facnet.importers import importing
+from facnet.importers.check import check_folder
+from facnet.importers.shrec21 import (
     ANNOTATIONS, COEFFICIENTS, POSES, SNIPPET_SECONDS, amplitudes, features, import_shrec21,
     rotation,
 )
-from facnet.errors import FacnetError
 
 
 @dataclass
@@ -530,7 +530,7 @@ def test_the_whole_real_set_is_imported_and_its_faults_are_listed(reference, tmp
 
 
 def test_both_forms_of_the_real_annotations_agree(reference):
-    from facnet.datasets.shrec21 import _compact, _published
+    from facnet.importers.shrec21 import _compact, _published
 
     source = reference / "data/shrec21"
     (text, _), (arrays, _) = _published(source / "raw"), _compact(source)

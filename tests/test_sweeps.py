@@ -17,17 +17,19 @@ import pandas as pd
 import pytest
 from test_cli import facnet, fails
 
-from facnet import experiments, published, sweeps
+from facnet import experiment
 from facnet.config import profile
-from facnet.datasets import load
+from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import evaluate
-from facnet.experiments import (
-    experiment_key, read_record, record, resampled_averages, separation, write_record,
-)
+from facnet.experiment import experiment_key
 from facnet.methods import preset
-from facnet.grid import perfect_scores
-from facnet.sweeps import interval, summary, sweep, variants, verdict
+from facnet.study import published, runner, tables
+from facnet.study.grid import perfect_scores
+from facnet.study.records import read_record, record, resampled_averages, write_record
+from facnet.study.separation import separation
+from facnet.study.statistics import interval, summary, verdict
+from facnet.study.tables import sweep, variants
 
 BASE = profile("smoke").apply(preset("released"))
 TINY = replace(BASE, training=replace(BASE.training, epochs=1))
@@ -89,7 +91,7 @@ def test_an_unknown_sweep_gets_a_suggestion():
 
 
 def test_table2_is_fac_net_by_the_recipe_for_200_classes(tmp_path):
-    base = sweeps.base_of("table2", "smoke", changes={"training.epochs": 1})
+    base = tables.base_of("table2", "smoke", changes={"training.epochs": 1})
     (cell,) = variants("table2", base)
     assert cell.paper == 24.0 and cell.experiment.training.epochs == 1
     config, released = (preset(name).localization for name in ("activitynet", "released"))
@@ -103,7 +105,7 @@ def test_table2_is_fac_net_by_the_recipe_for_200_classes(tmp_path):
     assert frame.variant.unique().tolist() == ["FAC-Net"]
     assert frame.tiou.tolist() == pytest.approx([0.5 + 0.05 * i for i in range(10)])
     with pytest.raises(FacnetError, match="table2 has recipes of its own"):
-        sweeps.base_of("table2", "smoke", "paper")
+        tables.base_of("table2", "smoke", "paper")
 
 
 # ---------------------------------------------------------------- records
@@ -138,7 +140,7 @@ def test_the_key_changes_with_everything_that_changes_results(data, monkeypatch)
         experiment_key(fingerprint, replace(
             TINY, localization=replace(TINY.localization, minimum_length=2))),
     }
-    monkeypatch.setattr(experiments, "RESULT_VERSION", -1)
+    monkeypatch.setattr(experiment, "RESULT_VERSION", -1)
     keys.add(experiment_key(fingerprint, TINY))
     assert len(keys) == 7
 
@@ -149,7 +151,7 @@ def test_a_change_of_results_raises_the_version(data):
     now = [one["losses"]["rgb"]["total"][-1], one["losses"]["flow"]["mil"][-1], one["average"],
            one["other_rule"]["average"], one["separation"]["flow"], one["resampled"][0],
            one["classification"], one["consistency"]["rgb"]["rank_correlation"]]
-    assert experiments.RESULT_VERSION == 3
+    assert experiment.RESULT_VERSION == 3
     assert now == pytest.approx(
         [1.55226, 1.53694, 2.09687, 1.47769, 0.57474, 1.47706, 44.1359, 0.44796], rel=1e-3)
 
@@ -196,7 +198,7 @@ def test_perfect_labels_separate_and_inverted_ones_collapse(data):
 
 def test_resampled_test_videos_average_to_the_plain_result(data):
     """Weights stand for repeated videos: one draw is the same as an evaluation of copies."""
-    result = experiments.run(data, BASE)
+    result = experiment.run(data, BASE)
     averages = resampled_averages(result.evaluation, data, resamples=50)
     assert len(averages) == 50 and averages.std() > 0
     videos = data.subset("test")
@@ -221,12 +223,12 @@ def test_resampled_test_videos_average_to_the_plain_result(data):
 @pytest.fixture
 def small(monkeypatch):
     """Six rows of Table 3, one epoch each."""
-    table3 = sweeps._table3
+    table3 = tables._table3
 
     def first_six(base):
         return table3(replace(base, training=replace(base.training, epochs=1)))[:6]
 
-    monkeypatch.setitem(sweeps.SWEEPS, "table3", first_six)
+    monkeypatch.setitem(tables.SWEEPS, "table3", first_six)
 
 
 def run_small(folder, **options):
@@ -240,7 +242,7 @@ def test_a_sweep_gives_a_tidy_frame_and_runs_once(small, tmp_path, monkeypatch):
         frame.drop_duplicates(["variant", "seed"]).set_index(["variant", "seed"]).average
         .sort_index().values)
     assert {"cw", "hybrid", "paper", "tiou", "other_average", "collapsed", "seconds"} <= set(frame)
-    monkeypatch.setattr(sweeps, "record", None)
+    monkeypatch.setattr(runner, "record", None)
     pd.testing.assert_frame_equal(run_small(tmp_path), frame)
     assert len(list(tmp_path.iterdir())) == 12
 
@@ -266,7 +268,7 @@ def test_a_failed_experiment_decides_the_exit_status(small, tmp_path, monkeypatc
     def fail(*arguments):
         raise ArithmeticError("diverged")
 
-    monkeypatch.setattr(sweeps, "record", fail)
+    monkeypatch.setattr(runner, "record", fail)
     error = fails(capsys, "sweep", "table3", "--profile", "smoke", "--seeds", "1",
                   "--results", tmp_path)
     assert "facnet: table3: 6 of 6 experiments failed, the first with ArithmeticError" in error
@@ -306,15 +308,15 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
             raise ArithmeticError("diverged")
         return record(data, experiment, *options)
 
-    monkeypatch.setattr(sweeps, "record", sometimes)
-    with pytest.raises(sweeps.Failure, match="3 of 12 experiments failed, the first with"
+    monkeypatch.setattr(runner, "record", sometimes)
+    with pytest.raises(runner.Failure, match="3 of 12 experiments failed, the first with"
                                              " ArithmeticError: diverged"):
         run_small(tmp_path)
     failed = sorted(tmp_path.glob("*.failed.json"))
     assert len(failed) == 3 and len(list(tmp_path.glob("*.json"))) == 12
     said = json.loads(failed[0].read_text())
     assert "ArithmeticError: diverged" in said["traceback"] and "seed=1" in said["experiment"]
-    monkeypatch.setattr(sweeps, "record", record)
+    monkeypatch.setattr(runner, "record", record)
     assert len(run_small(tmp_path)) == 6 * 2 * 7
     assert not list(tmp_path.glob("*.failed.json"))
 
@@ -322,8 +324,8 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
 SMALL = """
 import os, sys, time
 from dataclasses import replace
-from facnet import sweeps
-table3, record = sweeps._table3, sweeps.record
+
+table3, record = tables._table3, runner.record
 def first_six(base):
     return table3(replace(base, training=replace(base.training, epochs=1)))[:6]
 def noted(data, experiment, *options):
@@ -331,9 +333,9 @@ def noted(data, experiment, *options):
     with open(sys.argv[2] + ".log", "a") as log:
         log.write(one["key"] + "\\n")
     return one
-sweeps.SWEEPS["table3"], sweeps.record = first_six, noted
+tables.SWEEPS["table3"], runner.record = first_six, noted
 folder, out, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
-frame = sweeps.sweep("table3", "synthetic", "smoke", folder=folder, **{"seeds": 2, **options})
+frame = tables.sweep("table3", "synthetic", "smoke", folder=folder, **{"seeds": 2, **options})
 frame.to_json(out, orient="table", double_precision=15)
 """
 
@@ -434,7 +436,7 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
 def test_what_kills_its_worker_fails_alone(tmp_path):
     """The first of the tasks kills every process that takes it; the others are done."""
     tasks = [("folder", f"{i}", "data", "smoke", TINY) for i in range(7)]
-    found = {one["key"]: one for one in sweeps._map(_deadly, tasks, jobs=2, scheduler=None)}
+    found = {one["key"]: one for one in runner._map(_deadly, tasks, jobs=2, scheduler=None)}
     assert sorted(found) == [task[1] for task in tasks]
     assert "TerminatedWorkerError" in found["0"]["traceback"]
     assert all(found[f"{i}"] == {"key": f"{i}"} for i in range(1, 7))
@@ -447,8 +449,8 @@ def _deadly(task: tuple) -> dict:
 
 
 def test_a_worker_with_other_data_is_told(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "record", lambda *arguments: {"key": "of other data"})
-    with pytest.raises(sweeps.Failure, match="it is not the data set that the sweep was started"):
+    monkeypatch.setattr(runner, "record", lambda *arguments: {"key": "of other data"})
+    with pytest.raises(runner.Failure, match="it is not the data set that the sweep was started"):
         run_small(tmp_path)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from facnet.config import profile
-from facnet.datasets import load, synthetic
-from facnet.experiments import run
+from facnet.data import load
+from facnet.experiment import run
+from facnet.synthetic import thumos14 as synthetic
 from facnet.training import frame_labels
 
 CALIBRATION = json.loads(Path(__file__).with_name("calibration.json").read_text())

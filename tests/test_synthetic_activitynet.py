@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from facnet.config import profile
-from facnet.datasets import load, synthetic_activitynet
-from facnet.experiments import evaluate_test, provenance, run, whole_videos
+from facnet.data import load
+from facnet.experiment import evaluate_test, run
+from facnet.study.records import provenance, whole_videos
+from facnet.synthetic import activitynet as synthetic_activitynet
 
 CALIBRATION = json.loads(Path(__file__).with_name("calibration_activitynet.json").read_text())
 SUBSETS = ("train", "test")

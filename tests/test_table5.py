@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 from test_cli import facnet, fails
 
-from facnet import experiments, sweeps
 from facnet.config import Experiment, profile
-from facnet.consistency import consistency, mistakes, scaled, selection_and_class
-from facnet.datasets import Dataset, load
+from facnet.data import Dataset, load
 from facnet.errors import FacnetError
-from facnet.experiments import RESULT_VERSION, Result, record, run
+from facnet.experiment import RESULT_VERSION, Result, run
 from facnet.localization import Scores
 from facnet.methods import METHODS, preset, recipes
-from facnet.sweeps import HOSTS, WEIGHTS, base_of, chosen_weights, sweep, variants
+from facnet.study import records, runner
+from facnet.study.consistency import consistency, mistakes, scaled, selection_and_class
+from facnet.study.records import record
+from facnet.study.tables import HOSTS, WEIGHTS, base_of, chosen_weights, sweep, variants
 from facnet.training import training_videos
 
 
@@ -65,12 +66,12 @@ def test_table5_takes_the_chosen_weights_and_trains_on_all_videos(tmp_path, monk
                        if recipes()[one].method == experiment.method)
             held_out = {"videos": 3, "classification": 50.0,
                         "loss": abs(training.lambda_cw - best[host])}
-        key = experiments.experiment_key(dataset.fingerprint(), experiment, protocol, device)
+        key = experiment.experiment_key(dataset.fingerprint(), experiment, protocol, device)
         return {"key": key, "result_version": RESULT_VERSION, "tiou": [0.5], "mean_ap": [1.0],
                 "average": 1.0, "other_rule": None, "classification": 1.0, "collapsed": [],
                 "seconds": 0.0, "held_out": held_out}
 
-    monkeypatch.setattr(sweeps, "record", made_up)
+    monkeypatch.setattr(runner, "record", made_up)
     frame = sweep("table5", "synthetic", "smoke", 2, tmp_path)
     assert frame.variant.nunique() == 9 and len(frame) == 18
     taken = frame.drop_duplicates("variant").set_index("variant").lambda_cw
@@ -92,9 +93,9 @@ def test_held_out_loss_is_the_mean_binary_cross_entropy(data, monkeypatch):
     labels = data.labels(videos)
     probability = np.where(labels > 0, 0.8, 0.1)
     scores = Scores(videos, np.arange(len(videos) + 1), probability, None, None)
-    monkeypatch.setattr(experiments, "predict", lambda *arguments: scores)
+    monkeypatch.setattr(records, "predict", lambda *arguments: scores)
     result = Result(experiment, {"rgb+flow": None}, {}, {}, None, None, 0.0)
-    found = experiments._held_out(result, data, "cpu")
+    found = records._held_out(result, data, "cpu")
     wanted = -(labels.sum() * np.log(0.8) + (1 - labels).sum() * np.log(0.9)) / labels.size
     assert found["loss"] == pytest.approx(wanted, rel=1e-9)
     assert found["classification"] == 100 and found["videos"] == len(videos)

@@ -10,11 +10,12 @@ import pytest
 from test_cli import facnet, fails
 from test_files import lists, save, wtalc_folder
 
-from facnet.datasets import importing, load
-from facnet.datasets.check import check_folder
-from facnet.datasets.files import read_annotations
-from facnet.datasets.thumos14 import import_thumos14
+from facnet.data import load
 from facnet.errors import FacnetError
+from facnet.files import read_annotations
+from facnet.importers import importing
+from facnet.importers.check import check_folder
+from facnet.importers.thumos14 import import_thumos14
 
 VIDEOS = {"val_1": 16, "test_1": 31}  # snippets; durations 10.5 and 20 s
 WIDTH = 6  # columns, rgb first
@@ -217,7 +218,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, truth, arrays, mon
 
 KILLED = """
 import sys, time
-from facnet.datasets import importing, thumos14
+from facnet.importers import importing
+from facnet.data import thumos14
 def stop(*arguments, **options):
     print("writing", flush=True)
     time.sleep(60)
@@ -284,7 +286,7 @@ def test_a_single_stream_is_not_halved(tmp_path, truth):
 
 MEMORY = """
 import resource, sys
-from facnet.datasets import thumos14
+from facnet.data import thumos14
 def peak():  # of this process alone: a child of a larger one inherits its mark in getrusage
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024

@@ -9,10 +9,10 @@ import torch
 from conftest import FIXTURES
 from test_model import PARAMETERS, released_model
 
-from facnet.config import Experiment, ModelConfig, TrainingConfig, changed, profile
-from facnet.datasets import load
-from facnet.errors import FacnetError
 from facnet import training
+from facnet.config import Experiment, ModelConfig, TrainingConfig, changed, profile
+from facnet.data import load
+from facnet.errors import FacnetError
 from facnet.methods import METHODS
 from facnet.training import adam, fit, frame_labels, pack, predict, train_step
 

@@ -6,7 +6,6 @@ neither says.
 """
 
 from dataclasses import dataclass
-
 from typing import Any
 
 import numpy as np

@@ -23,9 +23,8 @@ from facnet.localization import (
 )
 from facnet.losses import normalised_cross_entropy
 from facnet.methods.blocks import (
-    HostModel, attention_weighted, foreground_vector, others, with_cw,
+    HostModel, attention_weighted, foreground_vector, fuse_by_nms as fuse, others, with_cw,
 )
-from facnet.methods.blocks import fuse_by_nms as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing, neighbourhood
 

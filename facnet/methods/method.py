@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import CommonTraining, Experiment
-from facnet.datasets import Dataset
+from facnet.data import Dataset
 from facnet.localization import Scores, softmax
 
 __all__ = ["Method", "given_thresholds", "shuffled"]

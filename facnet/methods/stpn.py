@@ -16,13 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import CommonTraining, Experiment, check_types, require, require_choice
-from facnet.localization import (
-    Kept, Scores, detections_of, mean_between, running_sums, upsample,
-)
+from facnet.localization import Kept, Scores, detections_of, mean_between, running_sums, upsample
 from facnet.methods.blocks import (
-    HostModel, attention_weighted, foreground_vector, others, sigmoid, with_cw,
+    HostModel, attention_weighted, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw,
 )
-from facnet.methods.blocks import fuse_by_nms as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing
 

@@ -18,14 +18,13 @@ from facnet.config import (
 )
 from facnet.errors import FacnetError
 from facnet.localization import (
-    Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, softmax, suppress,
-    upsample,
+    Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, softmax, suppress, upsample,
 )
 from facnet.losses import normalised_cross_entropy
 from facnet.methods.blocks import (
-    HostModel, binary_cross_entropy, foreground_vector, top_k_means, top_k_rows, with_cw,
+    HostModel, binary_cross_entropy, foreground_vector, only_model as fuse, top_k_means, top_k_rows,
+    with_cw,
 )
-from facnet.methods.blocks import only_model as fuse
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing
 

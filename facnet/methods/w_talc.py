@@ -20,8 +20,9 @@ from facnet.config import (
 from facnet.errors import FacnetError
 from facnet.localization import Kept, Scores, detections_of
 from facnet.losses import normalised_cross_entropy
-from facnet.methods.blocks import HostModel, foreground_vector, top_k_means, with_cw
-from facnet.methods.blocks import only_model as fuse
+from facnet.methods.blocks import (
+    HostModel, foreground_vector, only_model as fuse, top_k_means, with_cw,
+)
 from facnet.methods.method import Method
 from facnet.model import Embedding, Packing
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from facnet.errors import FacnetError
-from facnet.sweeps import MANY_SEEDS
+from facnet.study.tables import MANY_SEEDS
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

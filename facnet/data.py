@@ -1,0 +1,311 @@
+"""Where snippets come from: one object for data in memory and data in a folder.
+
+A folder holds plain [T, D] .npy arrays, either `features/<stream>/<video>.npy` or one
+`features/<video>.npy` whose column ranges annotations.json names per stream, and
+`annotations.json`: the ActivityNet schema (`database`) and, beside it, `name`, `classes`,
+`streams`, `snippet_seconds`, `train` and `test` (the subsets to train and to test on) and,
+optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.md` shows one.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facnet.config import profile as profile_of
+from facnet.errors import FacnetError, suggest
+from facnet.files import Annotations, read_annotations
+
+__all__ = [
+    "Dataset", "Header", "check_name", "header_faults", "load", "open_folder", "read_features",
+    "read_header",
+]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Videos, their labels and their features.
+
+    Attributes
+    ----------
+    name : str
+    classes : tuple of str
+        The C actions, in the order of the model's columns.
+    streams : tuple of str
+        Such as ("rgb", "flow").
+    snippet_seconds : float
+        Seconds between the starts of two snippets (THUMOS14's I3D: 16 frames at 25 fps, .64).
+    videos : DataFrame [video, subset, duration, labels]
+        `subset` is "train" or "test", `labels` the tuple of video-level labels.
+    instances : DataFrame [video, label, start, end]
+        Ground truth in seconds.
+    ignored : DataFrame [video, start, end]
+        Ambiguous intervals in seconds.
+    read : callable
+        `read(stream, video)` gives the features, [T, D].
+    simulated : bool
+        Whether the features were made by a program and prove nothing about the world.
+    protocol : str
+        What detections are evaluated by, and at which tIoUs, unless another protocol is asked for;
+        a name of ``facnet.evaluation.PROTOCOLS``.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    streams: tuple[str, ...]
+    snippet_seconds: float
+    videos: pd.DataFrame
+    instances: pd.DataFrame
+    ignored: pd.DataFrame
+    read: Callable[[str, str], np.ndarray]
+    simulated: bool = False
+    protocol: str = "released"
+
+    def features(self, stream: str, video: str) -> np.ndarray:
+        """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side."""
+        if "+" in stream:
+            parts = [self.features(one, video) for one in stream.split("+")]
+            if len({len(part) for part in parts}) > 1:
+                raise FacnetError(
+                    f"{self.name}, {video}: streams {stream} have"
+                    f" {', '.join(str(len(part)) for part in parts)} snippets; a method that takes"
+                    " them side by side needs them on one grid.")
+            return np.concatenate(parts, axis=1)
+        if stream not in self.streams:
+            raise FacnetError(f"{self.name}: no stream {stream!r}.{suggest(stream, self.streams)}")
+        return self.read(stream, video)
+
+    def subset(self, name: str) -> tuple[str, ...]:
+        """Names of the videos of "train" or "test"."""
+        names = tuple(self.videos.loc[self.videos.subset == name, "video"])
+        if not names:
+            raise FacnetError(f"{self.name}: no video in subset {name!r}.")
+        return names
+
+    def labels(self, videos: tuple[str, ...]) -> np.ndarray:
+        """Video-level labels, [V, C] of zeros and ones."""
+        labels = self.videos.set_index("video").loc[list(videos), "labels"]
+        return np.array([[c in present for c in self.classes] for present in labels], np.float32)
+
+    def instances_of(self, subset: str) -> pd.DataFrame:
+        """Ground truth of a subset's videos."""
+        return self.instances[self.instances.video.isin(self.subset(subset))]
+
+    def fingerprint(self) -> str:
+        """Hash of names, labels, intervals and of every video's features: sizes and three rows."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.name, self.classes, self.streams, self.snippet_seconds)).encode())
+        for frame in (self.videos, self.instances, self.ignored):
+            digest.update(frame.to_csv(index=False).encode())
+        for stream in self.streams:
+            for video in self.videos.video:
+                array = self.features(stream, video)
+                digest.update(repr((array.shape, array.dtype.str)).encode())
+                digest.update(array[[0, len(array) // 2, -1]].tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What annotations.json says beside its `database`.
+
+    Attributes
+    ----------
+    name, classes, snippet_seconds
+        As in :class:`Dataset`.
+    streams : dict of str to tuple of int or None
+        Columns [first, last) of each stream in the one file a video, or None for a file a stream.
+    subsets : dict of str to str
+        From the file's names to "train" and "test".
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    streams: dict[str, tuple[int, int] | None]
+    snippet_seconds: float
+    subsets: dict[str, str]
+
+    def file(self, features: Path, stream: str, video: str) -> Path:
+        """Where a video's features lie in the folder of features."""
+        check_name(video, features.parent / "annotations.json")
+        parts = (stream,) if self.streams[stream] is None else ()
+        return features.joinpath(*parts, f"{video}.npy")
+
+
+def header_faults(path: Path, facts: dict) -> dict[str, str]:
+    """What is wrong with the keys beside `database`: a message by key; `path` is named in it."""
+
+    def texts(value: object) -> bool:
+        return isinstance(value, list) and value and all(isinstance(v, str) and v for v in value)
+
+    def number(value: object) -> bool:
+        return type(value) in (int, float) and 0 < value < 1e6  # JSON's integers have no end
+
+    def columns(value: object) -> bool:
+        return value == {} or (
+            isinstance(value, dict) and list(value) == ["columns"]
+            and isinstance(value["columns"], list)
+            and [type(c) for c in value["columns"]] == [int, int]
+            and 0 <= value["columns"][0] < value["columns"][1])
+
+    rules = {
+        "name": (lambda v: texts([v]), "a name"),
+        "classes": (lambda v: texts(v) and len(set(v)) == len(v), "a list of different names"),
+        "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values()))
+                    and all(_is_name(name) and "+" not in name for name in v),
+                    'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
+        "snippet_seconds": (number, "a positive number"),
+        "train": (lambda v: texts([v]), "the name of a subset"),
+        "test": (lambda v: texts([v]) and v != facts.get("train"), "the name of another subset"),
+    }
+    found = {}
+    for key, (holds, rule) in rules.items():
+        if key not in facts:
+            found[key] = f"{path}: no {key!r}; a container needs {', '.join(rules)}."
+        elif not holds(facts[key]):
+            found[key] = f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}."
+    return found
+
+
+def read_header(path: Path, facts: dict) -> Header:
+    """The header of the annotations.json at `path`, whose content is `facts`.
+
+    Raises
+    ------
+    FacnetError
+        If a key is missing or its value cannot be.
+    """
+    for fault in header_faults(path, facts).values():
+        raise FacnetError(fault)
+    streams = {name: tuple(value["columns"]) if value else None
+               for name, value in facts["streams"].items()}
+    subsets = {facts["train"]: "train", facts["test"]: "test"}
+    return Header(facts["name"], tuple(facts["classes"]), streams,
+                  float(facts["snippet_seconds"]), subsets)
+
+
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and name.isprintable() and not set(name) & set("/\\")
+
+
+def check_name(video: str, where: object) -> None:
+    """Refuse a video's name that would lead to another folder when it becomes a file's."""
+    if not _is_name(video):
+        raise FacnetError(f"{where}: {video[:80]!r} is no name for a file.")
+
+
+def read_features(file: Path) -> np.ndarray:
+    """The features [T, D] in a plain .npy file, memory-mapped.
+
+    Raises
+    ------
+    FacnetError
+        If the file is missing, truncated, pickled or not an array of floating-point numbers with
+        two dimensions and at least one row.
+    """
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise FacnetError(f"{file}: no such file.") from error
+    except Exception as error:  # numpy raises many kinds of error on a damaged file
+        hint = ""
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
+        raise FacnetError(
+            f"{file}: cannot be read as a plain .npy array ({error}){hint}.") from error
+    if array.ndim != 2 or 0 in array.shape:
+        raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
+    if array.dtype.kind != "f":
+        raise FacnetError(f"{file}: features of type {array.dtype}, not float16 or float32.")
+    return array
+
+
+def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
+    """Load a data set.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        "synthetic" or "synthetic-activitynet", made in memory to the counts of THUMOS14 and
+        ActivityNet-1.3, or a folder laid out as in :mod:`facnet.data`.
+    profile : {"smoke", "quick", "full"}
+        Size of the synthetic data sets. Data in a folder are always used whole.
+
+    Raises
+    ------
+    FacnetError
+        If `dataset` is neither a known name nor a folder, or if the folder's data are unusable.
+    """
+    size = profile_of(profile)
+    if str(dataset) == "synthetic":
+        from facnet.synthetic.thumos14 import make_synthetic
+
+        return make_synthetic(size)
+    if str(dataset) == "synthetic-activitynet":
+        from facnet.synthetic.activitynet import make_synthetic_activitynet
+
+        return make_synthetic_activitynet(size)
+    folder = Path(dataset)
+    if not folder.is_dir():
+        hint = suggest(str(dataset), ["synthetic", "synthetic-activitynet"])
+        raise FacnetError(f"{str(dataset)!r} is neither a data set nor a folder.{hint}")
+    return open_folder(folder)
+
+
+def open_folder(folder: Path) -> Dataset:
+    """The data set in `folder`; features stay on disk and are memory-mapped.
+
+    Raises
+    ------
+    FacnetError
+        If annotations.json is missing or malformed, or names a split without videos. What else
+        can be wrong with features is found when a video is read;
+        :func:`facnet.importers.check.check_folder` finds it all at once.
+    """
+    path = folder / "annotations.json"
+    annotations = read_annotations(path)
+    header = read_header(path, annotations.facts)
+    videos = used_videos(annotations, header)
+    faults = empty_splits(path, videos, header)
+    faults += unknown_labels(path, videos, annotations.instances, header.classes)
+    if faults:
+        raise FacnetError(faults[0])
+
+    def read(stream: str, video: str) -> np.ndarray:
+        file = header.file(folder / "features", stream, video)
+        array, columns = read_features(file), header.streams[stream]
+        if columns and columns[1] > array.shape[1]:
+            raise FacnetError(
+                f"{file}: {array.shape[1]} columns, but {stream} is in {list(columns)}.")
+        return array[:, slice(*columns)] if columns else array
+
+    return Dataset(
+        header.name, header.classes, tuple(header.streams), header.snippet_seconds,
+        videos, annotations.instances, annotations.ignored, read, protocol=annotations.protocol,
+    )
+
+
+def used_videos(annotations: Annotations, header: Header) -> pd.DataFrame:
+    """The videos to train and to test on, their subsets called so."""
+    used = annotations.videos[annotations.videos.subset.isin(list(header.subsets))]
+    return used.assign(subset=used.subset.map(header.subsets)).reset_index(drop=True)
+
+
+def empty_splits(path: Path, videos: pd.DataFrame, header: Header) -> list[str]:
+    """A message for each split that no video is in."""
+    return [f"{path}: no video has subset {name!r}, the one to {use} on."
+            for name, use in header.subsets.items() if not (videos.subset == use).any()]
+
+
+def unknown_labels(
+    path: Path, videos: pd.DataFrame, instances: pd.DataFrame, classes: tuple[str, ...]
+) -> list[str]:
+    """A message for each video and label that is none of the classes."""
+    own = instances[instances.video.isin(videos.video)]
+    given = [(v, c) for v, labels in zip(videos.video, videos.labels) for c in labels]
+    given += zip(own.video, own.label)
+    unknown = dict.fromkeys((v, c) for v, c in given if c not in classes)
+    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}" for v, c in unknown]

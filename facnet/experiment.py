@@ -1,0 +1,211 @@
+"""One experiment: a model a stream, its detections, their evaluation.
+
+An experiment is a value: data set, recipe, seed. A hash of that value names what is remembered of
+it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from facnet.config import Experiment, to_dict
+from facnet.data import Dataset
+from facnet.errors import FacnetError
+from facnet.evaluation import (
+    Evaluation, Protocol, classification_mean_ap, drop_ignored, evaluate, rules_of, untimed,
+)
+from facnet.localization import Scores, parts
+from facnet.methods import method_of
+from facnet.training import fit, predict
+
+__all__ = [
+    "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key", "run", "run_seeds",
+    "stream_scores", "trained", "training_of", "video_probability",
+]
+
+
+RESULT_VERSION = 3  # raised when a change of code changes results: old records then count no more
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one experiment.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    models, histories, scores : dict by stream
+        Trained networks, losses by epoch, and scores of the test videos.
+    detections : DataFrame [video, label, start, end, score]
+        Of all streams, fused.
+    evaluation : Evaluation
+    classification : float
+        Video classification mAP in percent, of P_f averaged over streams.
+    """
+
+    experiment: Experiment
+    models: dict[str, torch.nn.Module]
+    histories: dict[str, pd.DataFrame]
+    scores: dict[str, Scores]
+    detections: pd.DataFrame
+    evaluation: Evaluation
+    classification: float
+
+
+def detect(
+    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
+    protocol: str | Protocol | None = None,
+) -> pd.DataFrame:
+    """Scores of all streams to fused detections, by the method and localisation of `experiment`.
+
+    Each stream is localised and the streams are fused. In between, protocol `released` drops the
+    detections that touch an ambiguous interval; other protocols have no such step. Without a name
+    the protocol is the data set's.
+    """
+    _check_lengths(scores, dataset)
+    method, config = method_of(experiment), experiment.localization
+    seconds = dataset.snippet_seconds
+    found = {stream: [] for stream in scores}
+    for part in parts(scores, getattr(config, "upsampling", 1)):
+        for stream in scores:
+            found[stream].append(
+                method.localize(part, stream, dataset.classes, seconds, config))
+    streams = {stream: _one_below_the_other(frames) for stream, frames in found.items()}
+    if rules_of(protocol or dataset.protocol).ignored == "dropped":
+        streams = {stream: drop_ignored(frame, dataset.ignored, seconds)
+                   for stream, frame in streams.items()}
+    return method.fuse(streams, seconds, config)
+
+
+def _one_below_the_other(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Empty ones have no say in the columns' types."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled or frames[:1], ignore_index=True)
+
+
+def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
+    """Streams of one video must lie on one grid."""
+    first, *others = scores
+    for other in others:
+        a, b = (np.diff(scores[s].offsets) for s in (first, other))
+        if (a != b).any():
+            v = (a != b).argmax()
+            raise FacnetError(
+                f"{dataset.name}, {scores[first].videos[v]}: {a[v]} snippets in stream {first},"
+                f" but {b[v]} in {other}.")
+
+
+def evaluate_test(
+    detections: pd.DataFrame, dataset: Dataset, protocol: str | Protocol | None = None
+) -> Evaluation:
+    """Detections of the test videos by a protocol, the data set's unless another is named.
+
+    Ambiguous intervals are treated by the protocol's own rule. Left out are videos that have labels
+    but no instance.
+    """
+    protocol = protocol or dataset.protocol
+    refused = rules_of(protocol).ignored == "refused"
+    unknown = set(untimed(dataset.videos, dataset.instances))
+    return evaluate(
+        detections, dataset.instances_of("test"), protocol,
+        videos=[video for video in dataset.subset("test") if video not in unknown],
+        ignored=None if refused else dataset.ignored, classes=dataset.classes,
+        snippet_seconds=dataset.snippet_seconds,
+    )
+
+
+def trained(
+    dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
+    device: str = "cpu", progress: bool = False,
+) -> tuple[torch.nn.Module, pd.DataFrame]:
+    """`fit`, remembered: whoever asks for the same training again gets it from `folder`.
+
+    Parameters
+    ----------
+    dataset, experiment, stream, device, progress
+        As in `fit`.
+    folder : str or Path, optional
+        Where states of training are kept, a file each. Without it nothing is remembered.
+    """
+    if folder is None:
+        return fit(dataset, stream, experiment, device, progress=progress)
+    experiment = training_of(experiment)
+    key = experiment_key(dataset.fingerprint(), experiment, dataset.protocol, device)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return fit(dataset, stream, experiment, device, folder / f"{key}.{stream}.training", progress)
+
+
+def training_of(experiment: Experiment) -> Experiment:
+    """The experiment as its training knows it: how a model is localised has no part in that."""
+    return replace(experiment, localization=type(experiment.localization)())
+
+
+def stream_scores(
+    dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
+    device: str = "cpu",
+) -> Scores:
+    """Train on one stream, or remember it as `trained` does, and score the test videos."""
+    model, _ = trained(dataset, experiment, stream, folder, device)
+    return predict(model, dataset, stream, dataset.subset("test"), experiment, device)
+
+
+def run(
+    dataset: Dataset, experiment: Experiment = Experiment(), protocol: str | None = None,
+    device: str = "cpu", progress: bool = True, folder: str | Path | None = None,
+) -> Result:
+    """Train the method's models, localise the test videos, evaluate.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    experiment : Experiment
+    protocol : str, optional
+        As in `evaluate`; by default the data set's.
+    device, progress
+        As in `fit`.
+    folder : str or Path, optional
+        As in `trained`.
+    """
+    videos = dataset.subset("test")
+    models, histories, scores = {}, {}, {}
+    for stream in method_of(experiment).streams(dataset):
+        models[stream], histories[stream] = trained(
+            dataset, experiment, stream, folder, device, progress)
+        scores[stream] = predict(models[stream], dataset, stream, videos, experiment, device)
+    detections = detect(scores, dataset, experiment, protocol)
+    evaluation = evaluate_test(detections, dataset, protocol)
+    classification = classification_mean_ap(
+        video_probability(scores, dataset), dataset.labels(videos))
+    return Result(experiment, models, histories, scores, detections, evaluation, classification)
+
+
+def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:
+    """A video's probability of each class, [V, C], the mean over streams."""
+    classes = len(dataset.classes)
+    return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
+
+
+def run_seeds(
+    dataset: Dataset, experiment: Experiment, seeds: Iterable[int], **options
+) -> list[Result]:
+    """`run` once for each seed."""
+    return [run(dataset, replace(experiment, seed=seed), **options) for seed in seeds]
+
+
+def experiment_key(
+    fingerprint: str, experiment: Experiment, protocol: str = "released", device: str = "cpu"
+) -> str:
+    """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`.
+
+    And of the kind of device, whose random numbers are its own.
+    """
+    value = [RESULT_VERSION, fingerprint, protocol, torch.device(device).type,
+             to_dict(experiment)]
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]

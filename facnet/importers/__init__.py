@@ -1,0 +1,1 @@
+"""Other people's layouts, turned into a data set's folder, and a check of any such folder."""

@@ -1,0 +1,460 @@
+"""SHREC'21, gestures of a hand in continuous recordings, to a container.
+
+A Leap Motion sensor tracked 20 joints of a hand at 50 frames a second. Two streams are made of
+them, in the spirit of rgb and flow: `pose`, what the hand looks like, and `motion`, how it moves.
+What is faulty in the files is repaired by a rule or left out, and reported.
+"""
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.fft import dct
+from scipy.spatial.transform import Rotation
+from tqdm import tqdm
+
+from facnet.data import check_name
+from facnet.errors import FacnetError, suggest
+from facnet.files import read_json, read_text
+from facnet.importers.importing import counted, entry, refuse_existing, write_container
+
+__all__ = ["import_shrec21"]
+
+CLASSES = (
+    "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
+    "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
+SUBSETS = ("training", "test")
+STREAMS = ("pose", "motion")
+FRAME_RATE = 50  # of the recordings; annotations count their frames, from 1
+RATE = 25  # of what is read of them: every second frame
+# Of a frame: position (metres) and quaternion (x, y, z, w) of the palm, then of three joints of the
+# thumb and four of each finger.
+JOINTS, NUMBERS = 20, 7
+
+# The compact form: the same frames as whole numbers, which are divided by these.
+POSES, ANNOTATIONS = "poses_25fps_int16.npz", "annotations_50fps_frames.json"
+METRE, UNIT = 10000.0, 32767.0
+
+# The shortest gestures last .18 s; a snippet is about that long, and its features are of a window
+# around its middle. `motion` looks through two: a short one tells when, a long one what. How well
+# held-out training sequences were classified chose them.
+SNIPPET_SECONDS = 0.16
+WINDOWS = {"pose": (0.64,), "motion": (0.64, 1.28)}  # seconds
+# Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window. `pose` keeps the first, the mean;
+# `motion` the mean and the root of the sum of the others' squares, since the phase at which a
+# window meets a gesture says nothing of it.
+COEFFICIENTS = 5
+
+# Of a sound recording no joint is as far from the palm's point (.20 m at most), and no coordinate
+# as large (2.9 m at most); the compact form cuts positions off at 3.28 m.
+REACH, ROOM = 0.3, 3.2
+# One sequence is known to have such positions, in 3 % of its frames. More may not be repaired.
+HELD_SHARE = 0.05
+UNIT_TOLERANCE = 0.01
+# An annotation that ends this much past its sequence means a file that was cut short.
+PAST_END_FRAMES = 25
+# Features are cut off at so many deviations: .1 % of the values of test sequences and fewer of
+# training ones. Where tracking jumps, velocities are up to a hundred deviations high; such a
+# snippet would outweigh all others.
+LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A recording as its annotations have it."""
+
+    name: str
+    subset: str
+    gestures: tuple[tuple[str, int, int], ...]  #: label, first and last frame, from 1
+    where: str  #: begins a message about the annotations
+    file: Path
+    read: Callable[[], np.ndarray | None]  #: [n, 20, 7] at 25 a second, or None
+
+
+def import_shrec21(source: str | Path, out: str | Path) -> str:
+    """Write a container of SHREC'21's sequences, whole or not at all.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder that holds, at any depth, the distribution as published: for training and test a
+        file annotations*.txt (of several the one called "revised") beside a folder sequences of
+        NUMBER.txt. Or a folder with the compact form, poses_25fps_int16.npz and
+        annotations_50fps_frames.json.
+    out : str or Path
+        The folder to make. It must not exist yet.
+
+    Returns
+    -------
+    str
+        The report of :func:`facnet.importers.importing.write_container`, which also says what is
+        refused. Faults that no rule repairs are.
+
+    Notes
+    -----
+    These faults are known, and repaired in whatever sequence they are found:
+
+    - An end before its start: the gesture is left out, and its label stays one to train on. Nobody
+      knows which of the two is wrong.
+    - An end half a second past the sequence's, or less: it becomes the sequence's.
+    - Positions where no hand can be: the frame takes the nearest good frame's numbers, in at most
+      5 % of a sequence.
+
+    Sequences that are annotated but not there, and those that are there but not annotated, are left
+    out. Of the published form every second frame is read, as the compact one has them, so that
+    both give the same features to the latter's rounding.
+    """
+    source, out = Path(source), Path(out)
+    refuse_existing(out)
+    if (source / POSES).is_file():
+        sequences, strangers = _compact(source)
+    else:
+        sequences, strangers = _published(source)
+
+    def write(folder: Path, report: dict[str, list[str]]) -> dict:
+        report["left out"] += strangers
+        database, streams = {}, {stream: {} for stream in STREAMS}
+        for sequence in tqdm(sequences, desc="importing", unit="sequence"):
+            frames = sequence.read()
+            if frames is None:
+                report["left out"].append(f"{sequence.name}: no {sequence.file}")
+                continue
+            where = f"{sequence.file}, sequence {sequence.name}"
+            poses = _plausible(frames, sequence.name, where, report)
+            duration = len(poses) / RATE
+            labels = dict.fromkeys(label for label, _, _ in sequence.gestures)
+            database[sequence.name] = entry(
+                sequence.subset, labels, _repaired(sequence, duration, report), duration)
+            for stream, array in features(poses).items():
+                streams[stream][sequence.name] = array
+        if not database:
+            raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
+        training = [name for name, one in database.items() if one["subset"] == SUBSETS[0]]
+        scales = {stream: _write_standardised(folder / stream, arrays, training)
+                  for stream, arrays in streams.items()}
+        report["kept"] += [
+            *counted(database, {name: len(array) for name, array in streams["pose"].items()},
+                     SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)), ("sequences", "gestures")),
+            ", ".join(f"{stream}: {len(own['mean'])} features a snippet"
+                      for stream, own in scales.items())]
+        shown = {label for one in database.values() for label in one["labels"]}
+        return {
+            "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
+            "streams": {stream: {} for stream in STREAMS}, "snippet_seconds": SNIPPET_SECONDS,
+            "train": SUBSETS[0], "test": SUBSETS[1], "standardised": scales, "database": database,
+        }
+
+    return write_container(source, out, write)
+
+
+def _write_standardised(
+    folder: Path, arrays: dict[str, np.ndarray], training: list[str]
+) -> dict[str, list[float]]:
+    """Write a stream, each feature to mean 0 and deviation 1 over the training sequences' snippets.
+
+    What a hand does changes its joints' places less than their means differ from joint to joint.
+    Without this, training on what all sequences share takes most of its steps.
+    """
+    seen = np.concatenate([arrays[name] for name in training or arrays])
+    mean, deviation = seen.mean(0), seen.std(0)
+    deviation[deviation < 1e-6] = 1  # of a feature that never changes
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        array = ((array - mean) / deviation).clip(-LIMIT, LIMIT).astype(np.float32)
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    return {"mean": mean.tolist(), "deviation": deviation.tolist()}
+
+
+# ------------------------------------------------------------------- what the two forms look like
+
+
+def _published(source: Path) -> tuple[list[Sequence], list[str]]:
+    """The text files of the distribution, and a line for each of them that nothing annotates."""
+    if not source.is_dir():
+        raise FacnetError(f"{source}: no such folder.")
+    files = {subset: _annotation_file(source, subset) for subset in SUBSETS}
+    sequences, strangers = [], []
+    for subset, path in files.items():
+        folder = path.parent / "sequences"
+        own = []
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
+            fields = [field.strip() for field in line.split(";")]
+            while fields and not fields[-1]:  # a line ends with ";"
+                fields.pop()
+            if fields:
+                where = f"{path}, line {number}, sequence {fields[0]}"
+                file = folder / f"{fields[0]}.txt"
+                own.append(Sequence(
+                    fields[0], subset, _gestures(_triples(fields[1:], where), where), where, file,
+                    lambda name=fields[0], file=file: _read_published(file, name)))
+        annotated = {sequence.name for sequence in own}
+        strangers += [f"{file}: no such sequence in {path.name}"
+                      for file in sorted(folder.glob("*.txt")) if file.stem not in annotated]
+        sequences += own
+    _check_unique(sequences)
+    return sequences, strangers
+
+
+def _annotation_file(source: Path, subset: str) -> Path:
+    """The annotations of a subset: a folder's or the file's name tells which."""
+    found = [path for path in sorted(source.rglob("annotations*.txt"))
+             if any(part.lower().startswith(subset) for part in path.relative_to(source).parts[:-1])
+             or subset in path.stem]
+    revised = [path for path in found if "revised" in path.stem] or found
+    if len(revised) != 1:
+        said = ", ".join(str(path.relative_to(source)) for path in revised) or "none"
+        raise FacnetError(
+            f"{source}: {said} found where one file annotations*.txt below a folder {subset}_set"
+            f" belongs; there is no {POSES} either." if not revised else
+            f"{source}: several annotations of the {subset} sequences: {said}; keep one.")
+    return revised[0]
+
+
+def _triples(fields: list[str], where: str) -> list[list[object]]:
+    """Label, start, end, label, start, end, ..."""
+    if len(fields) % 3:
+        raise FacnetError(
+            f"{where}: {len(fields)} values, not a label, a start and an end for each gesture; the"
+            f" last is {fields[-1][:40]!r}.")
+    return [fields[i : i + 3] for i in range(0, len(fields), 3)]
+
+
+def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
+    """Gestures [label, start, end]: a known label, and two whole numbers from 1."""
+    gestures = []
+    if not isinstance(items, list):
+        raise FacnetError(f"{where}: {str(items)[:80]!r} is no list of gestures.")
+    for item in items:
+        if not (isinstance(item, list) and len(item) == 3):
+            raise FacnetError(f"{where}: {str(item)[:80]!r} is not a label, a start and an end.")
+        label, *times = item
+        if label not in CLASSES:
+            hint = (" It is in the first annotations only; take the revised ones."
+                    if label == "POINTING" else suggest(str(label), CLASSES))
+            raise FacnetError(f"{where}: unknown gesture {str(label)[:40]!r}.{hint}")
+        for value in times:
+            if not (type(value) is int and 1 <= value < 1e9
+                    or isinstance(value, str) and value.isdecimal() and 0 < len(value) < 9
+                    and int(value) >= 1):
+                raise FacnetError(
+                    f"{where}: {label} has {str(value)[:40]!r} where a frame's number belongs, the"
+                    " first being 1.")
+        gestures.append((label, *map(int, times)))
+    if not gestures:
+        raise FacnetError(f"{where}: no gesture.")
+    return tuple(gestures)
+
+
+def _read_published(file: Path, name: str) -> np.ndarray | None:
+    """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
+    if not file.is_file():
+        return None
+    rows = [line.rstrip().split(";") for line in read_text(file).rstrip().split("\n")]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != JOINTS * NUMBERS + 1 or row.pop():
+            filled = sum(bool(value.strip()) for value in row) or "no"
+            raise FacnetError(
+                f"{file}, sequence {name}, line {number} of {len(rows)}: {filled} numbers, not"
+                f" {JOINTS * NUMBERS} with a ';' after each; is the file complete?")
+    try:
+        frames = np.array(rows, np.float64)
+    except ValueError:
+        number, value = next((i, v) for i, row in enumerate(rows, start=1) for v in row
+                             if not _is_number(v))
+        raise FacnetError(
+            f"{file}, sequence {name}, line {number}: {value[:40]!r} is not a number.") from None
+    return frames.reshape(len(rows), JOINTS, NUMBERS)[:: FRAME_RATE // RATE]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
+    """The arrays of the compact form, and a line for each that nothing annotates."""
+    path, poses = source / ANNOTATIONS, source / POSES
+    try:
+        arrays = np.load(poses, allow_pickle=False)
+        names = list(arrays.files)
+    except Exception as error:  # numpy raises many kinds of error on a damaged file
+        raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
+    sequences = []
+    for name, one in read_json(path).items():
+        where = f"{path}, sequence {name}"
+        if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
+            raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
+        subset = SUBSETS[one["split"] == "test"]
+        sequences.append(Sequence(
+            name, subset, _gestures(one.get("segs"), where), where, poses,
+            lambda name=name: _read_compact(arrays, poses, name) if name in names else None))
+    _check_unique(sequences)
+    strangers = [f"{poses}, {name}: no such sequence in {path.name}"
+                 for name in names if name not in {sequence.name for sequence in sequences}]
+    return sequences, strangers
+
+
+def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.ndarray:
+    try:
+        frames = arrays[name]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        raise FacnetError(f"{file}, sequence {name}: cannot be read ({error}).") from error
+    if frames.dtype != np.int16 or frames.ndim != 3 or frames.shape[1:] != (JOINTS, NUMBERS):
+        raise FacnetError(
+            f"{file}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
+            f" [T, {JOINTS}, {NUMBERS}].")
+    return frames / np.array([METRE] * 3 + [UNIT] * 4)
+
+
+def _check_unique(sequences: list[Sequence]) -> None:
+    seen: dict[str, Sequence] = {}
+    for sequence in sequences:
+        check_name(sequence.name, sequence.where)
+        if sequence.name in seen:
+            raise FacnetError(f"{sequence.where}: {seen[sequence.name].where} is the same one.")
+        seen[sequence.name] = sequence
+
+
+# ------------------------------------------------------------------------------- what is repaired
+
+
+def _plausible(
+    frames: np.ndarray, name: str, where: str, report: dict[str, list[str]]
+) -> np.ndarray:
+    """Frames [n, 20, 7] with impossible positions replaced by those of the nearest good frame."""
+    if len(frames) < 2:
+        raise FacnetError(f"{where}: {len(frames)} frames; a movement takes at least two.")
+    bad = ~np.isfinite(frames)
+    if bad.any():
+        frame, joint, number = np.argwhere(bad)[0]
+        raise FacnetError(
+            f"{where}, at {frame / RATE:.2f} s: joint {joint} has {frames[frame, joint, number]}.")
+    lengths = np.linalg.norm(frames[..., 3:], axis=-1)
+    off = np.abs(lengths - 1) > UNIT_TOLERANCE
+    if off.any():
+        frame, joint = np.argwhere(off)[0]
+        raise FacnetError(
+            f"{where}, at {frame / RATE:.2f} s: the quaternion of joint {joint} has length"
+            f" {lengths[frame, joint]:.4g}, not 1; are columns missing?")
+    position = frames[..., :3]
+    reach = np.linalg.norm(position - position[:, :1], axis=-1).max(1)
+    impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
+    if not impossible.any():
+        return frames
+    said = (f"{impossible.sum()} of {len(frames)} frames, the first at"
+            f" {impossible.argmax() / RATE:.2f} s, have impossible positions, up to"
+            f" {np.abs(position[impossible]).max():.3g} m")
+    if impossible.mean() > HELD_SHARE:
+        raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
+    good = np.flatnonzero(~impossible)
+    at = np.searchsorted(good, np.arange(len(frames)))
+    before, after = good[np.maximum(at - 1, 0)], good[np.minimum(at, len(good) - 1)]
+    here = np.arange(len(frames))
+    nearest = np.where(np.abs(before - here) < np.abs(after - here), before, after)
+    report["repaired"].append(f"{name}: {said}; replaced by the nearest good frame")
+    return frames[nearest]
+
+
+def _repaired(
+    sequence: Sequence, duration: float, report: dict[str, list[str]]
+) -> list[tuple[str, float, float]]:
+    """Gestures in seconds, the known faults repaired or left out."""
+    last = round(duration * FRAME_RATE)
+    kept: list[tuple[str, int, int]] = []
+    for label, start, end in sequence.gestures:
+        said = f"{sequence.name}: {label} [{start}, {end}]"
+        if end < start:
+            report["left out"].append(f"{said} ends before it starts; its label stays")
+            continue
+        if start > last or end > last + PAST_END_FRAMES:
+            raise FacnetError(
+                f"{sequence.where}: {label} [{start}, {end}] lies past its {last} frames; is"
+                f" {sequence.file.name} complete?")
+        if end > last:
+            report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
+            end = last
+        kept.append((label, start, end))
+    kept.sort(key=lambda gesture: gesture[1])
+    for (label, *times), (other, *others) in zip(kept, kept[1:]):
+        if others[0] <= times[1]:
+            raise FacnetError(f"{sequence.where}: {label} {times} and {other} {others} overlap.")
+    return [(label, (start - 1) / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
+
+
+# ---------------------------------------------------------------------------------------- features
+
+
+def features(poses: np.ndarray) -> dict[str, np.ndarray]:
+    """The streams of a recording, [T, D] of float64 each, not standardised.
+
+    Parameters
+    ----------
+    poses : ndarray [n, 20, 7]
+        Positions in metres and quaternions of the palm and the joints, at 25 a second.
+
+    Returns
+    -------
+    dict of str to ndarray
+        `pose`, what the hand looks like: of the 19 joints' positions as seen from the palm, and of
+        two axes of the palm in the room, the direction of its fingers and its normal, the means in
+        a window. `motion`, how it moves: of the velocity and the rotation of the palm along its own
+        axes (m/s, rad/s for small angles), and of the velocities of the joints as seen from it
+        (m/s), the means in a window and how strongly they change there, for each window.
+    """
+    palm, axes = poses[:, 0, :3], rotation(poses[:, 0, 3:])  # [n, 3]; [n, 3, 3], an axis a column
+    joints = np.einsum("nji,nkj->nki", axes, poses[:, 1:, :3] - palm[:, None])  # [n, 19, 3]
+    joints = joints.reshape(len(poses), -1)
+    pose = np.concatenate([joints, axes[:, :, :2].reshape(len(poses), -1)], axis=1)
+
+    # Over two frames: over one, the compact form's tenths of a millimetre weigh twice as much.
+    frame = np.arange(len(poses))
+    before, after = np.maximum(frame - 1, 0), np.minimum(frame + 1, len(poses) - 1)
+    seconds = ((after - before) / RATE)[:, None]
+    velocity = np.einsum("nji,nj->ni", axes, palm[after] - palm[before])
+    turn = np.einsum("nji,njk->nik", axes[before], axes[after])
+    # What is antisymmetric in a rotation is its axis times the sine of its angle.
+    spin = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0],
+                     turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
+    motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
+
+    still = [amplitudes(pose, window)[:, 0] for window in WINDOWS["pose"]]
+    moving = [amplitudes(motion, window) for window in WINDOWS["motion"]]
+    strength = [np.linalg.norm(own[:, 1:], axis=1) for own in moving]
+    return {"pose": np.concatenate(still, axis=1),
+            "motion": np.concatenate([*(own[:, 0] for own in moving), *strength], axis=1)}
+
+
+def rotation(quaternion: np.ndarray) -> np.ndarray:
+    """Rotation matrices [n, 3, 3] of quaternions [n, 4] in the order x, y, z, w."""
+    return Rotation.from_quat(quaternion).as_matrix()
+
+
+def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
+    """Amplitudes of cosines in a window around each snippet, [T, COEFFICIENTS, S].
+
+    Parameters
+    ----------
+    signal : ndarray [n, S]
+        At 25 a second.
+    seconds : float
+        Length of the window.
+
+    Notes
+    -----
+    Cosines of 0, 1/2, 1, ... periods in the window; the first amplitude is the mean. This is a
+    discrete cosine transform of type I: the integrals of a Fourier series by the trapezoidal rule,
+    the first and last sample lying on the window's ends. Past the ends of a recording the signal
+    is mirrored.
+    """
+    stride, window = round(SNIPPET_SECONDS * RATE), round(seconds * RATE)
+    padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
+    first = window + stride // 2 - window // 2
+    seen = np.lib.stride_tricks.sliding_window_view(padded, window + 1, axis=0)
+    found = dct(seen[first : first + len(signal) : stride], type=1)[..., :COEFFICIENTS] / window
+    found[..., 0] /= 2  # a wave's mean square is half of its amplitude's
+    return found.swapaxes(1, 2)

@@ -1,0 +1,104 @@
+"""Foreground-action consistency, measured: is a method's foreground where its class scores are?
+
+The paper shows it in Fig. 1 for one video. Here it is two numbers over all test videos: the rank
+correlation of what selects foreground with the scores of the video's class, snippet by snippet, and
+the overlap of the snippets that each of them marks. Where instances are known, two more say how
+often each direction fails: foreground that is no action, and action that is not foreground.
+"""
+
+import numpy as np
+import pandas as pd
+
+from facnet.config import Experiment
+from facnet.data import Dataset
+from facnet.localization import Scores
+from facnet.methods import method_of
+from facnet.training import frame_labels
+
+__all__ = ["consistency", "mistakes", "scaled", "selection_and_class"]
+
+FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
+
+
+def selection_and_class(
+    scores: Scores, column: int, experiment: Experiment = Experiment()
+) -> tuple[np.ndarray, np.ndarray]:
+    """What selects foreground, and the probability of a class, for each snippet: [N] each.
+
+    The first is FAC-Net's S_f, STPN's and BM's attention, UM's length of features. W-TALC selects
+    the snippets of largest score, so there it is the class's score A itself.
+    """
+    probability = method_of(experiment).snippet_probability(scores.activation)
+    return _selection(scores, column), probability[:, column]
+
+
+def _selection(scores: Scores, column: int) -> np.ndarray:
+    return scores.activation[:, column] if scores.foreground is None else scores.foreground
+
+
+def consistency(
+    scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()
+) -> pd.DataFrame:
+    """How well the two agree, in each video and for each class that it shows.
+
+    Returns
+    -------
+    DataFrame [video, label, rank_correlation, support_tiou]
+        Spearman's rank correlation of the two sequences, 0 where one is flat; and intersection over
+        union of the snippets above the middle of each sequence's own range.
+    """
+    from scipy.stats import rankdata
+
+    rows = []
+    labels = dataset.labels(scores.videos)
+    probability = method_of(experiment).snippet_probability
+    for column, label in enumerate(dataset.classes):
+        selection = _selection(scores, column)
+        for v in np.flatnonzero(labels[:, column]):
+            own = slice(scores.offsets[v], scores.offsets[v + 1])
+            of_class = probability(scores.activation[own])[:, column]
+            pair = np.stack([selection[own], of_class]).astype(np.float64)
+            ranks = np.stack([rankdata(one) for one in pair])
+            ranks -= ranks.mean(1, keepdims=True)
+            norm = np.sqrt((ranks**2).sum(1).prod())
+            middle = (pair.min(1, keepdims=True) + pair.max(1, keepdims=True)) / 2
+            a, b = pair > middle
+            rows.append((scores.videos[v], label, ranks.prod(0).sum() / norm if norm else 0.0,
+                         (a & b).sum() / max((a | b).sum(), 1)))
+    return pd.DataFrame(rows, columns=["video", "label", "rank_correlation", "support_tiou"])
+
+
+def scaled(values: np.ndarray) -> np.ndarray:
+    """A video's sequence [T] on its own range, 0 to 1; what is flat is 1 throughout.
+
+    An attention of 1 but for rounding selects every snippet: its rounding is not to be stretched.
+    """
+    values = np.asarray(values, np.float64)
+    span = max(np.ptp(values), FLAT * np.abs(values).max(), np.finfo(float).tiny)
+    return 1 - (values.max() - values) / span
+
+
+def mistakes(
+    scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()
+) -> pd.DataFrame:
+    """How often foreground and actions miss each other, in each video and for each class in it.
+
+    Foreground is what `selection_and_class` selects by: the snippets above the middle of its
+    `scaled` range in the video.
+
+    Returns
+    -------
+    DataFrame [video, label, not_action, not_foreground]
+        The share of the foreground that lies outside the class's instances, and the share of the
+        instances' snippets that are not foreground.
+    """
+    rows = []
+    for video in scores.videos:
+        own = scores.rows(video)
+        shown = frame_labels(dataset, video, own.stop - own.start)
+        for column in np.flatnonzero(shown.any(0)):
+            foreground = scaled(_selection(scores, column)[own]) > 0.5
+            action = shown[:, column]
+            rows.append((video, dataset.classes[column], 1 - action[foreground].mean(),
+                         1 - foreground[action].mean()))
+    return pd.DataFrame(rows, columns=["video", "label", "not_action", "not_foreground"])

@@ -1,0 +1,31 @@
+"""What a notebook asks of its parameters.
+"""
+
+import dataclasses
+import re
+
+from facnet.config import check_types
+from facnet.errors import FacnetError, suggest
+
+__all__ = [
+    "check_parameters",
+]
+
+
+def check_parameters(notebook: dict) -> None:
+    """Refuse parameters that a notebook lacks, or whose type is not the one that it declares.
+
+    Parameters
+    ----------
+    notebook : dict
+        The notebook's `globals()`. Annotations name its parameters; `In` has the cells that ran,
+        the one with which papermill sets parameters among them.
+    """
+    declared = notebook["__annotations__"]
+    for cell in notebook.get("In", []):
+        if cell.startswith("# Parameters\n"):
+            for name in re.findall(r"^(\w+) = ", cell, re.M):
+                if name not in declared:
+                    raise FacnetError(f"parameters.{name} is unknown.{suggest(name, declared)}")
+    fields = {name: notebook[name] for name in declared}
+    check_types(dataclasses.make_dataclass("parameters", declared.items())(**fields))

@@ -1,0 +1,469 @@
+"""Which experiments make Tables 1 to 5 and Fig. 4, and what they say together.
+
+The paper leaves open how a branch is weighed when others are off. Here the losses that are on keep
+the preset's ratios and the largest has weight 1, as the main branch has in the paper. All rows of
+Tables 3 and 4 are localised by the preset's one rule. Where the CA branch is off, classes are kept
+by the predictions of the branches that are on (`predictions` of `facnet.methods.fac_net`).
+
+Of Table 2, on ActivityNet, FAC-Net alone runs here. Of the other methods only UM is in both, and
+its authors' code has neither thresholds nor lengths of training for 200 classes.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from facnet.config import Experiment, TrainingConfig, changed, flat, profile, to_dict
+from facnet.errors import FacnetError, suggest
+from facnet.experiment import experiment_key, training_of
+from facnet.files import write_json
+from facnet.methods import preset, recipes
+from facnet.study import published
+from facnet.study.records import read_record, write_record
+from facnet.study.runner import Failure, _attempt, _check_writable, _load, _map, _remove_leftovers
+
+__all__ = [
+    "BRANCHES", "CHOICES", "HELD_OUT", "HOSTS", "LAMBDAS", "MANY_SEEDS", "NAMED", "OPEN",
+    "SWEEPS", "TEXT", "TOGETHER", "Variant", "WEIGHTS", "base_of", "chosen_lambdas",
+    "chosen_weights", "said_weights", "sweep", "variants", "with_branches",
+]
+
+
+BRANCHES = ("cw", "ca", "mil")
+MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
+# Table 5: the methods that take the CW branch in, and the weights to choose from for each.
+HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
+WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
+HELD_OUT = 0.2  # of the training videos, for the choice
+# Recipes of sweeps that are of more than one.
+NAMED = {
+    "table1": ("released", "STPN", "BM", "W-TALC", "UM"),
+    "table2": ("activitynet",),
+    "differences": ("released", "paper"),
+    "table5": ("STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)),
+    "lambda_cw": tuple(f"{host} + CW" for host in HOSTS),
+}
+# λ of Fig. 4, for which the paper prints no grid.
+LAMBDAS = (0.001, 0.03, 1.0)
+# Fields of which one does not go without the others, in an order in which they may be set: S_a has
+# no uniform probability, and thresholds on a sequence's own range are no multiples of one.
+TOGETHER = (("localization.threshold_rule", "localization.thresholds", "localization.sequence"),)
+# What the text leaves open: the value that a reader who knows only the text might take instead of
+# the released one. Adam's own defaults; the .001 of the released code's help text; and ACM-Net's
+# and CO2-Net's rule for a video of which no class is probable enough.
+OPEN = {"training.betas": (0.9, 0.999), "training.weight_decay": 0.001,
+        "localization.argmax_fallback": True}
+TEXT = "all of the text"  # the variant with all differences
+# λ_CW, λ_CA and λ_MIL to choose from for a data set; the largest of a choice is 1.
+CHOICES = ((0.0, 0.1, 1.0), (0.1, 1.0), (0.1, 1.0))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One cell of a table or point of a figure.
+
+    Attributes
+    ----------
+    name : str
+    experiment : Experiment
+        With seed 0; a sweep takes it at others.
+    paper : float
+        The AVG that the paper prints, in percent, or NaN.
+    place : dict
+        Where it stands: values of the table's own columns, such as {"cw": 1, "hybrid": 0}.
+    """
+
+    name: str
+    experiment: Experiment
+    paper: float
+    place: dict
+
+
+def base_of(
+    name: str, profile_name: str = "quick", preset_name: str = "released",
+    changes: dict[str, object] | None = None,
+) -> Experiment | dict[str, Experiment]:
+    """What a sweep varies: the full model, or for Tables 1, 2 and 5 every recipe by name.
+
+    Parameters
+    ----------
+    name : str
+        The sweep.
+    profile_name : str
+        Gives sizes.
+    preset_name : str
+        The full model's recipe.
+    changes : dict, optional
+        Of fields by dotted name, {"training.epochs": 5}; in Tables 1, 2 and 5 of every recipe.
+
+    Raises
+    ------
+    FacnetError
+        If the sweep cannot be of that preset, or a field or value is not allowed.
+    """
+    size, changes = profile(profile_name), changes or {}
+    if name not in NAMED:
+        base = changed(size.apply(preset(preset_name)), changes)
+        if base.method != "FAC-Net" and name != "seeds":
+            raise FacnetError(f"{name} varies FAC-Net; preset {preset_name!r} is of {base.method}.")
+        return base
+    if preset_name != "released" or "training.lambda_cw" in changes:
+        raise FacnetError(
+            f"{name} has recipes of its own, and its own weights of the CW branch; it takes neither"
+            " a preset nor training.lambda_cw.")
+    return {one: changed(size.apply(recipes()[one]), changes) for one in NAMED[name]}
+
+
+def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Variant]:
+    """The variants of a sweep.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SWEEPS`.
+    base : Experiment or dict of str to Experiment
+        As `base_of` gives it: the full model at a profile's sizes, or the recipes of Table 5.
+
+    Raises
+    ------
+    FacnetError
+        If there is no such sweep.
+    """
+    if name not in SWEEPS:
+        raise FacnetError(f"No sweep {name!r}.{suggest(name, SWEEPS)}")
+    return SWEEPS[name](base)
+
+
+def with_branches(
+    base: Experiment, on: Iterable[str], temperatures: Sequence[float], background: bool
+) -> Experiment:
+    """The model with some losses on, their weights in the preset's ratios and at most 1."""
+    weights = {b: getattr(base.training, f"lambda_{b}") * (b in on) for b in BRANCHES}
+    largest = max(weights.values())
+    if largest == 0:
+        raise FacnetError(f"The losses of {', '.join(on)} have weight 0 in the full model.")
+    return replace(
+        base,
+        model=replace(base.model, temperatures=tuple(temperatures), background_class=background),
+        training=replace(base.training,
+                         **{f"lambda_{b}": weight / largest for b, weight in weights.items()}),
+    )
+
+
+def _table3(base: Experiment) -> list[Variant]:
+    rows = []
+    for row in published.table(3).itertuples():
+        on = [b for b in BRANCHES if getattr(row, b)]
+        taus = base.model.temperatures if row.hybrid else (1.0,)
+        name = "+".join(b.upper() for b in on)
+        name += (", hybrid" if row.hybrid else "") + (", BG" if row.background else "")
+        place = {b: int(b in on) for b in BRANCHES}
+        place |= {"hybrid": int(row.hybrid), "background": int(row.background)}
+        rows.append(Variant(name, with_branches(base, on, taus, bool(row.background)),
+                            row.average, place))
+    return rows
+
+
+def _table4(base: Experiment) -> list[Variant]:
+    cells = []
+    for row in published.table(4).itertuples():
+        taus = tuple(float(t) for t in row.temperatures.split())
+        for column in (*BRANCHES, "full"):
+            on = BRANCHES if column == "full" else (column,)
+            cells.append(Variant(
+                f"{column.upper() if column != 'full' else 'Full'} ({row.temperatures})",
+                with_branches(base, on, taus, background=column == "full"), getattr(row, column),
+                {"temperatures": row.temperatures, "column": column}))
+    return cells
+
+
+def _table4_full(base: Experiment) -> list[Variant]:
+    """The column of Table 4 that is of the full model."""
+    return [cell for cell in _table4(base) if cell.place["column"] == "full"]
+
+
+def _fig4(base: Experiment) -> list[Variant]:
+    points = []
+    for main in BRANCHES:
+        others = [b for b in BRANCHES if b != main]
+        for values in product(LAMBDAS, repeat=2):
+            weights = {main: 1.0, **dict(zip(others, values))}
+            training = replace(base.training, **{f"lambda_{b}": w for b, w in weights.items()})
+            said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
+            place = {"main": main, **{f"lambda_{b}": w for b, w in weights.items()}}
+            points.append(Variant(
+                f"{main.upper()} 1, {said}", replace(base, training=training), np.nan, place))
+    return points
+
+
+def _table1(base: dict[str, Experiment]) -> list[Variant]:
+    """The methods of Table 1 that run here."""
+    full = base["released"]
+    found = {name: one for name, one in base.items() if name != "released"}
+    found["FAC-Net w/o BG"] = replace(full, model=replace(full.model, background_class=False))
+    found["FAC-Net"] = full
+    return [Variant(name, one, published.value(1, f"{name} (I3D)", "average"), {})
+            for name, one in found.items()]
+
+
+def _table2(base: dict[str, Experiment]) -> list[Variant]:
+    """The method of Table 2 that runs here."""
+    paper = published.value(2, "FAC-Net (I3D)", "average")
+    return [Variant("FAC-Net", base["activitynet"], paper, {})]
+
+
+def _table5(base: dict[str, Experiment]) -> list[Variant]:
+    printed = published.table(5).set_index("method").average.rename(
+        lambda method: method.removesuffix(" (reproduced)"))
+    found = []
+    for name, paper in printed.items():
+        host, _, _ = name.partition(" + CW")
+        weight = base[name].training.lambda_cw
+        found.append(Variant(name, base[name], paper, {"host": host, "lambda_cw": weight}))
+    return found
+
+
+def _lambda_cw(base: dict[str, Experiment]) -> list[Variant]:
+    """Weights of the CW branch in each host, and none, without a fifth of the training videos."""
+    found = []
+    for host, weight in product(HOSTS, (0.0, *WEIGHTS)):
+        experiment = changed(base[f"{host} + CW"], {
+            "training.lambda_cw": weight, "training.held_out": HELD_OUT})
+        found.append(Variant(f"{host}, λ_CW {weight:g}", experiment, np.nan,
+                             {"host": host, "lambda_cw": weight}))
+    return found
+
+
+def chosen_weights(frame: pd.DataFrame) -> dict[str, float]:
+    """The weight of the CW branch in each host, from a sweep of "lambda_cw".
+
+    That of least binary cross-entropy on the held-out training videos, the mean over seeds: each
+    video's probability of each class against its labels. Neither segments nor test videos count.
+    A weight of 0 is no choice: the row of Table 5 is with CW.
+    """
+    loss = frame[frame.lambda_cw > 0].drop_duplicates(["variant", "seed"]).groupby(
+        ["host", "lambda_cw"]).held_out_loss.mean()
+    return {host: float(own.droplevel("host").idxmin()) for host, own in loss.groupby("host")}
+
+
+def _weights(base: Experiment) -> list[Variant]:
+    """Weights of the branches, without a fifth of the training videos."""
+    found = []
+    for weights in product(*CHOICES):
+        if max(weights) == 1:
+            place = {f"lambda_{b}": w for b, w in zip(BRANCHES, weights)}
+            experiment = changed(base, {
+                **{f"training.{name}": w for name, w in place.items()},
+                "training.held_out": HELD_OUT})
+            found.append(Variant(said_weights(experiment), experiment, np.nan, place))
+    return found
+
+
+def said_weights(experiment: Experiment) -> str:
+    """FAC-Net's λ in words, those of CW, CA and MIL."""
+    return "λ " + ", ".join(f"{getattr(experiment.training, f'lambda_{b}'):g}" for b in BRANCHES)
+
+
+def chosen_lambdas(frame: pd.DataFrame) -> dict[str, float]:
+    """FAC-Net's weights, from a sweep of "weights", as fields of the training.
+
+    Those with which the held-out training videos are classified best (mAP), the mean over seeds.
+    Neither segments nor test videos count. Without the CW branch it is not FAC-Net, so a λ_CW of 0
+    is no choice.
+    """
+    own = frame[frame.lambda_cw > 0].drop_duplicates(["variant", "seed"])
+    names = [f"lambda_{b}" for b in BRANCHES]
+    best = own.groupby(names).held_out_classification.mean().idxmax()
+    return {f"training.{name}": float(weight) for name, weight in zip(names, best)}
+
+
+def _multilabel(base: Experiment) -> list[Variant]:
+    """FAC-Net where videos show several classes: the released λ against the base's, and why.
+
+    The base's are those that a sweep of "weights" chose, as `facnet.study.gestures` has it.
+    """
+    released = TrainingConfig()
+    as_released = changed(base, {
+        f"training.lambda_{b}": getattr(released, f"lambda_{b}") for b in BRANCHES})
+    sigmoid = {"training.cw_classes": "sigmoid"}
+    named = {
+        "λ as released": as_released,
+        "λ as released, a sigmoid a class": changed(as_released, sigmoid),
+        "λ chosen": base,
+        "λ chosen, a sigmoid a class": changed(base, sigmoid),
+        "λ chosen, without CW": changed(base, {"training.lambda_cw": 0.0}),
+        "frame-supervised": changed(base, {"training.supervision": "frame"}),
+        "untrained": changed(base, {"training.epochs": 0}),
+    }
+    return [Variant(name, one, np.nan, {"weights": said_weights(one)})
+            for name, one in named.items()]
+
+
+def _seeds(base: Experiment) -> list[Variant]:
+    name = "released" if base.method == "FAC-Net" else base.method
+    return [Variant(name, base, np.nan, {})]
+
+
+def _collapse(base: Experiment) -> list[Variant]:
+    """What might move the number of seeds that collapse."""
+    at_random = replace(base, model=replace(base.model, foreground_init="xavier"))
+    attention = replace(base, training=replace(base.training, lambda_ca=1.0))
+    return [Variant("W_f at random", at_random, np.nan, {}),
+            Variant("λ_CA 1", attention, np.nan, {})]
+
+
+def _differences(base: dict[str, Experiment]) -> list[Variant]:
+    """The released recipe; each of its differences to the text's alone; all of a part, and all.
+
+    A field by which the two presets differ is here without being named anywhere. Its part is that
+    of the recipe, "model", "training" or "localization", or "open" for what the text leaves open.
+    """
+    released, paper = base["released"], base["paper"]
+    here, there = flat(to_dict(released)), flat(to_dict(paper))
+    together = {field: fields for fields in TOGETHER for field in fields}
+    differing = dict.fromkeys(
+        together.get(field, (field,)) for field in here if here[field] != there[field])
+    changes = [(fields[0].partition(".")[0], {field: there[field] for field in fields})
+               for fields in differing]
+    changes += [("open", {field: value}) for field, value in OPEN.items()]
+    wholes = [Variant(f"all of {part}", replace(released, **{part: getattr(paper, part)}), np.nan,
+                      {"part": "all", "fields": ""})
+              for part in ("model", "training", "localization")
+              if getattr(released, part) != getattr(paper, part)]
+    singles = [
+        Variant(", ".join(field.partition(".")[2] for field in one), changed(released, one), np.nan,
+                {"part": part, "fields": ", ".join(one)}) for part, one in changes]
+    return [Variant("released", released, np.nan, {"part": "", "fields": ""}), *singles, *wholes,
+            Variant(TEXT, paper, np.nan, {"part": "all", "fields": ""})]
+
+
+SWEEPS: dict[str, Callable[..., list[Variant]]] = {
+    "table1": _table1, "table2": _table2, "table3": _table3, "table4": _table4,
+    "table4_full": _table4_full, "fig4": _fig4, "table5": _table5, "lambda_cw": _lambda_cw,
+    "weights": _weights, "multilabel": _multilabel, "seeds": _seeds, "collapse": _collapse,
+    "differences": _differences,
+}
+
+
+def sweep(
+    name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
+    folder: str | Path = "results/experiments",
+    base: Experiment | dict[str, Experiment] | None = None, jobs: int = 1,
+    scheduler: str | None = None, protocol: str | None = None, device: str = "cpu",
+) -> pd.DataFrame:
+    """Run what is missing of a sweep and give all of it.
+
+    Table 5 runs the sweep "lambda_cw" first, and takes for each host the weight of the CW branch
+    that `chosen_weights` finds in it.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SWEEPS`.
+    dataset : str
+        A name or folder, as `load` takes it. Workers on other machines must find it under the same
+        path.
+    profile_name : str
+        Sizes.
+    seeds : int
+        Seeds 0, 1, ... of each variant.
+    folder : str or Path
+        Where records are. Only the calling process writes them, each whole or not at all; several
+        may do so at once.
+    base : Experiment or dict of str to Experiment, optional
+        What is varied; by default what `base_of` gives.
+    jobs : int
+        Processes on this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler, tcp://host:port, whose workers run the experiments instead.
+    protocol, device : str
+        As in `facnet.experiment.run`: by default the data set's protocol.
+
+    Returns
+    -------
+    DataFrame
+        A row a variant, seed and tIoU: variant, the columns of its `place`, paper, seed, tiou,
+        mean_ap, average (AVG), other_average (AVG by the other threshold rule), classification,
+        collapsed (streams, joined by "+"; "joint" for one model on all), seconds, key; and, where
+        training videos were held out, held_out_classification and held_out_loss.
+
+    Raises
+    ------
+    Failure
+        If experiments failed; the rest is done. FOLDER/KEY.failed.json holds each traceback.
+    FacnetError
+        If there is no such sweep, data set or profile.
+    """
+    # Absolute, since workers start elsewhere.
+    folder = Path(folder).resolve()
+    dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
+    data = _load(dataset, profile_name)
+    protocol = protocol or data.protocol
+    base = base or base_of(name, profile_name)
+    if name == "table5":
+        weights = chosen_weights(sweep(
+            "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
+            device))
+        base = base | {f"{host} + CW": changed(
+            base[f"{host} + CW"], {"training.lambda_cw": weight})
+            for host, weight in weights.items()}
+    cells = variants(name, base)
+    fingerprint = data.fingerprint()
+    planned, wanted = [], {}  # variants that coincide run once
+    for cell, seed in product(cells, range(seeds)):
+        experiment = replace(cell.experiment, seed=seed)
+        key = experiment_key(fingerprint, experiment, protocol, device)
+        planned.append((cell, seed, key))
+        wanted[key] = experiment
+    found = {key: read_record(folder, key) for key in wanted}
+    missing = {key: wanted[key] for key, one in found.items() if one is None}
+    # Experiments that differ in localisation alone share their models, on this machine.
+    times = Counter(training_of(one) for one in missing.values())
+    tasks = [(str(folder), key, dataset, profile_name, one, protocol, device,
+              folder if times[training_of(one)] > 1 and scheduler is None else None)
+             for key, one in missing.items()]
+    random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
+    _check_writable(folder)
+    failed = []
+    for done in tqdm(_map(_attempt, tasks, jobs, scheduler), total=len(tasks), desc=name,
+                     unit="experiment"):
+        if "traceback" in done:
+            failed.append(done)
+            write_json(folder / f"{done['key']}.failed.json", done)
+            continue
+        if read_record(folder, done["key"], set_aside=False) is None:
+            write_record(folder, done)
+        (folder / f"{done['key']}.failed.json").unlink(missing_ok=True)
+        found[done["key"]] = done
+    _remove_leftovers(folder)
+    if failed:
+        raise Failure(
+            f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
+            f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
+    return _frame(planned, found)
+
+
+def _frame(planned: list[tuple[Variant, int, str]], found: dict[str, dict]) -> pd.DataFrame:
+    rows = []
+    for cell, seed, key in planned:
+        one = found[key]
+        judged = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
+                  if name != "videos"}
+        for tiou, mean_ap in zip(one["tiou"], one["mean_ap"]):
+            rows.append({
+                "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
+                "tiou": tiou, "mean_ap": mean_ap, "average": one["average"],
+                "other_average": (one["other_rule"] or {}).get("average", np.nan),
+                "classification": one["classification"],
+                "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
+                "seconds": one["seconds"], "key": key, **judged,
+            })
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""The embedded data: timelines in numbers, features made."""

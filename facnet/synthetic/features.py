@@ -1,0 +1,178 @@
+"""Features made by a program, for data sets that are made in memory.
+
+Features of a snippet are a rectified sum of named parts, each an *atom* (a sparse direction in
+feature space) times a strength:
+
+core        what tells a class from all others: a bump somewhere inside each instance
+flank       the rest of the instance; half the class's own atom, half shared with its group
+context     the class's scene, slowly varying through the whole video, action or not
+actionness  one atom for any action
+background  modes that take turns where there is no action
+look-alike  bursts of flank and actionness outside instances: movements that resemble the class
+appearance  a constant offset of the video
+noise       first-order autoregressive, its own for each channel
+
+A data set gives its timelines, its classes and the strengths.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+from facnet.data import Dataset
+
+__all__ = ["FEATURE_WIDTH", "SNIPPET_SECONDS", "STREAMS", "Look", "make_dataset"]
+
+SNIPPET_SECONDS = 0.64  # 16 frames at 25 fps
+FEATURE_WIDTH = 128
+STREAMS = ("rgb", "flow")
+
+NOISE_LAG = 0.7  # correlation of a channel's noise between neighbouring snippets
+BURST_EVERY = 60  # snippets of background between look-alikes, on average
+BURST_SECONDS = (1.0, 6.0)
+MODES, MODE_SNIPPETS = 12, 10  # background modes, and how long one lasts on average
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a data set's features are made of.
+
+    Attributes
+    ----------
+    groups : dict of str to str
+        The group of related classes that each class is in, for all classes that there can be.
+    strength : dict of str to tuple of float
+        Of each part, by stream: core, flank, context, actionness, background, look_alike,
+        appearance, noise.
+    seed : tuple of int
+        Before all others; different data sets have different ones.
+    bump : tuple of float
+        Least and greatest standard deviation of the core's bump, in lengths of the instance.
+    """
+
+    groups: dict[str, str]
+    strength: dict[str, tuple[float, ...]]
+    seed: tuple[int, ...]
+    bump: tuple[float, float] = (0.12, 0.30)
+
+
+def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
+    """A sparse non-negative direction of length sqrt(width) / 3."""
+    atom = np.abs(rng.gamma(0.3, 1.0, width))
+    return atom * (np.sqrt(width) / 3 / np.linalg.norm(atom))
+
+
+def make_dataset(
+    name: str, classes: tuple[str, ...], look: Look, width: int | None, videos: list,
+    instances: list, ignored: list, protocol: str = "released",
+) -> Dataset:
+    """A data set in memory: these timelines, with features of every stream, [T, width] float32.
+
+    Parameters
+    ----------
+    name, classes, protocol
+        As in :class:`facnet.data.Dataset`.
+    look : Look
+    width : int or None
+        None is `FEATURE_WIDTH`.
+    videos, instances, ignored : list of tuple
+        The rows of the frames of that class. A video's name ends with four digits, which are its
+        own in its subset.
+    """
+    videos = pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"])
+    instances = pd.DataFrame(instances, columns=["video", "label", "start", "end"])
+    ignored = pd.DataFrame(ignored, columns=["video", "start", "end"])
+    of_video = dict(tuple(instances.groupby("video")))
+    ambiguous = dict(tuple(ignored.groupby("video")))
+    features = {}
+    for s, stream in enumerate(STREAMS):
+        atoms = _Atoms(look.groups, width or FEATURE_WIDTH,
+                       np.random.default_rng([*look.seed, 2, s]))
+        strength = {part: values[s] for part, values in look.strength.items()}
+        for row in videos.itertuples():
+            # What happens in a video is the same in both streams; how it looks is not.
+            script = _Script(row, of_video[row.video], ambiguous.get(row.video), look)
+            features[stream, row.video] = _render(script, atoms, strength, s)
+    return Dataset(
+        name, classes, STREAMS, SNIPPET_SECONDS, videos, instances, ignored,
+        read=lambda stream, video: features[stream, video], simulated=True, protocol=protocol)
+
+
+class _Atoms:
+    """The directions of one stream."""
+
+    def __init__(self, groups: dict[str, str], width: int, rng: np.random.Generator):
+        # Drawn for all classes, so that a class has the same atoms in every profile of a width.
+        shared = {group: _atom(rng, width) for group in sorted(set(groups.values()))}
+        self.core = {name: _atom(rng, width) for name in groups}
+        self.flank = {name: (_atom(rng, width) + shared[group]) / 2
+                      for name, group in groups.items()}
+        self.context = {name: _atom(rng, width) for name in groups}
+        self.actionness = _atom(rng, width)
+        self.modes = np.stack([_atom(rng, width) for _ in range(MODES)])
+
+
+class _Script:
+    """What happens in a video, snippet by snippet: weights of the parts, each [T]."""
+
+    def __init__(self, row, instances: pd.DataFrame, ambiguous, look: Look):
+        own = [*look.seed, 3, int(row.video[-4:]), row.subset == "test"]
+        self.rng = rng = np.random.default_rng(own)
+        self.labels = row.labels
+        self.snippets = max(1, int(row.duration / SNIPPET_SECONDS))
+        self.core = {label: np.zeros(self.snippets) for label in row.labels}
+        self.flank = {label: np.zeros(self.snippets) for label in row.labels}
+        self.foreground = np.zeros(self.snippets)
+        centre = np.arange(self.snippets) + 0.5
+        for instance in instances.itertuples():
+            start, end = instance.start / SNIPPET_SECONDS, instance.end / SNIPPET_SECONDS
+            covered = _coverage(start, end, self.snippets)
+            peak = start + (end - start) * rng.beta(4, 4)
+            spread = max((end - start) * rng.uniform(*look.bump), 0.5)
+            bump = np.exp(-0.5 * ((centre - peak) / spread) ** 2)
+            gain = covered * rng.lognormal(0.0, 0.25)
+            self.core[instance.label] += gain * bump
+            self.flank[instance.label] += gain * (1 - bump)
+            self.foreground = np.maximum(self.foreground, covered)
+        self.look_alike = {label: np.zeros(self.snippets) for label in row.labels}
+        bursts = [(s, s + rng.uniform(*BURST_SECONDS)) for s in
+                  rng.uniform(0, row.duration, rng.poisson(self.snippets / BURST_EVERY))]
+        if ambiguous is not None:  # what annotators could not decide on resembles the class too
+            bursts += list(zip(ambiguous.start, ambiguous.end))
+        for start, end in bursts:
+            covered = _coverage(start / SNIPPET_SECONDS, end / SNIPPET_SECONDS, self.snippets)
+            self.look_alike[rng.choice(row.labels)] += covered * (1 - self.foreground)
+        changes = rng.random(self.snippets) < 1 / MODE_SNIPPETS
+        turns = rng.integers(MODES, size=self.snippets)
+        self.mode = turns[np.maximum.accumulate(np.where(changes, np.arange(self.snippets), 0))]
+
+
+def _coverage(start: float, end: float, snippets: int) -> np.ndarray:
+    """The share of each snippet inside [start, end), both in snippets."""
+    begin = np.arange(snippets)
+    return np.clip(np.minimum(end, begin + 1) - np.maximum(start, begin), 0, 1)
+
+
+def _render(script: _Script, atoms: _Atoms, strength: dict, stream: int) -> np.ndarray:
+    """The rectified sum of all parts, [T, width] float32."""
+    rng = np.random.default_rng([int(script.rng.integers(2**31)), stream])
+    width = len(atoms.actionness)
+    x = np.zeros((script.snippets, width))
+    bursts = sum(script.look_alike.values())
+    for label in script.labels:
+        confusion = strength["look_alike"] * script.look_alike[label]
+        x += strength["core"] * np.outer(script.core[label], atoms.core[label])
+        x += strength["flank"] * np.outer(script.flank[label] + confusion, atoms.flank[label])
+        slow = lfilter([0.02], [1, -0.98], rng.standard_normal(script.snippets)) * 2 + 0.8
+        scene = np.clip(slow, 0, None) * rng.uniform(0.5, 1.2)
+        x += strength["context"] * np.outer(scene, atoms.context[label])
+    action = script.foreground + strength["look_alike"] * np.minimum(bursts, 1)
+    x += strength["actionness"] * np.outer(action, atoms.actionness)
+    x += strength["background"] * (1 - 0.6 * script.foreground)[:, None] * atoms.modes[script.mode]
+    x += strength["appearance"] * rng.standard_normal(width) * 0.5
+    innovations = rng.standard_normal((script.snippets, width))
+    scale = np.sqrt(1 - NOISE_LAG**2)
+    x += strength["noise"] * lfilter([scale], [1, -NOISE_LAG], innovations, axis=0)
+    return np.maximum(x, 0).astype(np.float32)
