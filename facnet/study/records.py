@@ -1,5 +1,4 @@
-"""What is worth keeping of an experiment: a small JSON, named by a hash of what was asked.
-"""
+"""What is worth keeping of an experiment: a small JSON, named by a hash of what was asked."""
 
 import importlib.metadata
 import platform
@@ -17,7 +16,7 @@ import torch
 from facnet.config import Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
-from facnet.evaluation import Evaluation, average_precision, classification_mean_ap, rules_of
+from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
     RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability,
 )
@@ -28,10 +27,9 @@ from facnet.study.separation import CHANCE, separation
 from facnet.training import predict, training_videos
 
 __all__ = [
-    "REVISION", "provenance", "read_record", "record", "resampled_averages",
-    "weighted_averages", "whole_videos", "write_record",
+    "REVISION", "classification_mean_ap", "provenance", "read_record", "record",
+    "resampled_averages", "weighted_averages", "whole_videos", "write_record",
 ]
-
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -42,31 +40,31 @@ def record(
 ) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
 
-    Without a name the protocol is the data set's; `folder` is as in `trained`.
+    Without a name the protocol is the data set's; `folder` is as in `facnet.experiment.trained`.
 
     On a CPU it runs on one thread, so that it comes out the same beside others and alone; and one
     at a time, since threads of a process share their random numbers.
     """
+    protocol = protocol or dataset.protocol
     with _ONE_AT_A_TIME:
-        return _record(dataset, experiment, protocol or dataset.protocol, device, folder)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            started = time.perf_counter()
+            result = run(dataset, experiment, protocol, device, progress=False, folder=folder)
+            seconds = time.perf_counter() - started
+        finally:
+            torch.set_num_threads(threads)
+        return _plain(
+            _asked(dataset, experiment, protocol, device)
+            | _measured(result, dataset, protocol, device)
+            | {"seconds": seconds, "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
 
 
-def _record(
-    dataset: Dataset, experiment: Experiment, protocol: str, device: str, folder: str | Path | None
-) -> dict:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        started = time.perf_counter()
-        result = run(dataset, experiment, protocol, device, progress=False, folder=folder)
-        seconds = time.perf_counter() - started
-    finally:
-        torch.set_num_threads(threads)
-    separations = {stream: separation(own, dataset, experiment)
-                   for stream, own in result.scores.items()}
+def _asked(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
+    """What was run, on what, by what."""
     fingerprint = dataset.fingerprint()
-    evaluation = result.evaluation
-    return _plain({
+    return {
         "key": experiment_key(fingerprint, experiment, protocol, device),
         "result_version": RESULT_VERSION,
         "dataset": {
@@ -76,43 +74,53 @@ def _record(
         },
         "experiment": to_dict(experiment),
         "protocol": protocol,
+        "device": device,
+        "revision": REVISION,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": {name: importlib.metadata.version(name)
+                     for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
+        | {"python": platform.python_version()},
+    }
+
+
+def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> dict:
+    """What came of it."""
+    experiment, evaluation, scores = result.experiment, result.evaluation, result.scores
+    probability, test = video_probability(scores, dataset), dataset.subset("test")
+    whole = evaluate_test(whole_videos(dataset, probability), dataset, protocol)
+    separations = {stream: separation(own, dataset, experiment) for stream, own in scores.items()}
+    return {
         "tiou": list(evaluation.tiou),
         "mean_ap": evaluation.mean_ap.tolist(),
         "average": evaluation.average,
         "ap": {label: row.tolist() for label, row in evaluation.ap.iterrows()},
         "detections": len(evaluation.detections),
-        "classification": result.classification,
+        "classification": classification_mean_ap(probability, dataset.labels(test)),
         "other_rule": _by_other_rule(result, dataset, protocol),
-        "whole_video": _by_whole_videos(result, dataset, protocol),
+        "whole_video": {
+            "mean_ap": whole.mean_ap.tolist(), "average": whole.average,
+            "resampled": resampled_averages(whole, dataset).tolist()},
         "held_out": _held_out(result, dataset, device),
         "resampled": resampled_averages(evaluation, dataset).tolist(),
         "separation": separations,
         "consistency": {
             stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
-            for stream, own in result.scores.items()},
+            for stream, own in scores.items()},
         "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
         "losses": {stream: history.drop(columns="epoch").to_dict("list")
                    for stream, history in result.histories.items()},
-        "seconds": seconds,
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "revision": REVISION,
-        "versions": {name: importlib.metadata.version(name)
-                     for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
-        | {"python": platform.python_version()},
-        "device": device,
-        "machine": f"{platform.system()} {platform.machine()}",
-    })
+    }
 
 
 def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | None:
     """The same scores localised by the method's other threshold rule, if it has one."""
-    experiment = result.experiment
-    rule = method_of(experiment).other_rule
+    rule = method_of(result.experiment).other_rule
     if rule is None:
         return None
-    config = rule(experiment.localization)
-    found = detect(result.scores, dataset, replace(experiment, localization=config), protocol)
-    other = evaluate_test(found, dataset, protocol)
+    config = rule(result.experiment.localization)
+    other = evaluate_test(
+        detect(result.scores, dataset, replace(result.experiment, localization=config), protocol),
+        dataset, protocol)
     return {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
             "mean_ap": other.mean_ap.tolist(), "average": other.average}
 
@@ -141,14 +149,6 @@ def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.
     return found[["video", "label", "start", "end", "score"]].reset_index(drop=True)
 
 
-def _by_whole_videos(result: Result, dataset: Dataset, protocol: str) -> dict:
-    """The classes of the same models, every video one detection."""
-    found = whole_videos(dataset, video_probability(result.scores, dataset))
-    evaluation = evaluate_test(found, dataset, protocol)
-    return {"mean_ap": evaluation.mean_ap.tolist(), "average": evaluation.average,
-            "resampled": resampled_averages(evaluation, dataset).tolist()}
-
-
 def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
     """How well the held-out training videos are classified: mAP, and mean binary cross-entropy."""
     _, videos = training_videos(dataset, result.experiment)
@@ -156,12 +156,28 @@ def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
         return None
     scores = {stream: predict(model, dataset, stream, videos, result.experiment, device)
               for stream, model in result.models.items()}
-    labels = dataset.labels(videos)
-    probability = video_probability(scores, dataset)
+    labels, probability = dataset.labels(videos), video_probability(scores, dataset)
     likelihood = np.where(labels > 0, probability, 1 - probability)
     return {"videos": len(videos),
             "classification": classification_mean_ap(probability, labels),
             "loss": float(-np.log(likelihood.clip(1e-6)).mean())}
+
+
+def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean AP of video classification in percent, over the classes that occur.
+
+    Parameters
+    ----------
+    probabilities, labels : ndarray [V, C]
+        Scores, and 1 where a video has a class.
+    """
+    from sklearn.metrics import average_precision_score  # slow to import
+
+    present = np.asarray(labels).any(axis=0)
+    if not present.any():
+        raise FacnetError("labels: no video has a class, so classification has no AP.")
+    scores = np.asarray(probabilities)[:, present]
+    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
 
 
 def _plain(value: object) -> object:
@@ -218,8 +234,8 @@ def resampled_averages(
     The draws depend on the test videos only, so that those of two methods can be paired.
     """
     videos = len(dataset.subset("test"))
-    rng = np.random.default_rng(0)
-    drawn = rng.multinomial(videos, np.full(videos, 1 / videos), size=resamples)
+    drawn = np.random.default_rng(0).multinomial(
+        videos, np.full(videos, 1 / videos), size=resamples)
     return weighted_averages(evaluation, dataset, drawn)
 
 
@@ -231,19 +247,15 @@ def weighted_averages(
     A class that a draw has no instance of is left out of its mean.
     """
     position = {video: i for i, video in enumerate(dataset.subset("test"))}
-    instances = dataset.instances_of("test")
-    found = evaluation.detections
+    instances, found = dataset.instances_of("test"), evaluation.detections
+    interpolated = rules_of(evaluation.protocol).interpolated
     averages = []
     for label in evaluation.ap.index:
-        own = instances.video[instances.label == label].map(position)
-        count = drawn[:, own].sum(1)  # [R]
+        count = drawn[:, instances.video[instances.label == label].map(position)].sum(1)  # [R]
         rows = (found.label == label).to_numpy()
         weight = drawn[:, found.video[rows].map(position)]  # [R, n]
-        outcomes = evaluation.outcomes[:, rows]
-        interpolated = rules_of(evaluation.protocol).interpolated
-        averages.append(np.mean([
-            average_precision(outcome, count, interpolated, weight) for outcome in outcomes],
-            axis=0))
+        averages.append(np.mean([average_precision(outcome, count, interpolated, weight)
+                                 for outcome in evaluation.outcomes[:, rows]], axis=0))
     return np.nanmean(averages, axis=0)
 
 

@@ -1,30 +1,187 @@
 """Many experiments: on this machine's processes or on the workers of a Dask scheduler.
+
+joblib hands them out. Only the calling process writes records, each whole or not at all, so that
+it may be killed at any moment, and several may share a folder.
 """
 
 import os
+import random
 import socket
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm import tqdm
+
+from facnet.config import Experiment
 from facnet.data import Dataset, load
 from facnet.errors import FacnetError
-from facnet.study.records import read_record, record
+from facnet.experiment import training_of
+from facnet.files import write_json
+from facnet.study.records import read_record, record, write_record
 
-__all__ = [
-    "Failure", "LIVES", "WAIT",
-]
+__all__ = ["Failure", "load_once", "run_missing"]
 
-
-LIVES = 2  # how often an experiment is tried that may have killed its worker
+LIVES = 2  # how often processes are started again after one of them was killed
 WAIT = 60  # seconds for the first worker of a scheduler
 
 
 class Failure(FacnetError):
-    """Some experiments of a sweep failed; the others are kept."""
+    """Some experiments failed; the others are kept."""
+
+
+class Task(NamedTuple):
+    """One experiment, and all that a worker needs to run it."""
+
+    key: str
+    folder: str
+    dataset: str
+    profile: str
+    experiment: Experiment
+    protocol: str
+    device: str
+    models: Path | None  #: where trained models are shared, as `facnet.experiment.trained` does
+
+
+def load_once(dataset: str, profile: str) -> Dataset:
+    """The data set, read again when its annotations have changed."""
+    annotations = Path(dataset) / "annotations.json"
+    return _load(dataset, profile, annotations.stat().st_mtime_ns if annotations.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _load(dataset: str, profile: str, stamp: int) -> Dataset:
+    return load(dataset, profile)
+
+
+def run_missing(
+    title: str, wanted: dict[str, Experiment], dataset: str, profile: str, protocol: str,
+    folder: Path, jobs: int = 1, scheduler: str | None = None, device: str = "cpu",
+) -> dict[str, dict]:
+    """The records of experiments, by key; those that are not in `folder` are run.
+
+    Parameters
+    ----------
+    title : str
+        For progress and messages.
+    wanted : dict of str to Experiment
+        By key.
+    dataset, profile, protocol, device
+        What they are run on.
+    folder : Path
+        Of the records; absolute, since workers start elsewhere.
+    jobs : int
+        Processes on this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers run them instead.
+
+    Raises
+    ------
+    Failure
+        If experiments failed; the rest is done. FOLDER/KEY.failed.json holds each traceback.
+    """
+    found = {key: read_record(folder, key) for key in wanted}
+    missing = {key: wanted[key] for key, one in found.items() if one is None}
+    # Experiments that differ in localisation alone share their models, on this machine.
+    times = Counter(training_of(one) for one in missing.values())
+    tasks = [Task(key, str(folder), dataset, profile, one, protocol, device,
+                  folder if times[training_of(one)] > 1 and scheduler is None else None)
+             for key, one in missing.items()]
+    random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
+    _check_writable(folder)
+    failed = []
+    for done in tqdm(_results(tasks, jobs, scheduler), total=len(tasks), desc=title,
+                     unit="experiment"):
+        failure = folder / f"{done['key']}.failed.json"
+        if "traceback" in done:
+            failed.append(done)
+            write_json(failure, done)
+            continue
+        if read_record(folder, done["key"], set_aside=False) is None:
+            write_record(folder, done)
+        failure.unlink(missing_ok=True)
+        found[done["key"]] = done
+    _remove_leftovers(folder)
+    if failed:
+        raise Failure(
+            f"{title}: {len(failed)} of {len(wanted)} experiments failed, the first with"
+            f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
+    return found
+
+
+def _attempt(task: Task) -> dict:
+    """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
+    try:
+        # Somebody else may have finished it since.
+        found = read_record(Path(task.folder), task.key, set_aside=False) or record(
+            load_once(task.dataset, task.profile), task.experiment, task.protocol, task.device,
+            task.models)
+        if found["key"] != task.key:
+            raise FacnetError(
+                f"{task.dataset}: on {socket.gethostname()} it is not the data set that the sweep"
+                " was started on; the copies, or the versions of numpy or this package, differ.")
+        return found
+    except Exception as error:  # recorded, and said at the end: the other experiments go on
+        return {"key": task.key, "experiment": repr(task.experiment),
+                "error": f"{type(error).__name__}: {error}",
+                "traceback": "".join(traceback.format_exception(error))}
+
+
+def _results(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[dict]:
+    """What `_attempt` makes of the tasks, as it comes."""
+    left, lives = {task.key: task for task in tasks}, LIVES
+    with _cluster(scheduler):
+        while left:
+            try:
+                for done in Parallel(
+                    n_jobs=jobs if scheduler is None else -1, return_as="generator_unordered",
+                    batch_size=1,
+                )(delayed(_attempt)(task) for task in list(left.values())):
+                    del left[done["key"]]
+                    yield done
+            except TerminatedWorkerError as error:  # killed, for want of memory perhaps
+                lives -= 1
+                if not lives:
+                    raise Failure(
+                        f"a worker process was killed {LIVES} times, for want of memory perhaps;"
+                        f" {len(tasks) - len(left)} of {len(tasks)} experiments are done and kept."
+                    ) from error
+
+
+@contextmanager
+def _cluster(scheduler: str | None) -> Iterator[None]:
+    """Within it joblib's work goes to the workers of a Dask scheduler, if one is named."""
+    if scheduler is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise FacnetError(
+            "A scheduler needs Dask: pip install -e '.[cluster]' in the repository.") from error
+    try:
+        client = Client(scheduler)
+        client.wait_for_workers(1, timeout=WAIT)
+    except TimeoutError as error:
+        raise FacnetError(
+            f"{scheduler}: no worker came within {WAIT} seconds; start one with"
+            f" `dask worker {scheduler}`.") from error
+    except (OSError, ValueError) as error:
+        raise FacnetError(f"{scheduler}: no scheduler answers ({error}).") from error
+    try:
+        with client, parallel_config("dask", client=client):
+            yield
+    except CancelledError as error:
+        raise FacnetError(
+            f"{scheduler}: the scheduler is gone; what was finished is kept.") from error
 
 
 def _check_writable(folder: Path) -> None:
@@ -46,98 +203,3 @@ def _remove_leftovers(folder: Path) -> None:
             partial.unlink(missing_ok=True)
         except (PermissionError, ValueError):
             continue
-
-
-def _load(dataset: str, profile_name: str) -> Dataset:
-    """The data set, read again when its annotations have changed."""
-    annotations = Path(dataset) / "annotations.json"
-    stamp = annotations.stat().st_mtime_ns if annotations.is_file() else 0
-    return _load_once(dataset, profile_name, stamp)
-
-
-@lru_cache(maxsize=2)
-def _load_once(dataset: str, profile_name: str, stamp: int) -> Dataset:
-    return load(dataset, profile_name)
-
-
-def _attempt(task: tuple) -> dict:
-    """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
-    folder, key, dataset, profile_name, experiment, protocol, device, models = task
-    try:
-        # Somebody else may have finished it since.
-        found = read_record(Path(folder), key, set_aside=False) or record(
-            _load(dataset, profile_name), experiment, protocol, device, models)
-        if found["key"] != key:
-            raise FacnetError(
-                f"{dataset}: on {socket.gethostname()} it is not the data set that the sweep was"
-                " started on; the copies, or the versions of numpy or this package, differ.")
-        return found
-    except Exception as error:
-        return _failure(task, error)
-
-
-def _failure(task: tuple, error: BaseException) -> dict:
-    return {
-        "key": task[1], "experiment": repr(task[4]), "error": f"{type(error).__name__}: {error}",
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-
-
-def _map(function: Callable, tasks: list, jobs: int, scheduler: str | None) -> Iterator[dict]:
-    """Results as they come, from processes here or from the workers of a Dask scheduler."""
-    if scheduler is not None:
-        try:
-            from distributed import Client, as_completed
-        except ImportError as error:
-            raise FacnetError(
-                "A scheduler needs Dask: pip install -e '.[cluster]' in the repository."
-            ) from error
-        try:
-            client = Client(scheduler)
-            client.wait_for_workers(1, timeout=WAIT)
-        except TimeoutError as error:
-            raise FacnetError(
-                f"{scheduler}: no worker came within {WAIT} seconds; start one with"
-                f" `dask worker {scheduler}`.") from error
-        except (OSError, ValueError) as error:
-            raise FacnetError(f"{scheduler}: no scheduler answers ({error}).") from error
-        with client:
-            of_future = {future.key: (future, task) for future, task in zip(
-                client.map(function, tasks, pure=False), tasks)}
-            for done in as_completed(future for future, _ in of_future.values()):
-                try:
-                    error = done.exception()  # such as a worker lost again and again
-                except CancelledError as gone:
-                    raise FacnetError(
-                        f"{scheduler}: the scheduler is gone; what was finished is kept.") from gone
-                yield done.result() if error is None else _failure(of_future[done.key][1], error)
-        return
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    left = {task[1]: task for task in tasks}
-    while left:
-        try:
-            for done in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-                    delayed(function)(task) for task in list(left.values())):
-                del left[done["key"]]
-                yield done
-        except TerminatedWorkerError:  # killed, by the system for want of memory perhaps
-            # One of those at work did it. Alone, the culprit is known.
-            for task in list(left.values())[:jobs]:
-                del left[task[1]]
-                yield _alone(function, task)
-
-
-def _alone(function: Callable, task: tuple) -> dict:
-    """One experiment in a process of its own, which it may kill."""
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    for _ in range(LIVES):
-        try:
-            # Of two jobs, since with one it would be this process.
-            return Parallel(n_jobs=2)([delayed(function)(task)])[0]
-        except TerminatedWorkerError as error:
-            lost = error
-    return _failure(task, lost)

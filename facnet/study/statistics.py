@@ -1,7 +1,7 @@
-"""Numbers, intervals and tables, as people read them.
-"""
+"""Numbers, intervals, verdicts and tables, as people read them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,32 @@ from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
 __all__ = [
-    "LATEX", "cell", "ends", "interval", "number", "on_page", "percent", "save_table",
+    "Verdict", "cell", "ends", "interval", "number", "percent", "readable", "save_table", "show",
     "summary", "verdict",
 ]
+
+# What a table's symbols are in LaTeX, where the usual text fonts lack them.
+LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
+         "→": r"$\to$"}
+
+
+class Verdict(StrEnum):
+    """What was measured says of a claim, in the words that every table uses."""
+
+    HOLDS = "holds"
+    ON_AVERAGE = "holds on average, not in each"
+    PARTLY = "holds where it can be told"
+    OPEN = "not resolved"
+    FAILS = "does not hold"
+    SAME = "cannot be told"  # both sides of the comparison are one and the same model
+    UNTESTED = "not tested"
+
+
+def verdict(low: float, high: float) -> Verdict:
+    """What the interval of a difference that should be positive says; NaN ends say nothing."""
+    if low > 0:
+        return Verdict.HOLDS
+    return Verdict.FAILS if high < 0 else Verdict.OPEN
 
 
 def interval(values: Iterable[float], draws: int = 10_000) -> tuple[float, float, float]:
@@ -25,44 +48,42 @@ def interval(values: Iterable[float], draws: int = 10_000) -> tuple[float, float
     return float(values.mean()), float(low), float(high)
 
 
-def summary(frame: pd.DataFrame, value: str = "average") -> pd.DataFrame:
-    """One row a variant of a sweep's frame, in its order.
+def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
+    """One row a variant, in the order of the runs.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        As `facnet.study.tables.sweep` gives it.
+    value : str
+        The column that is summed up.
 
     Returns
     -------
     DataFrame
         Indexed by variant: paper, n (seeds), mean, low and high (95 % bootstrap interval over
-        seeds), values (all of them), other (mean by the other threshold rule), collapsed (number
-        of seeds with a collapsed stream).
+        seeds), other (mean AVG by the other threshold rule), collapsed (how many seeds have a
+        collapsed stream).
     """
-    rows = {}
-    for name, own in frame.drop_duplicates(["variant", "seed"]).groupby("variant", sort=False):
-        mean, low, high = interval(own[value])
-        rows[name] = {
-            "paper": own.paper.iloc[0], "n": len(own), "mean": mean, "low": low, "high": high,
-            "values": tuple(own[value]), "other": own.other_average.mean(),
-            "collapsed": int((own.collapsed != "").sum()),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
-
-
-def verdict(low: float, high: float, n: int) -> str:
-    """What an interval of a difference that is claimed to be positive says."""
-    if low > 0:
-        return "holds"
-    if high < 0:
-        return "does not hold"
-    return f"not resolved with n = {n} seed{'s' if n > 1 else ''}"
+    groups = runs.groupby("variant", sort=False)
+    table = groups.agg(
+        paper=("paper", "first"), n=("seed", "size"), other=("other_average", "mean"),
+        collapsed=("collapsed", lambda streams: (streams != "").sum()))
+    ends_ = pd.DataFrame([interval(own) for _, own in groups[value]], table.index,
+                         ["mean", "low", "high"])
+    return table[["paper", "n"]].join(ends_).join(table[["other", "collapsed"]])
 
 
 def number(value: float, sign: bool = False, digits: int = 1) -> str:
-    """A number as people write it: a minus that is one, and no sign at zero.
+    """A number as people write it: a minus that is one, no sign at zero, nothing for NaN.
 
     Examples
     --------
     >>> number(-1.23), number(1.23, sign=True), number(-0.04, sign=True)
     ('−1.2', '+1.2', '0.0')
     """
+    if np.isnan(value):
+        return ""
     value = round(float(value), digits) + 0.0  # -0.0 becomes 0.0
     form = f"{{:{'+' if sign and value else ''}.{digits}f}}"
     return form.format(value).replace("-", "−")
@@ -80,33 +101,51 @@ def percent(share: float) -> str:
 
 
 def ends(low: float, high: float, sign: bool = True, digits: int = 1) -> str:
-    """An interval in words: "[−0.3, +1.2]"; nothing if there is none.
-
-    Examples
-    --------
-    >>> ends(-0.31, 1.2), ends(float("nan"), float("nan"))
-    ('[−0.3, +1.2]', '')
-    """
-    return "" if np.isnan(low) else (
-        f"[{number(low, sign, digits)}, {number(high, sign, digits)}]")
+    """An interval in words: "[−0.3, +1.2]"; nothing if there is none."""
+    return "" if np.isnan(low) else f"[{number(low, sign, digits)}, {number(high, sign, digits)}]"
 
 
 def cell(mean: float, low: float, high: float, sign: bool = False, digits: int = 1) -> str:
-    """A mean with its interval in words: "17.9 [17.0, 19.1]"; without one if there is none.
+    """A mean with its interval in words; without one if there is none.
 
     Examples
     --------
     >>> cell(17.94, 17.01, 19.12), cell(1.2, float("nan"), float("nan"), sign=True)
     ('17.9 [17.0, 19.1]', '+1.2')
     """
-    if np.isnan(mean):
-        return ""
     return f"{number(mean, sign, digits)} {ends(low, high, sign, digits)}".strip()
 
 
-# What a table's symbols are in LaTeX, where the usual text fonts lack them.
-LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
-         "→": r"$\to$"}
+def readable(table: pd.DataFrame, signed: Collection[str] = (), digits: int = 1) -> pd.DataFrame:
+    """Numbers in words, those with an interval in one column with it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `x`, `x_low` and `x_high` become one, `x`, as `cell` writes it; so do `mean`, `low`
+        and `high`, as `mean`. Of `x_low` and `x_high` alone the interval is left.
+    signed : collection of str
+        Columns of differences, whose numbers have a sign.
+    digits : int
+        Decimals; whole numbers have none.
+    """
+    shown = {}
+    for name in table:
+        start = "" if name in ("mean", "low", "high") else f"{name}_"
+        one, sign = name.removesuffix("_low"), name.removesuffix("_low") in signed
+        if f"{start}low" in table and name not in ("low", "high"):
+            columns = table[[name, f"{start}low", f"{start}high"]].to_numpy(float)
+            shown[name] = [cell(*row, sign, digits) for row in columns]
+        elif name.endswith("_low") and one not in table:
+            columns = table[[name, f"{one}_high"]].to_numpy(float)
+            shown[one] = [ends(*row, sign, digits) for row in columns]
+        elif name in ("low", "high") or name.endswith(("_low", "_high")):
+            continue
+        elif pd.api.types.is_float_dtype(table[name]):
+            shown[name] = [number(value, sign, digits) for value in table[name]]
+        else:
+            shown[name] = table[name].tolist()
+    return pd.DataFrame(shown, table.index)
 
 
 def save_table(
@@ -121,7 +160,7 @@ def save_table(
     name : str
     output : str or Path
     numbers : DataFrame, optional
-        What the CSV holds instead, for a table whose cells are words such as "34.5 [29.3, 39.9]".
+        The same rows in numbers, for the CSV, where `table` has words such as "34.5 [29.3, 39.9]".
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,9 +175,9 @@ def save_table(
     (folder / f"{name}.tex").write_text(latex)
 
 
-def on_page(table: pd.DataFrame) -> Styler:
+def show(table: pd.DataFrame) -> Styler:
     """`table` as a page shows it: small, without its index, only long words broken."""
     short = [column for column in table if table[column].astype(str).str.len().max() <= 22]
-    return table.style.hide(axis="index").set_properties(
+    return table.style.hide(axis="index").format(precision=1, na_rep="").set_properties(
         **{"font-size": "85%", "padding": "0.2em 0.4em"}).set_properties(
         subset=short, **{"white-space": "nowrap"})

@@ -9,9 +9,6 @@ Of Table 2, on ActivityNet, FAC-Net alone runs here. Of the other methods only U
 its authors' code has neither thresholds nor lengths of training for 200 classes.
 """
 
-import os
-import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -19,23 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from facnet.config import Experiment, TrainingConfig, changed, flat, profile, to_dict
 from facnet.errors import FacnetError, suggest
-from facnet.experiment import experiment_key, training_of
-from facnet.files import write_json
+from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.study import published
-from facnet.study.records import read_record, write_record
-from facnet.study.runner import Failure, _attempt, _check_writable, _load, _map, _remove_leftovers
+from facnet.study.runner import load_once, run_missing
 
 __all__ = [
     "BRANCHES", "CHOICES", "HELD_OUT", "HOSTS", "LAMBDAS", "MANY_SEEDS", "NAMED", "OPEN",
     "SWEEPS", "TEXT", "TOGETHER", "Variant", "WEIGHTS", "base_of", "chosen_lambdas",
     "chosen_weights", "said_weights", "sweep", "variants", "with_branches",
 ]
-
 
 BRANCHES = ("cw", "ca", "mil")
 MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
@@ -249,8 +242,7 @@ def chosen_weights(frame: pd.DataFrame) -> dict[str, float]:
     video's probability of each class against its labels. Neither segments nor test videos count.
     A weight of 0 is no choice: the row of Table 5 is with CW.
     """
-    loss = frame[frame.lambda_cw > 0].drop_duplicates(["variant", "seed"]).groupby(
-        ["host", "lambda_cw"]).held_out_loss.mean()
+    loss = frame[frame.lambda_cw > 0].groupby(["host", "lambda_cw"]).held_out_loss.mean()
     return {host: float(own.droplevel("host").idxmin()) for host, own in loss.groupby("host")}
 
 
@@ -279,9 +271,8 @@ def chosen_lambdas(frame: pd.DataFrame) -> dict[str, float]:
     Neither segments nor test videos count. Without the CW branch it is not FAC-Net, so a λ_CW of 0
     is no choice.
     """
-    own = frame[frame.lambda_cw > 0].drop_duplicates(["variant", "seed"])
     names = [f"lambda_{b}" for b in BRANCHES]
-    best = own.groupby(names).held_out_classification.mean().idxmax()
+    best = frame[frame.lambda_cw > 0].groupby(names).held_out_classification.mean().idxmax()
     return {f"training.{name}": float(weight) for name, weight in zip(names, best)}
 
 
@@ -376,8 +367,7 @@ def sweep(
     seeds : int
         Seeds 0, 1, ... of each variant.
     folder : str or Path
-        Where records are. Only the calling process writes them, each whole or not at all; several
-        may do so at once.
+        Where records are.
     base : Experiment or dict of str to Experiment, optional
         What is varied; by default what `base_of` gives.
     jobs : int
@@ -390,10 +380,10 @@ def sweep(
     Returns
     -------
     DataFrame
-        A row a variant, seed and tIoU: variant, the columns of its `place`, paper, seed, tiou,
-        mean_ap, average (AVG), other_average (AVG by the other threshold rule), classification,
-        collapsed (streams, joined by "+"; "joint" for one model on all), seconds, key; and, where
-        training videos were held out, held_out_classification and held_out_loss.
+        A row a run: variant, the columns of its `place`, paper, seed, average (AVG), other_average
+        (AVG by the other threshold rule), classification, collapsed (streams, joined by "+";
+        "joint" for one model on all), seconds, key; held_out_classification and held_out_loss where
+        training videos were held out; and mAP by tIoU, in columns "0.1" and so on.
 
     Raises
     ------
@@ -402,10 +392,9 @@ def sweep(
     FacnetError
         If there is no such sweep, data set or profile.
     """
-    # Absolute, since workers start elsewhere.
     folder = Path(folder).resolve()
     dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
-    data = _load(dataset, profile_name)
+    data = load_once(dataset, profile_name)
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
     if name == "table5":
@@ -415,55 +404,27 @@ def sweep(
         base = base | {f"{host} + CW": changed(
             base[f"{host} + CW"], {"training.lambda_cw": weight})
             for host, weight in weights.items()}
-    cells = variants(name, base)
-    fingerprint = data.fingerprint()
     planned, wanted = [], {}  # variants that coincide run once
-    for cell, seed in product(cells, range(seeds)):
+    for cell, seed in product(variants(name, base), range(seeds)):
         experiment = replace(cell.experiment, seed=seed)
-        key = experiment_key(fingerprint, experiment, protocol, device)
+        key = experiment_key(data.fingerprint(), experiment, protocol, device)
         planned.append((cell, seed, key))
         wanted[key] = experiment
-    found = {key: read_record(folder, key) for key in wanted}
-    missing = {key: wanted[key] for key, one in found.items() if one is None}
-    # Experiments that differ in localisation alone share their models, on this machine.
-    times = Counter(training_of(one) for one in missing.values())
-    tasks = [(str(folder), key, dataset, profile_name, one, protocol, device,
-              folder if times[training_of(one)] > 1 and scheduler is None else None)
-             for key, one in missing.items()]
-    random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
-    _check_writable(folder)
-    failed = []
-    for done in tqdm(_map(_attempt, tasks, jobs, scheduler), total=len(tasks), desc=name,
-                     unit="experiment"):
-        if "traceback" in done:
-            failed.append(done)
-            write_json(folder / f"{done['key']}.failed.json", done)
-            continue
-        if read_record(folder, done["key"], set_aside=False) is None:
-            write_record(folder, done)
-        (folder / f"{done['key']}.failed.json").unlink(missing_ok=True)
-        found[done["key"]] = done
-    _remove_leftovers(folder)
-    if failed:
-        raise Failure(
-            f"{name}: {len(failed)} of {len(wanted)} experiments failed, the first with"
-            f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
-    return _frame(planned, found)
+    found = run_missing(
+        name, wanted, dataset, profile_name, protocol, folder, jobs, scheduler, device)
+    return pd.DataFrame([_run(cell, seed, found[key]) for cell, seed, key in planned])
 
 
-def _frame(planned: list[tuple[Variant, int, str]], found: dict[str, dict]) -> pd.DataFrame:
-    rows = []
-    for cell, seed, key in planned:
-        one = found[key]
-        judged = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
-                  if name != "videos"}
-        for tiou, mean_ap in zip(one["tiou"], one["mean_ap"]):
-            rows.append({
-                "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
-                "tiou": tiou, "mean_ap": mean_ap, "average": one["average"],
-                "other_average": (one["other_rule"] or {}).get("average", np.nan),
-                "classification": one["classification"],
-                "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
-                "seconds": one["seconds"], "key": key, **judged,
-            })
-    return pd.DataFrame(rows)
+def _run(cell: Variant, seed: int, one: dict) -> dict:
+    """A row of what `sweep` gives, from a record."""
+    held_out = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
+                if name != "videos"}
+    return {
+        "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
+        "average": one["average"],
+        "other_average": (one["other_rule"] or {}).get("average", np.nan),
+        "classification": one["classification"],
+        "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
+        "seconds": one["seconds"], "key": one["key"], **held_out,
+        **{f"{tiou:g}": mean_ap for tiou, mean_ap in zip(one["tiou"], one["mean_ap"])},
+    }
