@@ -138,28 +138,19 @@ class Header:
 def header_faults(path: Path, facts: dict) -> dict[str, str]:
     """What is wrong with the keys beside `database`: a message by key; `path` is named in it."""
 
-    def texts(value: object) -> bool:
-        return isinstance(value, list) and value and all(isinstance(v, str) and v for v in value)
-
-    def number(value: object) -> bool:
-        return type(value) in (int, float) and 0 < value < 1e6  # JSON's integers have no end
-
-    def columns(value: object) -> bool:
-        return value == {} or (
-            isinstance(value, dict) and list(value) == ["columns"]
-            and isinstance(value["columns"], list)
-            and [type(c) for c in value["columns"]] == [int, int]
-            and 0 <= value["columns"][0] < value["columns"][1])
+    def is_text(value: object) -> bool:
+        return isinstance(value, str) and value != ""
 
     rules = {
-        "name": (lambda v: texts([v]), "a name"),
-        "classes": (lambda v: texts(v) and len(set(v)) == len(v), "a list of different names"),
-        "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values()))
+        "name": (is_text, "a name"),
+        "classes": (lambda v: isinstance(v, list) and v and all(map(is_text, v))
+                    and len(set(v)) == len(v), "a list of different names"),
+        "streams": (lambda v: isinstance(v, dict) and v and all(map(_are_columns, v.values()))
                     and all(_is_name(name) and "+" not in name for name in v),
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
-        "snippet_seconds": (number, "a positive number"),
-        "train": (lambda v: texts([v]), "the name of a subset"),
-        "test": (lambda v: texts([v]) and v != facts.get("train"), "the name of another subset"),
+        "snippet_seconds": (lambda v: type(v) in (int, float) and 0 < v < 1e6, "a positive number"),
+        "train": (is_text, "the name of a subset"),
+        "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset"),
     }
     found = {}
     for key, (holds, rule) in rules.items():
@@ -168,6 +159,13 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
         elif not holds(facts[key]):
             found[key] = f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}."
     return found
+
+
+def _are_columns(value: object) -> bool:
+    match value:
+        case {"columns": [int(first), int(last)]}:
+            return len(value) == 1 and 0 <= first < last
+    return value == {}
 
 
 def read_header(path: Path, facts: dict) -> Header:
