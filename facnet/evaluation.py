@@ -16,8 +16,8 @@ from facnet.errors import FacnetError, suggest
 from facnet.files import DETECTION, INSTANCE, INTERVAL, check_segments
 
 __all__ = [
-    "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "classification_mean_ap",
-    "drop_ignored", "evaluate", "nearest", "rules_of", "temporal_iou", "to_snippets", "untimed",
+    "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "drop_ignored", "evaluate",
+    "nearest", "rules_of", "temporal_iou", "to_snippets", "untimed",
 ]
 
 TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
@@ -317,23 +317,6 @@ def temporal_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     shared = np.maximum(shared, 0)
     union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-
-
-def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean AP of video classification in percent, over the classes that occur.
-
-    Parameters
-    ----------
-    probabilities, labels : ndarray, [V, C]
-        Scores, and 1 where a video has a class.
-    """
-    from sklearn.metrics import average_precision_score  # slow to import
-
-    present = np.asarray(labels).any(axis=0)
-    if not present.any():
-        raise FacnetError("labels: no video has a class, so classification has no AP.")
-    scores = np.asarray(probabilities)[:, present]
-    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
 
 
 def _rules(

@@ -113,16 +113,17 @@ def test_checkpoints_that_do_not_belong_together_are_refused(trained, tmp_path, 
         (tmp_path / path.name).write_bytes(path.read_bytes())
     whole = ["localize", tmp_path, "--profile", "smoke", "--out", tmp_path / "d.json"]
     (tmp_path / "zz.safetensors").write_bytes((tmp_path / "flow.safetensors").read_bytes())
-    assert "zz.safetensors: a second checkpoint of stream flow" in fails(capsys, *whole)
+    assert ("holds models of flow, rgb, flow; it takes one of each of rgb, flow"
+            in fails(capsys, *whole))
     (tmp_path / "zz.safetensors").unlink()
     flow = load_checkpoint(tmp_path / "flow.safetensors")
     localization = replace(flow.experiment.localization, minimum_length=1)
     save_checkpoint(tmp_path / "flow.safetensors", replace(
         flow, experiment=replace(flow.experiment, localization=localization)))
-    assert ("rgb.safetensors: its method or its settings of localization differ from those of"
+    assert (f"{tmp_path}, rgb: its method or its settings of localization differ from those of"
             " stream flow") in fails(capsys, *whole)
     (tmp_path / "flow.safetensors").unlink()
-    assert f"{tmp_path}: no checkpoint of stream flow" in fails(capsys, *whole)
+    assert f"{tmp_path}: holds models of rgb; it takes one of each of" in fails(capsys, *whole)
     assert not (tmp_path / "d.json").exists()
 
 

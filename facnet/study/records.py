@@ -17,11 +17,12 @@ import torch
 from facnet.config import Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
-from facnet.evaluation import Evaluation, average_precision, classification_mean_ap, rules_of
+from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
     RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability,
 )
 from facnet.files import read_json, write_json
+from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
 from facnet.study.separation import CHANCE, separation
@@ -81,7 +82,7 @@ def _record(
         "average": evaluation.average,
         "ap": {label: row.tolist() for label, row in evaluation.ap.iterrows()},
         "detections": len(evaluation.detections),
-        "classification": result.classification,
+        "classification": classification(result.scores, dataset),
         "other_rule": _by_other_rule(result, dataset, protocol),
         "whole_video": _by_whole_videos(result, dataset, protocol),
         "held_out": _held_out(result, dataset, device),
@@ -278,3 +279,26 @@ def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None 
         f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
         f" profile `{profile}`, {runs}, protocol `{protocol}` (tIoU {tious[0]:g} to {tious[-1]:g})."
     )
+
+
+def classification(scores: dict[str, Scores], dataset: Dataset) -> float:
+    """Classification mAP of the test videos in percent, of the mean probability over streams."""
+    labels = dataset.labels(dataset.subset("test"))
+    return classification_mean_ap(video_probability(scores, dataset), labels)
+
+
+def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean AP of video classification in percent, over the classes that occur.
+
+    Parameters
+    ----------
+    probabilities, labels : ndarray, [V, C]
+        Scores, and 1 where a video has a class.
+    """
+    from sklearn.metrics import average_precision_score
+
+    present = np.asarray(labels).any(axis=0)
+    if not present.any():
+        raise FacnetError("labels: no video has a class, so classification has no AP.")
+    scores = np.asarray(probabilities)[:, present]
+    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
