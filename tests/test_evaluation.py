@@ -9,11 +9,11 @@ from hypothesis import given, strategies as st
 
 from facnet.errors import FacnetError
 from facnet.evaluation import (
-    PROTOCOLS, average_precision, classification_mean_ap, drop_ignored, evaluate, temporal_iou,
-    to_snippets,
+    PROTOCOLS, average_precision, drop_ignored, evaluate, temporal_iou, to_snippets,
 )
 from facnet.files import PROTOCOL_NAMES, read_annotations, read_detections
 from facnet.importers.wtalc import read_wtalc
+from facnet.study.records import classification_mean_ap
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TENTHS = np.arange(1, 8) / 10
