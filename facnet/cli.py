@@ -26,21 +26,36 @@ def together(*options):
     return add
 
 
-DEVICE = click.option("--device", default="cpu", help="Such as cpu or cuda.")
+
+
+def check_device(context, option, device: str) -> str:
+    """Refuse a device that this machine does not have; a scheduler's workers have their own."""
+    import torch
+
+    if not context.params.get("scheduler"):
+        try:
+            torch.empty(0, device=device)
+        except (AssertionError, RuntimeError) as error:
+            raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
+    return device
+
+
 DATA = together(
     click.option("--dataset", default="synthetic", metavar="NAME|FOLDER",
                  help="synthetic, synthetic-activitynet, or a data set's folder."),
     click.option("--profile", default="quick", metavar="NAME",
                  help="Sizes and epochs: smoke, quick, or full (the preset's own)."),
-    DEVICE)
+    click.option("--device", default="cpu", callback=check_device, help="Such as cpu or cuda."))
 RECIPE = together(
-    click.option("--preset", default="released", metavar="NAME", help="Recipe, as below."),
+    click.option("--preset", default="released", metavar="NAME",
+                 help="Recipe: released, paper, or one of those that `facnet train -h` explains."),
     click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
                  help="Change one field of it, such as training.epochs=5. May be repeated."))
 MODELS = together(
     click.argument("checkpoints", type=PATH, metavar="FOLDER"), DATA,
     click.option("--protocol", metavar="NAME",
-                 help="What the detections are for, as below.  [default: the data set's]"))
+                 help="What they are for: released drops those that touch an ambiguous interval,"
+                 " thumos and activitynet keep them.  [default: the data set's]"))
 SNIPPETS = click.option(
     "--snippet-seconds", default=0.64,
     help="Between two snippets: 16 frames at 25 fps; 4 frames at 30 fps are 0.13333.")
@@ -69,7 +84,6 @@ def train(dataset, profile, device, preset, seed, changes, out):
     """
     from facnet import checkpoints, config, methods
 
-    _check_device(device)
     experiment = config.profile(profile).apply(facnet.preset(preset))
     experiment = replace(config.changed(experiment, _changes(changes)), seed=seed)
     data = facnet.load(dataset, profile)
@@ -97,15 +111,10 @@ def train(dataset, profile, device, preset, seed, changes, out):
 @click.option("--subset", default="test", help="train or test.")
 @needed("--out", help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
-    """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams.
-
-    For the protocol released, what touches an ambiguous interval is dropped; for thumos and
-    activitynet it is kept.
-    """
+    """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
     from facnet.experiment import checkpoint_scores
     from facnet.files import write_detections
 
-    _check_device(device)
     data = facnet.load(dataset, profile)
     scores, experiment = checkpoint_scores(checkpoints, data, data.subset(subset), device)
     found = facnet.detect(scores, data, experiment, protocol)
@@ -119,12 +128,13 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 @click.option("--protocol", metavar="NAME", help="Rules.  [default: the annotations', or released]")
 @click.option("--tiou", metavar="A:B:STEP|A,B,…", help="Thresholds.  [default: the protocol's]")
 @click.option("--videos", type=PATH, help="Evaluate only those that this file lists, one a line.")
-@click.option("--ignore", type=PATH, help="Lines 'video start end' in place of the ignored ones.")
+@click.option("--ignore", type=PATH, help="Ambiguous intervals, 'video start end' a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     """Mean average precision of DETECTIONS.json, by tIoU and by class.
 
-    Rules are those of the protocol released, activitynet or thumos.
+    The protocol says by whose rules: released, activitynet or thumos. Ambiguous intervals are those
+    of the annotations, unless others are given.
     """
     from facnet import evaluation, files
     from facnet.importers.wtalc import read_ground_truth
@@ -183,7 +193,6 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     from facnet.experiment import checkpoint_scores
     from facnet.study import plots, timelines
 
-    _check_device(device)
     if out.suffix.lower() not in plots.FORMATS:
         raise FacnetError(f"--out {out}: must end in {', '.join(plots.FORMATS)}.")
     data = facnet.load(dataset, profile)
@@ -207,7 +216,7 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 @RECIPE
 @click.option("--seeds", type=AT_LEAST_1, default=3, help="How many of each variant: 0, 1, ...")
 @click.option("--jobs", type=AT_LEAST_1, default=1, help="Processes on this machine.")
-@click.option("--scheduler", metavar="tcp://HOST:PORT",
+@click.option("--scheduler", is_eager=True, metavar="tcp://HOST:PORT",
               help="A Dask scheduler, whose workers run the experiments instead, on their device.")
 @click.option("--results", type=PATH, default=Path("results/experiments"),
               help="Folder of the records: what is there is not run again.")
@@ -216,11 +225,13 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     """Run what is missing of a table's or figure's experiments, and summarise them.
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
+
+    Of each variant are shown: AVG, the mean over n seeds, with the 95 % bootstrap interval; AVG by
+    the other threshold rule; seeds with a collapsed stream; and, where training videos were held
+    out, how these are classified, which weights are chosen by.
     """
     from facnet.study import statistics, tables
 
-    if scheduler is None:
-        _check_device(device)
     if out and not out.parent.is_dir():
         raise FacnetError(f"--out {out}: its folder does not exist.")
     base = tables.base_of(name, profile, preset, _changes(changes))
@@ -228,16 +239,13 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
         name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
         runs.to_csv(out, index=False)
-    # What weights are chosen by; AVG, which is of the test videos, is not.
-    held_out = runs.groupby("variant").mean(numeric_only=True).filter(like="held_out")
-    table = statistics.summary(runs).drop(columns="values").join(held_out.dropna(axis=1))
+    more = runs.groupby("variant").mean(numeric_only=True).filter(regex="^(lambda_cw|held_out)")
+    table = statistics.summary(runs).drop(columns="values").join(more.dropna(axis=1, how="all"))
     click.echo(table.rename_axis(None).to_string(float_format="%.1f", na_rep="-", formatters={
-        "held_out_loss": "{:.4f}".format}))
+        "lambda_cw": "{:g}".format, "held_out_loss": "{:.4f}".format}))
     tious = runs.filter(regex=r"^0\.\d+$").columns
-    click.echo(
-        f"\nAVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset}, profile {profile}:"
-        " mean over n seeds with the 95 % bootstrap interval; other: by the other threshold rule;"
-        " collapsed: seeds with a collapsed stream; held_out: on training videos left out.")
+    click.echo(f"\nAVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset}, profile"
+               f" {profile}, with the 95 % bootstrap interval of the mean over n seeds.")
 
 
 @cli.group()
@@ -256,10 +264,9 @@ def check(folder):
     from facnet.importers.check import check_folder
 
     report = check_folder(folder)
-    for line in report.errors:
-        click.echo(f"error: {line}")
-    for line in report.oddities:
-        click.echo(f"oddity: {line}")
+    for kind, lines in (("error", report.errors), ("oddity", report.oddities)):
+        for line in lines:
+            click.echo(f"{kind}: {line}")
     if report.portrait is not None:
         shown = report.portrait.map(lambda v: f"{v:,.0f}" if v % 1 == 0 else f"{v:.3f}")
         click.echo(shown.replace("nan", "unknown").to_string())
@@ -372,16 +379,6 @@ def _changes(texts: tuple[str, ...]) -> dict[str, object]:
         except json.JSONDecodeError:
             changes[field] = value
     return changes
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that this machine does not have."""
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
 
 def _check_choice(option: str, given, choices) -> None:

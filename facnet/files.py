@@ -211,23 +211,20 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
     videos, instances, ignored = [], [], []
     for video, entry in _get(facts, "database", path, dict).items():
         where = f"{path}, {video}"
-        items, own, duration = [], [], np.nan
+        own, subset, duration, labels = [], "", np.nan, None
         with collect(faults):
-            items = _get(entry, "annotations", where, list)
-        for item in items:
-            with collect(faults):
-                own.append((video, *_labelled_segment(item, where)))
-        ignored += [(video, start, end) for _, label, start, end in own if label == "Ambiguous"]
-        own = [instance for instance in own if instance[1] != "Ambiguous"]
-        entry = entry if isinstance(entry, dict) else {}  # of anything else the items have told
-        labels = [label for _, label, _, _ in own]
-        with collect(faults):
-            given = typed(entry.get("labels", labels), where, list)
-            labels = [typed(label, where) for label in given]
-        with collect(faults):
+            subset = str(typed(entry, where, dict).get("subset", ""))
+            for item in _get(entry, "annotations", where, list):
+                with collect(faults):
+                    own.append((video, *_labelled_segment(item, where)))
             duration = number(entry["duration"], where) if "duration" in entry else np.nan
-        instances += own
-        videos.append((video, str(entry.get("subset", "")), duration, tuple(dict.fromkeys(labels))))
+            if "labels" in entry:
+                labels = [typed(label, where) for label in typed(entry["labels"], where, list)]
+        ignored += [(video, start, end) for _, label, start, end in own if label == "Ambiguous"]
+        shown = [instance for instance in own if instance[1] != "Ambiguous"]
+        instances += shown
+        labels = [label for _, label, _, _ in shown] if labels is None else labels
+        videos.append((video, subset, duration, tuple(dict.fromkeys(labels))))
     with collect(faults):
         for video, segments in typed(facts.get("ignored", {}), f"{path}, ignored", dict).items():
             where = f"{path}, ignored, {video}"
@@ -236,8 +233,8 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
                     ignored.append((video, *segment(one, where)))
     videos = pd.DataFrame(videos, columns=VIDEO)
     instances = frame_of(instances, INSTANCE)
-    shown = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
-    known = {"test": next((shown[name] for name in TEST_SUBSETS if name in shown), None)}
+    timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
+    known = {"test": next((timed[name] for name in TEST_SUBSETS if name in timed), None)}
     for key, check in (("snippet_seconds", number), ("test", typed), ("protocol", _protocol)):
         with collect(faults):
             known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
