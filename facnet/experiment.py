@@ -65,9 +65,9 @@ def detect(
     """
     lengths = np.array([np.diff(own.offsets) for own in scores.values()])  # [streams, V]
     for v in np.flatnonzero((lengths != lengths[0]).any(0)):
-        said = ", but ".join(
-            f"{count} snippets in stream {stream}" for stream, count in zip(scores, lengths[:, v]))
-        raise FacnetError(f"{dataset.name}, {next(iter(scores.values())).videos[v]}: {said}.")
+        video = next(iter(scores.values())).videos[v]
+        raise FacnetError(f"{dataset.name}, {video}: streams {', '.join(scores)} have"
+                          f" {lengths[:, v].tolist()} snippets; they must be on one grid.")
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
     found = {stream: [] for stream in scores}
@@ -140,7 +140,7 @@ def stream_scores(
 def checkpoint_scores(
     folder: Path, dataset: Dataset, videos: tuple[str, ...], device: str = "cpu"
 ) -> tuple[dict[str, Scores], Experiment]:
-    """Scores of the videos by stream, of the models that a folder holds, and their recipe.
+    """Scores of the videos by stream, by the models that a folder holds, and their recipe.
 
     Raises
     ------
@@ -150,24 +150,20 @@ def checkpoint_scores(
     models = [load_checkpoint(path, device) for path in sorted(folder.glob("*.safetensors"))]
     if not models:
         raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
-    recipe = models[0].experiment
+    first = models[0].experiment
     for one in models:
+        where, own = f"{folder}, {one.stream}", one.experiment
         if one.classes != dataset.classes:
-            raise FacnetError(
-                f"{folder}, {one.stream}: trained on other classes than {dataset.name} has.")
-        if (one.experiment.method, one.experiment.localization) != (
-                recipe.method, recipe.localization):
-            raise FacnetError(
-                f"{folder}, {one.stream}: its method or its settings of localization differ from"
-                f" those of stream {models[0].stream}; train both with one recipe.")
-    streams, given = method_of(recipe).streams(dataset), [one.stream for one in models]
-    if sorted(given) != sorted(streams):
-        raise FacnetError(f"{folder}: holds models of {', '.join(given)}; it takes one of each of"
-                          f" {', '.join(streams)}.")
-    own = {one.stream: one for one in models}
-    scores = {stream: predict(own[stream].model, dataset, stream, videos, own[stream].experiment,
-                              device) for stream in streams}
-    return scores, own[streams[0]].experiment
+            raise FacnetError(f"{where}: trained on other classes than {dataset.name} has.")
+        if (own.method, own.localization) != (first.method, first.localization):
+            raise FacnetError(f"{where}: its method or its settings of localization differ from"
+                              f" those of stream {models[0].stream}; train all with one recipe.")
+    streams, given = method_of(first).streams(dataset), {one.stream: one for one in models}
+    if len(models) != len(streams) or given.keys() != set(streams):
+        raise FacnetError(f"{folder}: holds models of {', '.join(one.stream for one in models)}; it"
+                          f" takes one of each of {', '.join(streams)}.")
+    return {stream: predict(given[stream].model, dataset, stream, videos,
+                            given[stream].experiment, device) for stream in streams}, first
 
 
 def run(
