@@ -191,6 +191,8 @@ def evaluate(
     tiou = np.round(thresholds, 10)
     if rules.snippet_grid:  # there a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit
         thresholds = tiou
+
+    # The instances and the detections that count.
     detections = check_segments(detections, DETECTION, "detections")
     instances = check_segments(instances, INSTANCE, "instances")
     if videos is not None:
@@ -213,9 +215,10 @@ def evaluate(
         reason[~detections.video.isin(videos)] = "in a video not evaluated"
     detections = detections[reason == ""]
 
+    # Detections by class and rank, and which instance each takes at each threshold.
     grid = snippet_seconds if rules.snippet_grid else None
-    order = detections.assign(code=pd.Index(classes).get_indexer(detections.label))
-    order["rank"] = -order.score
+    order = detections.assign(
+        code=pd.Index(classes).get_indexer(detections.label), rank=-detections.score)
     order = order.sort_values(["code", "rank", "video", "start", "end"], ignore_index=True)
     detections = order[list(DETECTION)]
     outcomes = np.full((len(thresholds), len(detections)), FALSE, np.int8)
@@ -230,12 +233,11 @@ def evaluate(
         row[list(taken)] = list(taken.values())
     outcomes[matches >= 0] = TRUE
 
+    # AP by class and threshold.
     counts = instances.label.value_counts().reindex(classes, fill_value=0)
     bounds = np.searchsorted(order.code, np.arange(len(classes) + 1))
-    ap = [
-        average_precision(outcomes[:, first:last], count, rules.interpolated)
-        for first, last, count in zip(bounds, bounds[1:], counts)
-    ]
+    ap = [average_precision(outcomes[:, first:last], count, rules.interpolated)
+          for first, last, count in zip(bounds, bounds[1:], counts)]
     tiou = tuple(tiou.tolist())
     ap = pd.DataFrame(ap, pd.Index(classes, name="label"), pd.Index(tiou, name="tiou"))
     elsewhere = int((~detections.video.isin(instances.video)).sum())
