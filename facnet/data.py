@@ -19,10 +19,7 @@ from facnet.config import profile as profile_of
 from facnet.errors import FacnetError, suggest
 from facnet.files import Annotations, read_annotations
 
-__all__ = [
-    "Dataset", "Header", "check_name", "header_faults", "load", "open_folder", "read_features",
-    "read_header",
-]
+__all__ = ["Dataset", "Header", "check_name", "load", "open_folder", "read_features", "read_header"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,10 @@ class Dataset:
         """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side."""
         if "+" in stream:
             parts = [self.features(one, video) for one in stream.split("+")]
-            if len({len(part) for part in parts}) > 1:
-                raise FacnetError(
-                    f"{self.name}, {video}: streams {stream} have"
-                    f" {', '.join(str(len(part)) for part in parts)} snippets; a method that takes"
-                    " them side by side needs them on one grid.")
+            lengths = [len(part) for part in parts]
+            if len(set(lengths)) > 1:
+                raise FacnetError(f"{self.name}, {video}: streams {stream} have {lengths} snippets;"
+                                  " side by side they must be on one grid.")
             return np.concatenate(parts, axis=1)
         if stream not in self.streams:
             raise FacnetError(f"{self.name}: no stream {stream!r}.{suggest(stream, self.streams)}")
@@ -138,28 +134,19 @@ class Header:
 def header_faults(path: Path, facts: dict) -> dict[str, str]:
     """What is wrong with the keys beside `database`: a message by key; `path` is named in it."""
 
-    def texts(value: object) -> bool:
-        return isinstance(value, list) and value and all(isinstance(v, str) and v for v in value)
-
-    def number(value: object) -> bool:
-        return type(value) in (int, float) and 0 < value < 1e6  # JSON's integers have no end
-
-    def columns(value: object) -> bool:
-        return value == {} or (
-            isinstance(value, dict) and list(value) == ["columns"]
-            and isinstance(value["columns"], list)
-            and [type(c) for c in value["columns"]] == [int, int]
-            and 0 <= value["columns"][0] < value["columns"][1])
+    def is_text(value: object) -> bool:
+        return isinstance(value, str) and value != ""
 
     rules = {
-        "name": (lambda v: texts([v]), "a name"),
-        "classes": (lambda v: texts(v) and len(set(v)) == len(v), "a list of different names"),
-        "streams": (lambda v: isinstance(v, dict) and v and all(map(columns, v.values()))
+        "name": (is_text, "a name"),
+        "classes": (lambda v: isinstance(v, list) and v and all(map(is_text, v))
+                    and len(set(v)) == len(v), "a list of different names"),
+        "streams": (lambda v: isinstance(v, dict) and v and all(map(_are_columns, v.values()))
                     and all(_is_name(name) and "+" not in name for name in v),
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
-        "snippet_seconds": (number, "a positive number"),
-        "train": (lambda v: texts([v]), "the name of a subset"),
-        "test": (lambda v: texts([v]) and v != facts.get("train"), "the name of another subset"),
+        "snippet_seconds": (lambda v: type(v) in (int, float) and 0 < v < 1e6, "a positive number"),
+        "train": (is_text, "the name of a subset"),
+        "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset"),
     }
     found = {}
     for key, (holds, rule) in rules.items():
@@ -168,6 +155,13 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
         elif not holds(facts[key]):
             found[key] = f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}."
     return found
+
+
+def _are_columns(value: object) -> bool:
+    match value:
+        case {"columns": [int(first), int(last)]}:
+            return len(value) == 1 and 0 <= first < last
+    return value == {}
 
 
 def read_header(path: Path, facts: dict) -> Header:
@@ -180,11 +174,10 @@ def read_header(path: Path, facts: dict) -> Header:
     """
     for fault in header_faults(path, facts).values():
         raise FacnetError(fault)
-    streams = {name: tuple(value["columns"]) if value else None
-               for name, value in facts["streams"].items()}
-    subsets = {facts["train"]: "train", facts["test"]: "test"}
-    return Header(facts["name"], tuple(facts["classes"]), streams,
-                  float(facts["snippet_seconds"]), subsets)
+    streams = {name: tuple(where["columns"]) if where else None
+               for name, where in facts["streams"].items()}
+    return Header(facts["name"], tuple(facts["classes"]), streams, float(facts["snippet_seconds"]),
+                  {facts["train"]: "train", facts["test"]: "test"})
 
 
 def _is_name(name: str) -> bool:
@@ -211,11 +204,10 @@ def read_features(file: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise FacnetError(f"{file}: no such file.") from error
     except Exception as error:  # numpy raises many kinds of error on a damaged file
-        hint = ""
-        if "allow_pickle" in str(error) or "Python objects" in str(error):
-            hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
-        raise FacnetError(
-            f"{file}: cannot be read as a plain .npy array ({error}){hint}.") from error
+        pickled = "allow_pickle" in str(error) or "Python objects" in str(error)
+        hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
+        raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error})"
+                          f"{hint if pickled else ''}.") from error
     if array.ndim != 2 or 0 in array.shape:
         raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
     if array.dtype.kind != "f":
@@ -248,11 +240,10 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
         from facnet.synthetic.activitynet import make_synthetic_activitynet
 
         return make_synthetic_activitynet(size)
-    folder = Path(dataset)
-    if not folder.is_dir():
+    if not Path(dataset).is_dir():
         hint = suggest(str(dataset), ["synthetic", "synthetic-activitynet"])
         raise FacnetError(f"{str(dataset)!r} is neither a data set nor a folder.{hint}")
-    return open_folder(folder)
+    return open_folder(Path(dataset))
 
 
 def open_folder(folder: Path) -> Dataset:
@@ -269,23 +260,21 @@ def open_folder(folder: Path) -> Dataset:
     annotations = read_annotations(path)
     header = read_header(path, annotations.facts)
     videos = used_videos(annotations, header)
-    faults = empty_splits(path, videos, header)
-    faults += unknown_labels(path, videos, annotations.instances, header.classes)
-    if faults:
-        raise FacnetError(faults[0])
+    for fault in (*empty_splits(path, videos, header),
+                  *unknown_labels(path, videos, annotations.instances, header.classes)):
+        raise FacnetError(fault)
 
     def read(stream: str, video: str) -> np.ndarray:
-        file = header.file(folder / "features", stream, video)
-        array, columns = read_features(file), header.streams[stream]
+        file, columns = header.file(folder / "features", stream, video), header.streams[stream]
+        array = read_features(file)
         if columns and columns[1] > array.shape[1]:
             raise FacnetError(
                 f"{file}: {array.shape[1]} columns, but {stream} is in {list(columns)}.")
         return array[:, slice(*columns)] if columns else array
 
     return Dataset(
-        header.name, header.classes, tuple(header.streams), header.snippet_seconds,
-        videos, annotations.instances, annotations.ignored, read, protocol=annotations.protocol,
-    )
+        header.name, header.classes, tuple(header.streams), header.snippet_seconds, videos,
+        annotations.instances, annotations.ignored, read, protocol=annotations.protocol)
 
 
 def used_videos(annotations: Annotations, header: Header) -> pd.DataFrame:

@@ -5,6 +5,7 @@ public set of STPN's on THUMOS14), so that a number means something only beside 
 :func:`evaluate` lists their rules.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,8 +17,8 @@ from facnet.errors import FacnetError, suggest
 from facnet.files import DETECTION, INSTANCE, INTERVAL, check_segments
 
 __all__ = [
-    "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "classification_mean_ap",
-    "drop_ignored", "evaluate", "nearest", "rules_of", "temporal_iou", "to_snippets", "untimed",
+    "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "drop_ignored", "evaluate",
+    "nearest", "rules_of", "temporal_iou", "to_snippets", "untimed",
 ]
 
 TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
@@ -181,11 +182,21 @@ def evaluate(
     one class has no detection. That code drops what touches an ignored interval from each stream
     before fusion (:func:`drop_ignored`); to drop again here then changes nothing.
     """
-    rules, thresholds = _rules(protocol, tiou, ignored)
+    rules = rules_of(protocol)
+    if rules.ignored == "refused" and ignored is not None and len(ignored):
+        raise FacnetError(f"ignored: protocol {protocol!r} knows no ignored intervals.")
+    thresholds = np.atleast_1d(np.asarray(rules.tiou if tiou is None else tiou, np.float64))
+    if not (thresholds.size and np.all((thresholds > 0) & (thresholds <= 1))):
+        raise FacnetError(f"tiou: {thresholds.tolist()} are not thresholds above 0 and up to 1.")
+    tiou = np.round(thresholds, 10)
+    if rules.snippet_grid:  # there a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit
+        thresholds = tiou
+
+    # The instances and the detections that count.
     detections = check_segments(detections, DETECTION, "detections")
     instances = check_segments(instances, INSTANCE, "instances")
-    videos = None if videos is None else set(videos)
     if videos is not None:
+        videos = set(videos)
         instances = instances[instances.video.isin(videos)]
     n_videos = instances.video.nunique() if videos is None else len(videos)
     classes = sorted(instances.label.unique()) if classes is None else list(dict.fromkeys(classes))
@@ -195,15 +206,19 @@ def evaluate(
     instances = instances.reset_index(drop=True)
     if instances.empty:
         raise FacnetError("instances: none in the videos and classes to evaluate.")
-    detections, left_out = _scored(detections, videos, classes)
+    reason = np.full(len(detections), "", object)  # why a detection is not scored
     if ignored is not None and rules.ignored == "dropped":
-        n_before = len(detections)
-        detections = drop_ignored(detections, ignored, snippet_seconds)
-        left_out["in an ignored interval"] = n_before - len(detections)
+        reason[_touches(detections, ignored, snippet_seconds)] = "in an ignored interval"
+    unknown = ~detections.label.isin(classes)
+    reason[unknown] = [f"of label {label!r}, not evaluated" for label in detections.label[unknown]]
+    if videos is not None:
+        reason[~detections.video.isin(videos)] = "in a video not evaluated"
+    detections = detections[reason == ""]
 
+    # Detections by class and rank, and which instance each takes at each threshold.
     grid = snippet_seconds if rules.snippet_grid else None
-    order = detections.assign(code=pd.Index(classes).get_indexer(detections.label))
-    order["rank"] = -order.score
+    order = detections.assign(
+        code=pd.Index(classes).get_indexer(detections.label), rank=-detections.score)
     order = order.sort_values(["code", "rank", "video", "start", "end"], ignore_index=True)
     detections = order[list(DETECTION)]
     outcomes = np.full((len(thresholds), len(detections)), FALSE, np.int8)
@@ -218,20 +233,17 @@ def evaluate(
         row[list(taken)] = list(taken.values())
     outcomes[matches >= 0] = TRUE
 
+    # AP by class and threshold.
     counts = instances.label.value_counts().reindex(classes, fill_value=0)
     bounds = np.searchsorted(order.code, np.arange(len(classes) + 1))
-    ap = [
-        average_precision(outcomes[:, first:last], count, rules.interpolated)
-        for first, last, count in zip(bounds, bounds[1:], counts)
-    ]
-    tiou = tuple(np.round(thresholds, 10).tolist())
+    ap = [average_precision(outcomes[:, first:last], count, rules.interpolated)
+          for first, last, count in zip(bounds, bounds[1:], counts)]
+    tiou = tuple(tiou.tolist())
     ap = pd.DataFrame(ap, pd.Index(classes, name="label"), pd.Index(tiou, name="tiou"))
     elsewhere = int((~detections.video.isin(instances.video)).sum())
     return Evaluation(
         protocol, tiou, ap, ap.mean(), float(ap.mean().mean()), counts, n_videos, detections,
-        outcomes, instances, matches, grid, elsewhere,
-        {reason: count for reason, count in left_out.items() if count},
-    )
+        outcomes, instances, matches, grid, elsewhere, dict(Counter(reason[reason != ""])))
 
 
 def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
@@ -319,60 +331,10 @@ def temporal_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean AP of video classification in percent, over the classes that occur.
-
-    Parameters
-    ----------
-    probabilities, labels : ndarray, [V, C]
-        Scores, and 1 where a video has a class.
-    """
-    from sklearn.metrics import average_precision_score  # slow to import
-
-    present = np.asarray(labels).any(axis=0)
-    if not present.any():
-        raise FacnetError("labels: no video has a class, so classification has no AP.")
-    scores = np.asarray(probabilities)[:, present]
-    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
-
-
-def _rules(
-    protocol: str | Protocol, tiou: Sequence[float] | None, ignored: pd.DataFrame | None
-) -> tuple[Protocol, np.ndarray]:
-    rules = rules_of(protocol)
-    if rules.ignored == "refused" and ignored is not None and len(ignored):
-        raise FacnetError(f"ignored: protocol {protocol!r} knows no ignored intervals.")
-    thresholds = np.atleast_1d(np.asarray(rules.tiou if tiou is None else tiou, np.float64))
-    if not (thresholds.size and np.all((thresholds > 0) & (thresholds <= 1))):
-        raise FacnetError(f"tiou: {thresholds.tolist()} are not thresholds above 0 and up to 1.")
-    # On the grid a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit.
-    return rules, np.round(thresholds, 10) if rules.snippet_grid else thresholds
-
-
-def _scored(
-    detections: pd.DataFrame, videos: set[str] | None, classes: list[str]
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The detections of these videos and classes, and how many there are of others."""
-    left_out = {}
-    if videos is not None:
-        inside = detections.video.isin(videos)
-        left_out["in a video not evaluated"] = int((~inside).sum())
-        detections = detections[inside]
-    known = detections.label.isin(classes)
-    for label, count in detections.label[~known].value_counts().sort_index().items():
-        left_out[f"of label {label!r}, not evaluated"] = int(count)
-    return detections[known], left_out
-
-
 def _pairs(left: pd.DataFrame, right: pd.DataFrame, on: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Positions (i, j) of all pairs of rows that agree in the columns `on`."""
-    key = 0  # numbers merge twice as fast as names
-    for column in on:
-        code, names = pd.factorize(pd.concat([left[column], right[column]], ignore_index=True))
-        key = key * len(names) + code
-    both = pd.merge(
-        pd.DataFrame({"key": key[: len(left)], "i": np.arange(len(left))}),
-        pd.DataFrame({"key": key[len(left):], "j": np.arange(len(right))}), on="key")
+    both = pd.merge(left[on].assign(i=np.arange(len(left))),
+                    right[on].assign(j=np.arange(len(right))), on=on)
     return both.i.to_numpy(), both.j.to_numpy()
 
 

@@ -14,21 +14,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from facnet.checkpoints import load_checkpoint
 from facnet.config import Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
-from facnet.evaluation import (
-    Evaluation, Protocol, classification_mean_ap, drop_ignored, evaluate, rules_of, untimed,
-)
+from facnet.evaluation import Evaluation, Protocol, drop_ignored, evaluate, rules_of, untimed
 from facnet.localization import Scores, parts
 from facnet.methods import method_of
 from facnet.training import fit, predict
 
 __all__ = [
-    "RESULT_VERSION", "Result", "detect", "evaluate_test", "experiment_key", "run", "run_seeds",
-    "stream_scores", "trained", "training_of", "video_probability",
+    "RESULT_VERSION", "Result", "checkpoint_scores", "detect", "evaluate_test", "experiment_key",
+    "run", "run_seeds", "stream_scores", "trained", "training_of", "video_probability",
 ]
-
 
 RESULT_VERSION = 3  # raised when a change of code changes results: old records then count no more
 
@@ -45,8 +43,6 @@ class Result:
     detections : DataFrame [video, label, start, end, score]
         Of all streams, fused.
     evaluation : Evaluation
-    classification : float
-        Video classification mAP in percent, of P_f averaged over streams.
     """
 
     experiment: Experiment
@@ -55,7 +51,6 @@ class Result:
     scores: dict[str, Scores]
     detections: pd.DataFrame
     evaluation: Evaluation
-    classification: float
 
 
 def detect(
@@ -68,37 +63,23 @@ def detect(
     detections that touch an ambiguous interval; other protocols have no such step. Without a name
     the protocol is the data set's.
     """
-    _check_lengths(scores, dataset)
+    lengths = np.array([np.diff(own.offsets) for own in scores.values()])  # [streams, V]
+    for v in np.flatnonzero((lengths != lengths[0]).any(0)):
+        video = next(iter(scores.values())).videos[v]
+        raise FacnetError(f"{dataset.name}, {video}: streams {', '.join(scores)} have"
+                          f" {lengths[:, v].tolist()} snippets; they must be on one grid.")
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
     found = {stream: [] for stream in scores}
     for part in parts(scores, getattr(config, "upsampling", 1)):
         for stream in scores:
-            found[stream].append(
-                method.localize(part, stream, dataset.classes, seconds, config))
-    streams = {stream: _one_below_the_other(frames) for stream, frames in found.items()}
-    if rules_of(protocol or dataset.protocol).ignored == "dropped":
-        streams = {stream: drop_ignored(frame, dataset.ignored, seconds)
-                   for stream, frame in streams.items()}
-    return method.fuse(streams, seconds, config)
-
-
-def _one_below_the_other(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Empty ones have no say in the columns' types."""
-    filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled or frames[:1], ignore_index=True)
-
-
-def _check_lengths(scores: dict[str, Scores], dataset: Dataset) -> None:
-    """Streams of one video must lie on one grid."""
-    first, *others = scores
-    for other in others:
-        a, b = (np.diff(scores[s].offsets) for s in (first, other))
-        if (a != b).any():
-            v = (a != b).argmax()
-            raise FacnetError(
-                f"{dataset.name}, {scores[first].videos[v]}: {a[v]} snippets in stream {first},"
-                f" but {b[v]} in {other}.")
+            found[stream].append(method.localize(part, stream, dataset.classes, seconds, config))
+    for stream, frames in found.items():
+        # Empty ones have no say in the columns' types.
+        found[stream] = pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+        if rules_of(protocol or dataset.protocol).ignored == "dropped":
+            found[stream] = drop_ignored(found[stream], dataset.ignored, seconds)
+    return method.fuse(found, seconds, config)
 
 
 def evaluate_test(
@@ -137,9 +118,9 @@ def trained(
         return fit(dataset, stream, experiment, device, progress=progress)
     experiment = training_of(experiment)
     key = experiment_key(dataset.fingerprint(), experiment, dataset.protocol, device)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return fit(dataset, stream, experiment, device, folder / f"{key}.{stream}.training", progress)
+    state = Path(folder) / f"{key}.{stream}.training"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    return fit(dataset, stream, experiment, device, state, progress)
 
 
 def training_of(experiment: Experiment) -> Experiment:
@@ -154,6 +135,35 @@ def stream_scores(
     """Train on one stream, or remember it as `trained` does, and score the test videos."""
     model, _ = trained(dataset, experiment, stream, folder, device)
     return predict(model, dataset, stream, dataset.subset("test"), experiment, device)
+
+
+def checkpoint_scores(
+    folder: Path, dataset: Dataset, videos: tuple[str, ...], device: str = "cpu"
+) -> tuple[dict[str, Scores], Experiment]:
+    """Scores of the videos by stream, by the models that a folder holds, and their recipe.
+
+    Raises
+    ------
+    FacnetError
+        If it has not one model of each stream, all of one recipe and of the data set's classes.
+    """
+    models = [load_checkpoint(path, device) for path in sorted(folder.glob("*.safetensors"))]
+    if not models:
+        raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
+    first = models[0].experiment
+    for one in models:
+        where, own = f"{folder}, {one.stream}", one.experiment
+        if one.classes != dataset.classes:
+            raise FacnetError(f"{where}: trained on other classes than {dataset.name} has.")
+        if (own.method, own.localization) != (first.method, first.localization):
+            raise FacnetError(f"{where}: its method or its settings of localization differ from"
+                              f" those of stream {models[0].stream}; train all with one recipe.")
+    streams, given = method_of(first).streams(dataset), {one.stream: one for one in models}
+    if len(models) != len(streams) or given.keys() != set(streams):
+        raise FacnetError(f"{folder}: holds models of {', '.join(one.stream for one in models)}; it"
+                          f" takes one of each of {', '.join(streams)}.")
+    return {stream: predict(given[stream].model, dataset, stream, videos,
+                            given[stream].experiment, device) for stream in streams}, first
 
 
 def run(
@@ -181,9 +191,7 @@ def run(
         scores[stream] = predict(models[stream], dataset, stream, videos, experiment, device)
     detections = detect(scores, dataset, experiment, protocol)
     evaluation = evaluate_test(detections, dataset, protocol)
-    classification = classification_mean_ap(
-        video_probability(scores, dataset), dataset.labels(videos))
-    return Result(experiment, models, histories, scores, detections, evaluation, classification)
+    return Result(experiment, models, histories, scores, detections, evaluation)
 
 
 def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:

@@ -18,17 +18,16 @@ import numpy as np
 import pandas as pd
 
 from facnet.errors import FacnetError
-from facnet.importers.pickled import read_array
 
 __all__ = [
-    "Annotations", "PROTOCOL_NAMES", "check_segments", "collect", "read_annotations",
-    "read_detections", "read_ignored", "read_json", "read_text", "read_videos", "write_detections",
-    "write_json",
+    "Annotations", "check_segments", "collect", "read_annotations", "read_detections",
+    "read_ignored", "read_json", "read_text", "read_videos", "write_detections", "write_json",
 ]
 
 INTERVAL = ("video", "start", "end")
 INSTANCE = ("video", "label", "start", "end")
 DETECTION = (*INSTANCE, "score")
+VIDEO = ("video", "subset", "duration", "labels")
 # Subsets that papers evaluate on, best first. ActivityNet's "testing" has no public instances.
 TEST_SUBSETS = ("test", "testing", "validation", "val")
 PROTOCOL_NAMES = ("released", "activitynet", "thumos")  # facnet.evaluation has their rules
@@ -69,10 +68,12 @@ def collect(faults: list[str] | None) -> Iterator[None]:
 
 
 def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) -> pd.DataFrame:
-    """The columns of a frame, times and scores as float64.
+    """A copy of `columns` of `frame`, times and scores as float64; `source` is named in errors.
 
-    Refused, in a message that begins with `source` (a file's or an argument's name): a missing
-    column, a time or score that is not a finite number, a segment that ends before it starts.
+    Raises
+    ------
+    FacnetError
+        If a column is missing, a value unusable, or an end lies before its start.
     """
     for name in columns:
         if name not in frame:
@@ -82,13 +83,11 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
         given = frame[name]
         if name not in ("video", "label"):
             frame[name] = pd.to_numeric(given, errors="coerce").astype(np.float64)
-        wrong = (frame[name].isna() | frame[name].isin([np.inf, -np.inf])).to_numpy()
-        if wrong.any():
-            video, value = frame.video[wrong].iloc[0], given[wrong].iloc[0]
+        wrong = frame[name].isna() | frame[name].isin([np.inf, -np.inf])
+        for video, value in zip(frame.video[wrong], given[wrong]):
             raise FacnetError(f"{source}, {video}: {name} is {value}, not a usable value.")
-    wrong = (frame.end < frame.start).to_numpy()
-    if wrong.any():
-        video, start, end = frame.loc[wrong, ["video", "start", "end"]].iloc[0]
+    wrong = frame[frame.end < frame.start]
+    for video, start, end in zip(wrong.video, wrong.start, wrong.end):
         raise FacnetError(f"{source}, {video}: segment [{start}, {end}] ends before it starts.")
     return frame
 
@@ -113,17 +112,15 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
     """
 
     def unique(pairs: list) -> dict:
-        read = dict(pairs)
-        if len(read) < len(pairs):
-            for key, count in Counter(key for key, _ in pairs).items():
-                if count > 1:
-                    with collect(faults):
-                        raise FacnetError(f"{path}, {key}: appears {count} times; ids are unique.")
-        return read
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                with collect(faults):
+                    raise FacnetError(f"{path}, {key}: appears {count} times; ids are unique.")
+        return dict(pairs)
 
     text = read_text(path)
     try:
-        return _typed(json.loads(text, object_pairs_hook=unique), dict, path)
+        return typed(json.loads(text, object_pairs_hook=unique), path, dict)
     except FacnetError:
         raise
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
@@ -151,12 +148,12 @@ def read_detections(path: str | Path) -> pd.DataFrame:
     `{"results": {video: [{"label": "Diving", "score": 0.9, "segment": [1.2, 4.5]}, ...]}}`
     """
     rows = []
-    for video, items in _get(read_json(path), "results", dict, path).items():
+    for video, items in _get(read_json(path), "results", path, dict).items():
         where = f"{path}, {video}"
-        for item in _typed(items, list, where):
-            score = _number(_get(item, "score", object, where), where)
+        for item in typed(items, where, list):
+            score = number(_get(item, "score", where, object), where)
             rows.append((video, *_labelled_segment(item, where), score))
-    return _frame(rows, DETECTION, path)
+    return frame_of(rows, DETECTION)
 
 
 def write_detections(path: str | Path, detections: pd.DataFrame) -> None:
@@ -164,9 +161,9 @@ def write_detections(path: str | Path, detections: pd.DataFrame) -> None:
 
     The rows of a video keep their order, times and scores every digit.
     """
-    detections = check_segments(detections, DETECTION, path)
     results: dict[str, list] = {}
-    for video, label, start, end, score in detections.itertuples(index=False):
+    for video, label, start, end, score in check_segments(
+            detections, DETECTION, path).itertuples(index=False):
         item = {"label": label, "score": score, "segment": [start, end]}
         results.setdefault(video, []).append(item)
     write_json(path, {"version": "VERSION 1.3", "results": results, "external_data": {}})
@@ -183,182 +180,121 @@ def read_videos(path: str | Path) -> tuple[str, ...]:
 def read_ignored(path: str | Path) -> pd.DataFrame:
     """Ambiguous intervals [video, start, end] of a text file, `video start end` a line."""
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for line_number, line in enumerate(read_text(path).splitlines(), start=1):
         if fields := line.split():
-            where = f"{path}, line {number}, {fields[0]}"
-            rows.append((fields[0], *_segment(fields[1:], where)))
-    return _frame(rows, INTERVAL, path)
+            where = f"{path}, line {line_number}, {fields[0]}"
+            rows.append((fields[0], *segment(fields[1:], where)))
+    return frame_of(rows, INTERVAL)
 
 
 def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annotations:
-    """Read ground truth in any of three layouts.
+    """Read ground truth in the ActivityNet schema.
+
+    `{"database": {video: {"subset", "duration", "annotations": [{"label", "segment"}]}}}`, times as
+    numbers or strings. Ends beyond the end of a video are kept: THUMOS14 has some. Ignored
+    intervals are instances labelled "Ambiguous" and those under the key "ignored", `{video:
+    [[start, end], ...]}`. The keys "test", "protocol" and "snippet_seconds" stand for the fields of
+    that name; without "test" it is "test" or "validation", whichever has instances.
 
     Parameters
     ----------
     path : str or Path
-        A data set's folder (it holds annotations.json); a JSON file in the ActivityNet schema,
-        `{"database": {video: {"subset", "duration", "annotations": [{"label", "segment"}]}}}`,
-        times as numbers or strings; or the folder of THUMOS14 annotations that W-TALC distributes
-        (videoname.npy, segments.npy, ..., Ambiguous_test.txt).
+        A JSON file, or a folder that holds annotations.json.
     faults : list of str, optional
-        In a JSON file, messages for all that is wrong are added to it, and the rest is read.
-        Without it the first fault is raised.
-
-    Returns
-    -------
-    Annotations
-        Ends beyond the end of a video are kept: THUMOS14 has some. Ignored intervals are those
-        under the key "ignored" (`{video: [[start, end], ...]}`), instances labelled "Ambiguous",
-        or the lines of Ambiguous_test.txt. The subset to evaluate on is the one that the key
-        "test" names, or else "test" or "validation", whichever has instances; the protocol is the
-        one that the key "protocol" names, or else "released".
+        Messages for all that is wrong are added to it, and the rest is read. Without it the first
+        fault is raised.
     """
     path = Path(path)
-    if (path / "videoname.npy").is_file():
-        return _read_wtalc(path)
     if path.is_dir():
-        if not (path / "annotations.json").is_file():
-            raise FacnetError(f"{path}: holds neither annotations.json nor videoname.npy.")
         path = path / "annotations.json"
-    return _read_activitynet(path, faults)
-
-
-def _read_activitynet(path: Path, faults: list[str] | None) -> Annotations:
     facts = read_json(path, faults)
     videos, instances, ignored = [], [], []
-    for video, entry in _get(facts, "database", dict, path).items():
+    for video, entry in _get(facts, "database", path, dict).items():
         where = f"{path}, {video}"
-        labels, duration, items = [], np.nan, []
+        own, subset, duration, labels = [], "", np.nan, None
         with collect(faults):
-            items = _get(entry, "annotations", list, where)
-        for item in items:
-            with collect(faults):
-                label, *times = _labelled_segment(item, where)
-                if label == "Ambiguous":
-                    ignored.append((video, *times))
-                else:
-                    instances.append((video, label, *times))
-                    labels.append(label)
-        entry = entry if isinstance(entry, dict) else {}  # of anything else the items have told
-        with collect(faults):
-            given = entry.get("labels", labels)
-            labels = [_typed(v, str, where) for v in _typed(given, list, where)]
-        with collect(faults):
-            duration = _number(entry["duration"], where) if "duration" in entry else np.nan
-        videos.append((video, str(entry.get("subset", "")), duration, tuple(dict.fromkeys(labels))))
-    with collect(faults):
-        for video, segments in _typed(facts.get("ignored", {}), dict, f"{path}, ignored").items():
-            where = f"{path}, ignored, {video}"
-            for segment in _typed(segments, list, where):
+            subset = str(typed(entry, where, dict).get("subset", ""))
+            for item in _get(entry, "annotations", where, list):
                 with collect(faults):
-                    ignored.append((video, *_segment(segment, where)))
-    seconds, test, protocol = 0.64, None, "released"
+                    own.append((video, *_labelled_segment(item, where)))
+            duration = number(entry["duration"], where) if "duration" in entry else np.nan
+            if "labels" in entry:
+                labels = [typed(label, where) for label in typed(entry["labels"], where, list)]
+        ignored += [(video, start, end) for _, label, start, end in own if label == "Ambiguous"]
+        shown = [instance for instance in own if instance[1] != "Ambiguous"]
+        instances += shown
+        labels = [label for _, label, _, _ in shown] if labels is None else labels
+        videos.append((video, subset, duration, tuple(dict.fromkeys(labels))))
     with collect(faults):
-        seconds = _number(facts.get("snippet_seconds", 0.64), f"{path}, snippet_seconds")
-    with collect(faults):
-        test = _typed(facts["test"], str, f"{path}, test") if "test" in facts else None
-    with collect(faults):
-        protocol = _typed(facts.get("protocol", protocol), str, f"{path}, protocol")
-        if protocol not in PROTOCOL_NAMES:
-            raise FacnetError(
-                f"{path}, protocol: {_shown(protocol)} is none of {', '.join(PROTOCOL_NAMES)}.")
-    return _annotations(path, videos, instances, ignored, test, seconds, protocol, facts)
+        for video, segments in typed(facts.get("ignored", {}), f"{path}, ignored", dict).items():
+            where = f"{path}, ignored, {video}"
+            for one in typed(segments, where, list):
+                with collect(faults):
+                    ignored.append((video, *segment(one, where)))
+    videos = pd.DataFrame(videos, columns=VIDEO)
+    instances = frame_of(instances, INSTANCE)
+    timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
+    known = {"test": next((timed[name] for name in TEST_SUBSETS if name in timed), None)}
+    for key, check in (("snippet_seconds", number), ("test", typed), ("protocol", _protocol)):
+        with collect(faults):
+            known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
+    return Annotations(instances, frame_of(ignored, INTERVAL), videos, facts=facts, **known)
 
 
-def _read_wtalc(folder: Path) -> Annotations:
-    # labels_all, the video-level labels, differ from the instances' in some videos: papers train
-    # on the former and evaluate on the latter.
-    names = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
-    arrays = {name: read_array(folder / f"{name}.npy") for name in names}
-    sizes = {name: len(array) for name, array in arrays.items()}
-    if len(set(sizes.values())) > 1:
-        raise FacnetError(f"{folder}: arrays that should have one row a video have {sizes}.")
-    names = [_text(video) for video in arrays["videoname"].ravel().tolist()]
-    for video, count in Counter(names).items():
-        if count > 1:
-            raise FacnetError(f"{folder}, {video}: appears {count} times; ids are unique.")
-    videos, instances = [], []
-    for video, subset, duration, segments, labels, video_labels in zip(*arrays.values()):
-        video = _text(video)
-        where = f"{folder}, {video}"
-        if len(_row(segments, where)) != len(_row(labels, where)):
-            raise FacnetError(f"{where}: {len(segments)} segments but {len(labels)} labels.")
-        for label, segment in zip(labels, segments):
-            instances.append((video, _text(label), *_segment(segment, where)))
-        unique = tuple(dict.fromkeys(_text(label) for label in _row(video_labels, where)))
-        videos.append((video, _text(subset), _number(duration, where), unique))
-    file = folder / "Ambiguous_test.txt"
-    ignored = read_ignored(file).values.tolist() if file.is_file() else []
-    return _annotations(folder, videos, instances, ignored, "test")
+def frame_of(rows: list[tuple], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows that have been checked; without any the columns have their types all the same."""
+    numbers = dict.fromkeys(set(columns) - {"video", "label"}, np.float64)
+    return pd.DataFrame(rows, columns=list(columns)).astype({"video": str, **numbers})
 
 
-def _annotations(
-    path: Path, videos: list, instances: list, ignored: list, test: str | None,
-    snippet_seconds: float = 0.64, protocol: str = "released", facts: dict | None = None,
-) -> Annotations:
-    instances = _frame(instances, INSTANCE, path)
-    videos = pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"])
-    if test is None:
-        with_instances = videos.subset[videos.video.isin(instances.video)].unique()
-        named = {subset.lower(): subset for subset in with_instances}
-        test = next((named[name] for name in TEST_SUBSETS if name in named), None)
-    ignored = _frame(ignored, INTERVAL, path)
-    return Annotations(instances, ignored, videos, test, snippet_seconds, protocol, facts or {})
-
-
-def _frame(rows: list, columns: Sequence[str], source: object) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    return check_segments(frame, columns, source).astype({"video": str})
-
-
-_repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = 60
-_repr.maxlong = 60
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 60
 
 
 def _shown(value: object) -> str:
     """A value in a message, cut short however large it is."""
-    return _repr.repr(value)[:80]
+    return _short.repr(value)[:80]
 
 
-def _typed(value: object, kind: type, where: object) -> object:
+def typed(value: object, where: object, kind: type = str) -> object:
+    """`value`, if it is of this kind; `where`, as below, begins the error's message."""
     if not isinstance(value, kind):
         raise FacnetError(f"{where}: found {_shown(value)} where a {kind.__name__} belongs.")
     return value
 
 
-def _get(mapping: object, key: str, kind: type, where: object) -> object:
-    if key not in _typed(mapping, dict, where):
+def _get(mapping: object, key: str, where: object, kind: type) -> object:
+    if key not in typed(mapping, where, dict):
         raise FacnetError(f"{where}: no {key!r}, only {list(mapping)[:5]}.")
-    return _typed(mapping[key], kind, f"{where}, {key}")
+    return typed(mapping[key], f"{where}, {key}", kind)
+
+
+def _protocol(value: object, where: str) -> str:
+    if value not in PROTOCOL_NAMES:
+        raise FacnetError(f"{where}: {_shown(value)} is none of {', '.join(PROTOCOL_NAMES)}.")
+    return value
 
 
 def _labelled_segment(item: object, where: str) -> tuple[str, float, float]:
-    return _get(item, "label", str, where), *_segment(_get(item, "segment", object, where), where)
+    return _get(item, "label", where, str), *segment(_get(item, "segment", where, object), where)
 
 
-def _segment(value: object, where: str) -> tuple[float, float]:
-    if len(_row(value, where)) != 2:
+def segment(value: object, where: str) -> tuple[float, float]:
+    """A list of start and end, in seconds."""
+    if len(typed(value, where, list)) != 2:
         raise FacnetError(f"{where}: {_shown(value)} is not a start and an end in seconds.")
-    start, end = _number(value[0], where), _number(value[1], where)
+    start, end = (number(time, where) for time in value)
     if end < start:
         raise FacnetError(f"{where}: segment [{start}, {end}] ends before it starts.")
     return start, end
 
 
-def _row(value: object, where: str) -> list | np.ndarray:
-    return value if isinstance(value, np.ndarray) else _typed(value, list, where)
-
-
-def _number(value: object, where: str) -> float:
+def number(value: object, where: str) -> float:
+    """A finite number, or a string or array of one."""
     try:
-        number = float(np.nan if isinstance(value, bool) else np.asarray(value).item())
+        found = float(np.nan if isinstance(value, bool) else np.asarray(value).item())
     except (TypeError, ValueError, OverflowError):
-        number = np.nan
-    if not np.isfinite(number):
+        found = np.nan
+    if not np.isfinite(found):
         raise FacnetError(f"{where}: {_shown(value)} is not a finite number.")
-    return number
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return found

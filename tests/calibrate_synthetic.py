@@ -18,6 +18,7 @@ from facnet.config import Experiment, changed, profile
 from facnet.data import Dataset, load
 from facnet.experiment import run
 from facnet.methods import preset
+from facnet.study.records import classification
 from facnet.synthetic.thumos14 import STRENGTH, VERSION
 
 FILE = Path(__file__).with_name("calibration.json")
@@ -52,7 +53,7 @@ def measure(
         rows[name] = {
             "average": [round(r.evaluation.average, 2) for r in results],
             "mean_average": round(float(np.mean([r.evaluation.average for r in results])), 2),
-            "classification": [round(r.classification, 2) for r in results],
+            "classification": [round(classification(r.scores, data), 2) for r in results],
             "seconds_a_seed": round(seconds, 1),
         }
         print(data.name, name, rows[name], flush=True)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from facnet.evaluation import evaluate
 from facnet.files import read_annotations, read_detections
+from facnet.importers.wtalc import read_ground_truth
 from facnet.study.protocols import RULES, TOOLKIT, by_rule, row_of
 from facnet.study.published import FOLDER, PARTS
 
@@ -28,7 +29,7 @@ LEFT_OUT = {211: ("video_test_0000270",), 210: ("video_test_0000270", "video_tes
 def count(detections: Path, annotations: Path) -> pd.DataFrame:
     """The CSV: each rule on all test videos, then the released rules on fewer, then as published.
     """
-    found, truth = read_detections(detections / "results.json"), read_annotations(annotations)
+    found, truth = read_detections(detections / "results.json"), read_ground_truth(annotations)
     instances, ignored = truth.test_instances, truth.ignored
 
     def score(rules, videos=None):

@@ -15,8 +15,9 @@ import pandas as pd
 
 from facnet.data import Dataset
 from facnet.evaluation import to_snippets
-from facnet.files import Annotations, read_annotations
+from facnet.files import Annotations
 from facnet.importers.pickled import read_array
+from facnet.importers.wtalc import read_wtalc
 from facnet.importers.portrait import portrait
 from facnet.study.grid import grid_ceiling, grid_marks, shares_below
 from facnet.study.published import FOLDER, PARTS
@@ -119,7 +120,7 @@ def as_page(oddities: pd.DataFrame) -> str:
 
 def count(folder: Path) -> dict[Path, str]:
     """The text of every file."""
-    dataset = as_dataset(read_annotations(folder))
+    dataset = as_dataset(read_wtalc(folder))
     tables = {"portrait": counts(dataset), "lengths": lengths(dataset),
               "ceiling": ceiling(dataset), "oddities": oddities(dataset, folder)}
     texts = {FOLDER / f"{PARTS[part]}.csv": table.to_csv(index=False, float_format="%g")

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -113,16 +114,17 @@ def test_checkpoints_that_do_not_belong_together_are_refused(trained, tmp_path, 
         (tmp_path / path.name).write_bytes(path.read_bytes())
     whole = ["localize", tmp_path, "--profile", "smoke", "--out", tmp_path / "d.json"]
     (tmp_path / "zz.safetensors").write_bytes((tmp_path / "flow.safetensors").read_bytes())
-    assert "zz.safetensors: a second checkpoint of stream flow" in fails(capsys, *whole)
+    assert ("holds models of flow, rgb, flow; it takes one of each of rgb, flow"
+            in fails(capsys, *whole))
     (tmp_path / "zz.safetensors").unlink()
     flow = load_checkpoint(tmp_path / "flow.safetensors")
     localization = replace(flow.experiment.localization, minimum_length=1)
     save_checkpoint(tmp_path / "flow.safetensors", replace(
         flow, experiment=replace(flow.experiment, localization=localization)))
-    assert ("rgb.safetensors: its method or its settings of localization differ from those of"
+    assert (f"{tmp_path}, rgb: its method or its settings of localization differ from those of"
             " stream flow") in fails(capsys, *whole)
     (tmp_path / "flow.safetensors").unlink()
-    assert f"{tmp_path}: no checkpoint of stream flow" in fails(capsys, *whole)
+    assert f"{tmp_path}: holds models of rgb; it takes one of each of" in fails(capsys, *whole)
     assert not (tmp_path / "d.json").exists()
 
 
@@ -340,6 +342,23 @@ def test_mistakes_are_answered_in_one_line(arguments, message, capsys, tmp_path,
     assert message in error and error.startswith("facnet: ") and "\n" not in error
 
 
+def test_a_sweep_shows_one_row_a_variant_and_what_weights_are_chosen_by(tmp_path, monkeypatch):
+    from facnet.study import tables
+
+    runs = pd.DataFrame([
+        {"variant": f"UM, λ_CW {weight:g}", "host": "UM", "lambda_cw": weight, "paper": np.nan,
+         "seed": seed, "average": 10 * weight + seed, "other_average": 5.0, "collapsed": "",
+         "held_out_classification": 90.0, "held_out_loss": loss + seed / 10,
+         "0.1": 20.0, "0.7": 2.0}
+        for weight, loss in ((0.05, 0.25), (0.2, 0.125)) for seed in range(2)])
+    monkeypatch.setattr(tables, "sweep", lambda *_, **__: runs)
+    text = facnet("sweep", "lambda_cw", "--profile", "smoke", "--out", tmp_path / "runs.csv")
+    row = next(line for line in text.splitlines() if line.startswith("UM, λ_CW 0.2")).split()
+    assert row[3:6] == ["-", "2", "2.5"] and row[-3:] == ["0.2", "90.0", "0.1750"]
+    assert "AVG over tIoU 0.1 to 0.7 in percent on synthetic, profile smoke" in text
+    assert len(pd.read_csv(tmp_path / "runs.csv")) == 4
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["trian"], "Did you mean 'train'"),
     (["train", "--profle", "smoke"], "'--profile'"),
@@ -364,8 +383,8 @@ def test_a_truncated_checkpoint_is_refused(trained, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["train"], ["localize"], ["evaluate"], ["draw"], ["checkpoint"], ["checkpoint", "import"],
-    ["data"], ["data", "check"], ["data", "init"], ["data", "import"],
+    [], ["train"], ["localize"], ["evaluate"], ["draw"], ["sweep"], ["checkpoint"],
+    ["checkpoint", "import"], ["data"], ["data", "check"], ["data", "init"], ["data", "import"],
     ["data", "import", "thumos14"]])
 def test_help_names_every_option_and_says_what_it_does(arguments):
     text = facnet(*arguments, "--help")

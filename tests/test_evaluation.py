@@ -9,10 +9,11 @@ from hypothesis import given, strategies as st
 
 from facnet.errors import FacnetError
 from facnet.evaluation import (
-    PROTOCOLS, average_precision, classification_mean_ap, drop_ignored, evaluate, temporal_iou,
-    to_snippets,
+    PROTOCOLS, average_precision, drop_ignored, evaluate, temporal_iou, to_snippets,
 )
 from facnet.files import PROTOCOL_NAMES, read_annotations, read_detections
+from facnet.importers.wtalc import read_wtalc
+from facnet.study.records import classification_mean_ap
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TENTHS = np.arange(1, 8) / 10
@@ -105,7 +106,7 @@ def test_activitynet_protocol_gives_the_recorded_ap(case):
 
 @pytest.mark.parametrize("stream", ["rgb", "flow", "fused"])
 def test_released_protocol_gives_the_recorded_ap_of_the_whole_thumos14_test_set(stream, reference):
-    annotations = read_annotations(reference / "data/thumos14/Thumos14reduced-Annotations")
+    annotations = read_wtalc(reference / "data/thumos14/Thumos14reduced-Annotations")
     videos = annotations.videos.video[annotations.videos.subset == "test"].tolist()
     classes = sorted(set(annotations.instances.label))
     recorded = np.load(reference / "oracles/det_noisy_out.npz")
@@ -125,7 +126,7 @@ def test_real_detections_get_their_published_map(reference):
     published = [52.1, 44.2, 34.7, 26.1, 17.7, 10.1, 4.9]
     np.testing.assert_allclose(result.mean_ap, published, rtol=0, atol=0.1)
 
-    annotations = read_annotations(reference / "data/thumos14/Thumos14reduced-Annotations")
+    annotations = read_wtalc(reference / "data/thumos14/Thumos14reduced-Annotations")
     instances, ignored = annotations.test_instances, annotations.ignored
     result = evaluate(detections, instances, "thumos", ignored=ignored)
     published = [46.6, 40.3, 32.5, 25.0, 17.2, 9.7, 4.8]

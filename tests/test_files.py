@@ -13,6 +13,7 @@ from facnet.errors import FacnetError
 from facnet.files import (
     read_annotations, read_detections, read_ignored, read_json, read_videos, write_detections,
 )
+from facnet.importers.wtalc import read_ground_truth, read_wtalc
 
 
 def save(path, value):
@@ -199,7 +200,7 @@ def test_broken_annotations_are_one_line(tmp_path, content, words):
 
 
 def test_a_folder_without_annotations_is_one_line(tmp_path):
-    check_refused(read_annotations, tmp_path, "neither annotations.json nor videoname.npy")
+    check_refused(read_ground_truth, tmp_path, "neither annotations.json nor videoname.npy")
 
 
 # ---------------------------------------------------------------- the folder of W-TALC
@@ -229,7 +230,7 @@ def wtalc_folder(folder, **changes):
 
 
 def test_the_wtalc_folder_is_read(tmp_path):
-    read = read_annotations(wtalc_folder(tmp_path))
+    read = read_wtalc(wtalc_folder(tmp_path))
     assert read.instances.values.tolist() == [
         ["val_1", "Diving", 1, 2], ["test_1", "Diving", 3, 4.5],
         ["test_1", "CliffDiving", 5, 713.7],  # beyond the video's end, as in THUMOS14
@@ -243,7 +244,7 @@ def test_the_wtalc_folder_is_read(tmp_path):
 
 def test_the_wtalc_folder_may_hold_arrays_in_arrays_and_pickles_of_python_2(tmp_path):
     folder = wtalc_folder(tmp_path)
-    expected = read_annotations(folder).instances
+    expected = read_wtalc(folder).instances
     segments = lists(np.array([[1.0, 2.0]]), np.array([[3.0, 4.5], [5.0, 713.7]]))
     labels = lists([np.str_("Diving")], np.array(["Diving", "CliffDiving"]))
     for name, array in {"segments": segments, "labels": labels}.items():
@@ -252,7 +253,7 @@ def test_the_wtalc_folder_may_hold_arrays_in_arrays_and_pickles_of_python_2(tmp_
             np.lib.format.write_array_header_1_0(file, header)
             # Python 2 wrote bytes and knew no other name of the module.
             file.write(pickle.dumps(array, protocol=2).replace(b"numpy._core", b"numpy.core"))
-    pd.testing.assert_frame_equal(read_annotations(folder).instances, expected)
+    pd.testing.assert_frame_equal(read_wtalc(folder).instances, expected)
 
 
 class Malicious:
@@ -273,7 +274,7 @@ def test_a_malicious_pickle_is_refused_before_it_acts(tmp_path, protocol):
         np.lib.format.write_array_header_1_0(file, header)
         file.write(pickle.dumps(lists([[Malicious(marker)]], []), protocol=protocol))
     with pytest.raises(FacnetError, match=r"segments.npy: refused.*names posix.mkdir"):
-        read_annotations(folder)
+        read_wtalc(folder)
     assert not marker.exists()
     np.load(path, allow_pickle=True)  # the file is as dangerous as it looks
     assert marker.exists()
@@ -292,7 +293,7 @@ def test_a_malicious_pickle_is_refused_before_it_acts(tmp_path, protocol):
 )
 def test_a_broken_wtalc_folder_is_one_line(tmp_path, changes, message):
     with pytest.raises(FacnetError, match=message) as caught:
-        read_annotations(wtalc_folder(tmp_path, **changes))
+        read_wtalc(wtalc_folder(tmp_path, **changes))
     assert "\n" not in str(caught.value)
 
 
@@ -301,14 +302,14 @@ def test_a_missing_or_truncated_array_is_one_line(tmp_path):
     whole = (folder / "labels.npy").read_bytes()
     (folder / "labels.npy").write_bytes(whole[: len(whole) - 20])
     with pytest.raises(FacnetError, match="labels.npy: refused"):
-        read_annotations(folder)
+        read_wtalc(folder)
     (folder / "labels.npy").unlink()
     with pytest.raises(FacnetError, match="labels.npy: cannot be read .No such file"):
-        read_annotations(folder)
+        read_wtalc(folder)
 
 
 def test_the_real_wtalc_folder_has_its_known_counts(reference):
-    read = read_annotations(reference / "data/thumos14/Thumos14reduced-Annotations")
+    read = read_wtalc(reference / "data/thumos14/Thumos14reduced-Annotations")
     assert read.videos.subset.value_counts().to_dict() == {"test": 212, "validation": 200}
     assert (len(read.instances), len(read.test_instances)) == (3007 + 3358, 3358)
     assert (len(read.ignored), read.ignored.video.nunique()) == (99, 37)

@@ -15,9 +15,10 @@ from test_files import lists, wtalc_folder
 
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.files import read_annotations, read_detections
+from facnet.files import read_detections
 from facnet.importers.check import check_folder
 from facnet.importers.pickled import read_array
+from facnet.importers.wtalc import read_wtalc
 
 fuzz = settings(max_examples=2 * settings().max_examples,
                 suppress_health_check=list(HealthCheck))
@@ -162,7 +163,7 @@ def test_damaged_arrays_of_annotations_are_read_or_refused(wtalc, name, steps):
     whole = path.read_bytes()
     path.write_bytes(damaged(whole, steps))
     try:
-        refusal(lambda p: read_annotations(p.parent), path)
+        refusal(lambda p: read_wtalc(p.parent), path)
     finally:
         path.write_bytes(whole)
 

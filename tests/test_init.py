@@ -221,9 +221,9 @@ def test_test_videos_of_unknown_times_are_left_out_of_the_number(mine):
     everywhere = pd.DataFrame([(f"match_{i}", "dive", 1.0, 4.0, 0.9) for i in (5, 7)],
                               columns=["video", "label", "start", "end", "score"])
     write_detections(mine / "d.json", everywhere)
-    text = facnet("evaluate", "d.json", "--annotations", "data/mine", "--json")
-    said, result = text.splitlines()[0], json.loads(text.partition("\n")[2])
-    assert said == "Left out: 1 detections in 1 videos with labels but no segment, such as match_5."
+    result = json.loads(facnet("evaluate", "d.json", "--annotations", "data/mine", "--json"))
+    assert result["left_out"] == {
+        "in videos with labels but no segment, such as match_5": 1}
     assert result["ap"]["dive"]["0.7"] == 100
     here = evaluate_test(everywhere, load(mine / "data/mine"))
     assert here.ap.loc["dive", 0.7] == 100

@@ -83,11 +83,11 @@ def test_detections_are_those_of_the_released_code(name):
 
 @pytest.mark.slow
 def test_detections_on_a_whole_test_set_are_those_of_the_released_code(reference):
-    from facnet.files import read_annotations
+    from facnet.importers.wtalc import read_wtalc
 
     case = dict(np.load(reference / "oracles" / "det_noisy_in.npz"))
     recorded = np.load(reference / "oracles" / "det_noisy_out.npz")
-    truth = read_annotations(reference / "data" / "thumos14" / "Thumos14reduced-Annotations")
+    truth = read_wtalc(reference / "data" / "thumos14" / "Thumos14reduced-Annotations")
     videos = truth.videos.video[truth.videos.subset == "test"].tolist()
     number = {video: i for i, video in enumerate(videos)}
     inside = truth.ignored[truth.ignored.video.isin(videos)]

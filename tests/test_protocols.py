@@ -11,7 +11,7 @@ from test_sweeps import BASE
 from facnet.data import load
 from facnet.evaluation import Protocol, evaluate, rules_of
 from facnet.experiment import evaluate_test, run
-from facnet.files import read_annotations
+from facnet.importers.wtalc import read_wtalc
 from facnet.study import protocols, published
 from facnet.study.records import resampled_averages, weighted_averages
 
@@ -68,7 +68,7 @@ def test_an_ambiguous_interval_can_be_kept_dropped_or_uncounted():
 
 def test_rules_that_others_code_have_give_what_others_measured(reference):
     """W-TALC's code, and the ActivityNet toolkit in seconds on 212 and 210 videos."""
-    truth = read_annotations(reference / "data/thumos14/Thumos14reduced-Annotations")
+    truth = read_wtalc(reference / "data/thumos14/Thumos14reduced-Annotations")
     videos = truth.videos.video[truth.videos.subset == "test"].tolist()
     classes = sorted(set(truth.instances.label))
     found = in_seconds(np.load(reference / "oracles/det_noisy_out.npz")["segs_fused"], videos,

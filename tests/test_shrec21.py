@@ -466,7 +466,7 @@ def test_from_the_files_to_a_number_by_command(tmp_path, made):
     out, run = tmp_path / "out", tmp_path / "run"
     text = facnet("data", "import", "shrec21", "--source", published(tmp_path / "shrec", made),
                   "--out", out)
-    assert text.splitlines()[-1] == f"{out}: imported; the report is in {out}/import_report.txt"
+    assert text.splitlines()[-1] == f"{out}: made; the report is in {out}/import_report.txt"
     facnet("train", "--dataset", out, "--profile", "smoke", "--out", run)
     assert sorted(p.name for p in run.glob("*.safetensors")) == [
         "motion.safetensors", "pose.safetensors"]

@@ -12,7 +12,7 @@ from test_files import lists, save, wtalc_folder
 
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.files import read_annotations
+from facnet.importers.wtalc import read_ground_truth
 from facnet.importers import importing
 from facnet.importers.check import check_folder
 from facnet.importers.thumos14 import import_thumos14
@@ -72,7 +72,7 @@ def test_each_layout_gives_the_same_data(tmp_path, truth, arrays, layout):
         np.testing.assert_array_equal(data.features("flow", video), array[:, 3:])
     assert data.subset("train") == ("val_1",) and data.subset("test") == ("test_1",)
     assert data.labels(("val_1", "test_1")).tolist() == [[1, 1], [0, 0]]  # labels_all
-    expected = read_annotations(truth)
+    expected = read_ground_truth(truth)
     assert data.instances.values.tolist() == expected.instances.values.tolist()
     assert data.ignored.values.tolist() == [["test_1", 0.0, 1.4]]
     assert report == (tmp_path / "out" / "import_report.txt").read_text().rstrip("\n")
@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, truth, arrays, mon
 KILLED = """
 import sys, time
 from facnet.importers import importing
-from facnet.data import thumos14
+from facnet.importers import thumos14
 def stop(*arguments, **options):
     print("writing", flush=True)
     time.sleep(60)
@@ -286,7 +286,7 @@ def test_a_single_stream_is_not_halved(tmp_path, truth):
 
 MEMORY = """
 import resource, sys
-from facnet.data import thumos14
+from facnet.importers import thumos14
 def peak():  # of this process alone: a child of a larger one inherits its mark in getrusage
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from facnet.data import check_name
 from facnet.errors import FacnetError
-from facnet.files import Annotations, read_annotations, write_json
+from facnet.files import Annotations, write_json
 from facnet.importers.check import find_faults
+from facnet.importers.wtalc import read_ground_truth
 
 __all__ = [
     "BOTH", "counted", "entry", "find_features", "incomplete", "link_target", "read_truth",
@@ -39,7 +40,7 @@ def refuse_existing(out: Path) -> None:
 def read_truth(annotations: Path, out: Path, snippet_seconds: float) -> Annotations:
     """The annotations, before features are read, if these arguments can be used."""
     refuse_existing(out)
-    truth = read_annotations(annotations)
+    truth = read_ground_truth(annotations)
     if not 0 < snippet_seconds < math.inf:
         raise FacnetError(f"snippet_seconds = {snippet_seconds}: must be a positive number.")
     for video in truth.videos.video:

@@ -21,6 +21,7 @@ from facnet.experiment import (
     RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability,
 )
 from facnet.files import read_json, write_json
+from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
 from facnet.study.separation import CHANCE, separation
@@ -86,8 +87,8 @@ def _asked(dataset: Dataset, experiment: Experiment, protocol: str, device: str)
 def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> dict:
     """What came of it."""
     experiment, evaluation, scores = result.experiment, result.evaluation, result.scores
-    probability, test = video_probability(scores, dataset), dataset.subset("test")
-    whole = evaluate_test(whole_videos(dataset, probability), dataset, protocol)
+    whole = evaluate_test(
+        whole_videos(dataset, video_probability(scores, dataset)), dataset, protocol)
     separations = {stream: separation(own, dataset, experiment) for stream, own in scores.items()}
     return {
         "tiou": list(evaluation.tiou),
@@ -95,7 +96,7 @@ def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> d
         "average": evaluation.average,
         "ap": {label: row.tolist() for label, row in evaluation.ap.iterrows()},
         "detections": len(evaluation.detections),
-        "classification": classification_mean_ap(probability, dataset.labels(test)),
+        "classification": classification(scores, dataset),
         "other_rule": _by_other_rule(result, dataset, protocol),
         "whole_video": {
             "mean_ap": whole.mean_ap.tolist(), "average": whole.average,
@@ -161,6 +162,12 @@ def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
     return {"videos": len(videos),
             "classification": classification_mean_ap(probability, labels),
             "loss": float(-np.log(likelihood.clip(1e-6)).mean())}
+
+
+def classification(scores: dict[str, Scores], dataset: Dataset) -> float:
+    """Video classification mAP of the test videos in percent, by the mean over streams."""
+    return classification_mean_ap(
+        video_probability(scores, dataset), dataset.labels(dataset.subset("test")))
 
 
 def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> float:

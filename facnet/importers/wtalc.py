@@ -1,0 +1,70 @@
+"""The folder of THUMOS14 annotations that W-TALC distributes, which much of the field reads."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facnet.errors import FacnetError
+from facnet.files import (
+    INSTANCE, INTERVAL, VIDEO, Annotations, frame_of, number, read_annotations, read_ignored,
+    segment, typed,
+)
+from facnet.importers.pickled import read_array
+
+__all__ = ["read_ground_truth", "read_wtalc"]
+
+ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
+
+
+def read_ground_truth(path: Path) -> Annotations:
+    """Ground truth of W-TALC's folder, or of what `facnet.files.read_annotations` reads."""
+    if (path / "videoname.npy").is_file():
+        return read_wtalc(path)
+    if path.is_dir() and not (path / "annotations.json").is_file():
+        raise FacnetError(f"{path}: holds neither annotations.json nor videoname.npy.")
+    return read_annotations(path)
+
+
+def read_wtalc(folder: Path) -> Annotations:
+    """Ground truth and ambiguous intervals of videoname.npy, ..., Ambiguous_test.txt.
+
+    Raises
+    ------
+    FacnetError
+        If a file is missing, damaged or holds more than arrays of strings and numbers, or if a
+        value cannot be.
+    """
+    arrays = {name: read_array(folder / f"{name}.npy") for name in ARRAYS}
+    sizes = {name: len(array) for name, array in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        raise FacnetError(f"{folder}: arrays that should have one row a video have {sizes}.")
+    names = Counter(_text(video) for video in arrays["videoname"].ravel().tolist())
+    for video, count in names.items():
+        if count > 1:
+            raise FacnetError(f"{folder}, {video}: appears {count} times; ids are unique.")
+    videos, instances = [], []
+    for video, subset, duration, segments, labels, video_labels in zip(*arrays.values()):
+        video = _text(video)
+        where = f"{folder}, {video}"
+        segments, labels = _row(segments, where), _row(labels, where)
+        if len(segments) != len(labels):
+            raise FacnetError(f"{where}: {len(segments)} segments but {len(labels)} labels.")
+        for label, one in zip(labels, segments):
+            instances.append((video, _text(label), *segment(_row(one, where), where)))
+        # Those to train on, labels_all, differ from the instances' in some videos.
+        unique = tuple(dict.fromkeys(_text(label) for label in _row(video_labels, where)))
+        videos.append((video, _text(subset), number(duration, where), unique))
+    file = folder / "Ambiguous_test.txt"
+    ignored = read_ignored(file) if file.is_file() else frame_of([], INTERVAL)
+    return Annotations(
+        frame_of(instances, INSTANCE), ignored, pd.DataFrame(videos, columns=VIDEO), "test")
+
+
+def _row(value: object, where: str) -> list:
+    return typed(value.tolist() if isinstance(value, np.ndarray) else value, where, list)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
