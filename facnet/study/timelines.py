@@ -200,7 +200,7 @@ def _draw_found(
 ) -> None:
     """Detections at the height of their score, the better the darker; proposals behind them."""
     for what, segments in found.items():
-        own = _of(segments, video, label).sort_values("score")
+        own = _of(segments, video, label).astype({"score": float}).sort_values("score")
         shades = SHADES(norm(own.score)) if what == "detections" else COLOURS[what]
         axes.hlines(own.score, own.start, own.end, color=shades, lw=4, capstyle="projecting",
                     zorder=2, gid=f"{what} of {label}")
