@@ -446,6 +446,19 @@ def test_a_drawing_is_legible_and_no_text_of_it_lies_on_another(draw):
         assert not first.overlaps(second), (a.get_text(), b.get_text())
 
 
+def test_the_overview_has_every_equation_and_every_branch_reaches_the_loss():
+    figure = diagrams.overview()
+    text = "\n".join(one.get_text() for one in figure.axes[0].texts)
+    for equation in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14):
+        assert f"({equation})" in text or f"(in {equation})" in text, equation
+    assert all(rf"\lambda_{{{branch}}}" in text for branch in diagrams.BOXES)
+    heads = [one for one in figure.axes[0].texts if hasattr(one, "arrow_patch") and one.arrow_patch]
+    colours = [one.arrow_patch.get_facecolor() for one in heads]
+    for branch, boxes in diagrams.BOXES.items():
+        colour = matplotlib.colors.to_rgba(plots.COLOURS[branch])
+        assert colours.count(colour) >= len(boxes), branch
+
+
 # What a panel shows together: it differs by colour, or else by line or marker. LANES stand in rows
 # of their own, which are named: they need no difference in grey.
 TOGETHER = [("cw", "ca", "mil", "total"), ("foreground", "class"), ("train", "test")]
