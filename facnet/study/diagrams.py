@@ -91,16 +91,16 @@ def overview() -> Figure:
                 "black", 0.26, 4.35, rotation=-90, fontsize=8.5)
     for branch, y, x, title_y, title in (
             ("mil", 4.05, 0.58, 4.46, "MIL: multiple instance learning"),
-            ("cw", 3.0, 2.1, 3.41, "CW, class-wise foreground: an action must be foreground"),
-            ("ca", 0.7, 0.58, 0.23, "CA, class-agnostic attention: foreground must be an action")):
+            ("cw", 3.0, 2.1, 3.455, "CW, class-wise foreground: an action must be foreground"),
+            ("ca", 0.7, 0.58, 0.24, "CA, class-agnostic attention: foreground must be an action")):
         colour, names = COLOURS[branch], list(BOXES[branch])
-        drawing.axes.fill_between((0.52, 6.48), y - 0.52, y + 0.47, color=colour, alpha=0.1, lw=0)
+        drawing.axes.fill_between((0.52, 6.48), y - 0.52, y + 0.52, color=colour, alpha=0.1, lw=0)
         drawing.say(x, title_y, title, ha="left", color=colour, weight="bold", fontsize=8)
         drawing.say(6.7, y + 0.13, rf"$\lambda_{{{branch}}}$", fontsize=8.5)
         for column, name in enumerate(names, start=7 - len(names)):
             for shift in (0.06, 0.03, 0) if name[0] in "AF" else (0,):  # a card a temperature
-                text = BOXES[branch][name] * (shift == 0)
-                drawing.box(name, column + shift, y - shift, text, colour)
+                text, up = BOXES[branch][name] * (shift == 0), -1 if branch == "ca" else 1
+                drawing.box(name, column + shift, y + up * shift, text, colour)
         for start, end in zip(names, [*names[1:], "total"]):
             drawing.arrow(start, end, colour)
     drawing.box("features", -0.1, 4.05, "features|RGB or flow|$T$ snippets", grey)
