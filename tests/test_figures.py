@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from test_claims import sweep_frame
 from test_cli import facnet, fails
 
 from facnet.config import Experiment
@@ -19,7 +18,8 @@ from facnet.experiment import detect, evaluate_test
 from facnet.files import read_detections
 from facnet.localization import Scores, propose
 from facnet.methods import METHODS, method_of, preset
-from facnet.study import claims, diagnosis, diagrams, plots, timelines
+from facnet.study import diagnosis, diagrams, plots, timelines
+from facnet.study.tables import base_of, variants
 
 matplotlib.use("Agg")
 CLASSES, SECONDS = ("dive", "jump", "swim"), 0.64
@@ -67,19 +67,28 @@ def data():
                    [("a", "dive", 6.4, 12.8), ("a", "dive", 32.0, 40.0), ("b", "jump", 3.2, 9.6)])
 
 
-def labels_of(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_yticklabels()]
+def runs_of(sweep: str, seeds: int = 3) -> pd.DataFrame:
+    """The frame of a whole sweep, one row a run, its AVG drawn at random."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame([
+        {"variant": one.name, **one.place, "paper": one.paper, "seed": seed,
+         "average": rng.uniform(10, 40), "other_average": 9.0, "collapsed": ""}
+        for one in variants(sweep, base_of(sweep, "smoke")) for seed in range(seeds)])
 
 
 def bars(axes, kind: str) -> list[tuple[float, float, float]]:
-    """Start, end and lower edge of each bar of a kind, as drawn."""
-    found = []
-    for collection in axes.collections:
-        if (collection.get_gid() or "").startswith(kind):
-            for path in collection.get_paths():
-                box = path.get_extents()
-                found.append((box.x0, box.x1, box.y0))
-    return found
+    """Start, end and height of each bar of a kind, as drawn."""
+    return [(*segment[:, 0], segment[0, 1]) for collection in axes.collections
+            if (collection.get_gid() or "").startswith(kind)
+            for segment in collection.get_segments()]
+
+
+def shaded(axes, colour: str = timelines.TRUTH) -> list[tuple[float, float]]:
+    """Start and end of each interval that is shaded in a colour."""
+    wanted = matplotlib.colors.to_rgba(colour)
+    boxes = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches
+             if patch.get_facecolor() == wanted]
+    return [(round(box.x0, 6), round(box.x1, 6)) for box in boxes]
 
 
 def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(data):
@@ -88,20 +97,19 @@ def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(dat
                           ("a", "jump", 1.0, 2.0, 0.3), ("b", "dive", 1.0, 2.0, 0.3)],
                          columns=DETECTION)
     figure = timelines.timeline(data, scores, {"a": ["dive"]}, found)
-    foreground, sequence, lanes = figure.axes
+    foreground, sequence, detected = figure.axes
     for axes in figure.axes:
         assert axes.get_xlim() == (0, 100 * SECONDS)
-    assert lanes.get_xlabel() == "time (s)" and foreground.get_title("left") == "a"
+        assert shaded(axes) == [(6.4, 12.8), (32.0, 40.0)]
+    assert detected.get_xlabel() == "time (s)" and foreground.get_title("left") == "a"
     assert sequence.get_title("left") == "dive, probability 0.60"
     rows = scores.rows("a")
     np.testing.assert_array_equal(foreground.patches[0].get_data().values, scores.foreground[rows])
     expected = METHODS["FAC-Net"].sequence(scores, Experiment().localization)[rows, 0]
     np.testing.assert_array_equal(sequence.patches[0].get_data().values, expected)
     assert sequence.patches[0].get_data().edges[1] == SECONDS
-    assert labels_of(lanes) == ["ground truth", "detections"]
-    assert [bar[:2] for bar in bars(lanes, "detections of dive")] == [(6.4, 12.0), (50.0, 52.0)]
-    assert [bar[:2] for bar in bars(lanes, "ground truth")] == [(6.4, 12.8), (32.0, 40.0)]
-    assert not bars(lanes, "detections of jump")
+    assert bars(detected, "detections of dive") == [(50.0, 52.0, 0.1), (6.4, 12.0, 0.9)]
+    assert not bars(detected, "detections of jump")
 
 
 @pytest.mark.parametrize("name", ["released", "paper", "STPN", "BM", "W-TALC", "UM"])
@@ -111,10 +119,10 @@ def test_every_detection_rises_above_a_threshold_that_is_drawn(data, name):
     found = detect({"flow": scores}, data, experiment)
     figure = timelines.timeline(data, scores, {"a": ["dive"]}, found, experiment)
     assert len(figure.axes) == (2 if name == "W-TALC" else 3)
-    sequence, lanes = figure.axes[-2:]
+    sequence, detected = figure.axes[-2:]
     lowest = min(line.get_ydata()[0] for line in sequence.lines)
     values = sequence.patches[0].get_data().values
-    shown = bars(lanes, "detections of dive")
+    shown = bars(detected, "detections of dive")
     own = found[(found.video == "a") & (found.label == "dive")]
     assert len(shown) == len(own) > 0
     for start, end, _ in shown:
@@ -137,30 +145,35 @@ def test_thresholds_are_those_of_the_method(data):
         assert list(got) == pytest.approx(expected)
 
 
-def test_of_detections_that_overlap_the_best_is_nearest_to_the_truth_and_darkest(data):
+def test_the_better_a_detection_the_higher_it_stands_and_the_darker_it_is(data):
     found = pd.DataFrame([("a", "dive", 1.0, 9.0, 0.2), ("a", "dive", 8.0, 20.0, 0.9),
                           ("a", "dive", 30.0, 31.0, 0.1), ("a", "dive", 2.0, 10.0, 0.5)],
                          columns=DETECTION)
-    lanes = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
-    shown = bars(lanes, "detection")
-    assert [bar[0] for bar in shown] == [8.0, 2.0, 1.0, 30.0]  # by score
-    heights = [bar[2] for bar in shown]
-    assert heights[0] < heights[1] < heights[2] and heights[3] == heights[0]
-    for (a, b, low), (c, d, other) in combinations(shown, 2):
-        assert low != other or b <= c or d <= a
-    (drawn,) = (c for c in lanes.collections if c.get_gid() == "detections of dive")
-    shades = drawn.get_facecolor()[:, :3].sum(1)
-    assert len(shades) == 4 and (np.diff(shades) > 0).all()
+    axes = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
+    assert [bar[2] for bar in bars(axes, "detections")] == [0.1, 0.2, 0.5, 0.9]  # the best on top
+    low, high = axes.get_ylim()
+    assert low < 0.1 and high > 0.9
+    (drawn,) = (c for c in axes.collections if c.get_gid() == "detections of dive")
+    shades = drawn.get_color()[:, :3].sum(1)
+    assert len(shades) == 4 and (np.diff(shades) < 0).all()
+
+
+def test_scores_of_all_classes_share_one_scale(data):
+    found = pd.DataFrame([("a", "dive", 1.0, 9.0, 0.2), ("a", "jump", 8.0, 20.0, 0.9),
+                          ("b", "jump", 8.0, 20.0, 5.0)], columns=DETECTION)
+    axes = timelines.timeline(data, scores_of(data), {"a": ["dive", "jump"]}, found).axes
+    assert axes[2].get_ylim() == axes[4].get_ylim() and 0.9 < axes[2].get_ylim()[1] < 2
 
 
 def test_where_only_labels_are_known_no_ground_truth_is_claimed():
     data = dataset({"a": (40, ("dive",))}, [("elsewhere", "dive", 1, 2)])
     assert timelines.shown_classes(data, "a", NONE) == ["dive"]
     figure = timelines.timeline(data, scores_of(dataset({"a": (40, ("dive",))})),
-                              {"a": ["dive", "jump"]}, NONE)
-    known = labels_of(figure.axes[4])
-    assert labels_of(figure.axes[2]) == ["detections"]
-    assert known == ["ground truth", "detections"]  # that it shows no jump is known
+                                {"a": ["dive", "jump"]}, NONE)
+    titles = [figure.axes[row].get_title("left") for row in (1, 3)]
+    assert titles[0].endswith("probability 0.60, when is not known")
+    assert titles[1].endswith("probability 0.05")  # that it shows no jump is known
+    assert not any(shaded(axes) for axes in figure.axes)
 
 
 def test_classes_are_those_that_are_there_and_then_those_found_the_best_first(data):
@@ -187,14 +200,20 @@ def test_proposals_and_ambiguous_intervals_are_shown_where_there_are_any(data):
     scores, config = scores_of(data), Experiment().localization
     found = propose(scores, CLASSES, SECONDS, config)
     figure = timelines.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
-    assert labels_of(figure.axes[-1]) == ["ground truth", "detections", "proposals"]
     own = found[(found.video == "a") & (found.label == "dive")]
     assert len(bars(figure.axes[-1], "proposals")) == len(own) > 0
+    assert "proposal" in words_of(figure)
     ambiguous = dataset({"a": (100, ("dive",))}, data.instances[:2], [("a", 50.0, 60.0)])
-    for one, expected in ((data, False), (ambiguous, True)):
-        legend = timelines.timeline(one, scores, {"a": ["dive"]}, NONE).legends[0]
-        words = [text.get_text() for text in legend.get_texts()]
-        assert ("ambiguous, not evaluated" in words) == expected
+    for one, expected in ((data, []), (ambiguous, [(50.0, 60.0)])):
+        figure = timelines.timeline(one, scores, {"a": ["dive"]}, NONE)
+        assert shaded(figure.axes[-1], plots.COLOURS["ignored"]) == expected
+        words = words_of(figure)
+        assert ("ambiguous, not evaluated" in words) == bool(expected) and "proposal" not in words
+
+
+def words_of(figure) -> list[str]:
+    """In the key below a figure."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize("snippets, name", [
@@ -273,7 +292,7 @@ def test_the_command_draws_what_localize_finds(trained, tmp_path):
     picture = (tmp_path / "a.svg").read_text()
     drawn = picture.partition(f'<g id="detections of {label}"')[2].partition("</g>")[0]
     assert drawn.count("<path") == len(own) > 0
-    for words in (video, "detections", "ground truth", "time (s)", "threshold"):
+    for words in (video, "detection", "ground truth", "time (s)", "threshold"):
         assert f"<!-- {words} -->" in picture, words
     facnet("draw", trained, "--profile", "smoke", "--video", video, "--stream", "rgb",
            "--out", tmp_path / "b.PNG")
@@ -305,6 +324,13 @@ def test_mistakes_in_drawing_are_one_line(trained, tmp_path, monkeypatch, capsys
     assert not list(tmp_path.iterdir())
 
 
+def compared(**columns) -> pd.DataFrame:
+    """Comparisons, as of `facnet.study.claims.compare`."""
+    return pd.DataFrame({"claim": "CW helps", "paper": 1.0, "at_least": False, "mean": 2.0,
+                         "low": 1.0, "high": 3.0, "video_low": 0.0, "video_high": 4.0,
+                         "verdict": "holds", **columns})
+
+
 def every_figure(data) -> dict:
     """By the name of its function."""
     scores, model = scores_of(data), Experiment()
@@ -312,51 +338,24 @@ def every_figure(data) -> dict:
     evaluation = evaluate_test(found, data)
     bins = diagnosis.binned(evaluation.truth.end - evaluation.truth.start, (3, 6))
     by_length = diagnosis.over_seeds([diagnosis.missed(evaluation, bins)])
-    whole = load("synthetic", "smoke")
-    three = sweep_frame("table3").assign(mean_ap=9.0)
-    weights = pd.DataFrame({"variant": ["a", "b", "c"], "seed": 0, "host": "UM", "average": 9.0,
-                            "lambda_cw": [0.0, 0.1, 1.0], "held_out_loss": 1.0})
-    losses = pd.DataFrame({"epoch": [1, 2], "cw": [3.0, 2.0], "total": [4.0, 3.0]})
-    history = pd.DataFrame({"epoch": [0, 1], "cosine": [-1.0, -0.9], "foreground": [0.5, 0.7]})
-    runs = pd.DataFrame({"seed": [0, 1], "average": [9.0, 5.0], "collapsed": ["", "flow"],
-                         "area flow": [0.8, 0.3]})
-    curve = pd.DataFrame({"seed": 0, "epoch": [1, 2, 3], "average": [5.0, 9.0, 8.0]})
-    bounds = pd.DataFrame({"model": ["a"], "seed": 0, "epoch": 1, "bound": 0.5, "candidates": 3,
-                           "ceiling": 1.1, "reachable": 1.0, "train": 0.6, "test": 0.4})
-    ceiling = pd.DataFrame({"0.5": [90.0], "average": [90.0]}, index=["all runs"])
     told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
                         columns=["claim", "printed", "data", "verdict"])
-    field = pd.DataFrame([("FAC-Net", "ICCV 2021", 42.2, "")],
-                         columns=["method", "venue", "average", "uses"])
-    other = pd.DataFrame([("FAC-Net", 40.0, "a rerun")], columns=["method", "average", "what"])
-    lengths = pd.DataFrame({"train": [2.0, 4.0], "test": [2.0, 5.0]}, index=[0.25, 0.75])
     return {
         "activations": timelines.activations(data, {"a": scores}, "a", "dive", model.localization),
         "embeddings": plots.embeddings({"a": np.eye(2)}, np.array([True, False])),
         "hybrid_attention": diagrams.hybrid_attention(),
-        "lambda_maps": plots.lambda_maps(sweep_frame("fig4")),
+        "lambda_maps": plots.lambda_maps(runs_of("fig4")),
         "overview": diagrams.overview(),
         "selection": timelines.selection(data, {"a": (model, scores)}, "a", "dive"),
         "timeline": timelines.timeline(data, scores, {"a": ["dive"]}, found),
         "by_kind": plots.by_kind({"length (s)": by_length}),
-        "by_tiou": plots.by_tiou(three, pd.Series([9.0], index=["0.5"]), "theirs"),
-        "ceilings": plots.ceilings({"mine": ceiling}, {}),
-        "cw_weights": plots.cw_weights(weights, {"UM": 0.1}),
-        "differences": plots.differences(claims.compare(three, claims.table3_claims())),
+        "differences": plots.differences(compared(name=["a over b"])),
         "errors": plots.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
-                                diagnosis.over_seeds([diagnosis.gains(evaluation)])),
-        "foreground_through_training": plots.foreground_through_training({"a": history}),
-        "information": plots.information(bounds, bounds),
-        "instance_lengths": plots.instance_lengths(whole, {"a snippet": SECONDS}, lengths),
-        "epochs": plots.epochs(curve),
-        "precision_recall": plots.precision_recall(evaluation),
-        "rules": plots.rules({"mine": pd.DataFrame({"rule": ["a", "b"], "average": [9.0, 8.0]})}),
-        "reported": plots.reported(field, other),
-        "seeds": plots.seeds(runs),
-        "snippet_grid": plots.snippet_grid(),
-        "strip": plots.strip(three),
-        "training_curves": plots.training_curves({"rgb": losses, "flow": losses}),
+                               diagnosis.over_seeds([diagnosis.gains(evaluation)])),
+        "snippet_grid": diagrams.snippet_grid(),
+        "strip": plots.strip(runs_of("table3")),
         "verdicts": plots.verdicts(told),
+        "with_slider": plots.with_slider(lambda _: diagrams.snippet_grid(), [1.0], 1.0, "", False),
     }
 
 
@@ -384,20 +383,85 @@ def test_every_axis_of_every_figure_says_what_it_shows(data):
         assert not silent, (name, silent)
 
 
+def test_a_strip_shows_every_run_and_which_have_collapsed():
+    three, four = runs_of("table3"), runs_of("table4")
+    three.loc[three.variant == "CW", "collapsed"] = "flow"
+    (axes,) = plots.strip(three).axes
+    points = [c for c in axes.collections if hasattr(c, "get_sizes") and len(c.get_sizes())]
+    assert sum(len(c.get_offsets()) for c in points) == 20 * 3
+    assert sum((c.get_facecolor() == 1).all(1).sum() for c in points) == 3  # white
+    papers = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D"]
+    assert papers == three.drop_duplicates("variant").paper.tolist()
+    panels = plots.strip(four, panel="column", label="temperatures")
+    assert [axes.get_title() for axes in panels.axes] == ["CW", "CA", "MIL", "Full"]
+    assert len(panels.axes[0].get_yticklabels()) == 9
+    assert "paper, THUMOS14" in words_of(panels)
+    assert "paper, THUMOS14" not in words_of(plots.strip(four.assign(paper=np.nan)))
+
+
+def test_differences_have_a_row_each_under_their_claim():
+    table = pd.concat([compared(name=["a over b", "c over d"], at_least=[False, True]),
+                       compared(claim="CA helps", name=["e over f"], verdict="does not hold")])
+    figure = plots.differences(table, ("raises AVG", "lowers AVG"))
+    assert [axes.get_title("left") for axes in figure.axes] == ["CW helps", "CA helps"]
+    labels = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
+    assert labels == [["a over b", "c over d"], ["e over f"]]
+    marks = [line.get_marker() for line in figure.axes[0].lines]
+    assert marks.count("D") == marks.count(">") == 1 and marks.count("o") == 2
+    assert "X" in [line.get_marker() for line in figure.axes[1].lines]
+    assert words_of(figure)[:3] == ["raises AVG", "lowers AVG", "not resolved"]
+
+
+def test_a_map_of_lambda_has_each_value_in_its_place():
+    frame = runs_of("fig4", seeds=1)
+    axes = plots.lambda_maps(frame).axes[2]  # MIL main: CW across, CA up
+    one = frame[(frame.main == "mil") & (frame.lambda_cw == 1) & (frame.lambda_ca == 0.001)]
+    assert axes.get_xlabel() == "$λ_{CW}$" and axes.get_ylabel() == "$λ_{CA}$"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.001", "0.03", "1"]
+    (text,) = [t for t in axes.texts if t.get_position() == (2.5, 0.5)]
+    assert text.get_text() == f"{one.average.iloc[0]:.0f}\n0/1"
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]  # small below
+
+
+def test_every_verdict_has_its_mark_in_the_column_of_its_data():
+    table = pd.DataFrame([(f"claim {row}", f"Table {row // 3}, text", data, verdict)
+                          for row, verdict in enumerate(plots.MARKS) for data in ("here", "there")],
+                         columns=["claim", "printed", "data", "verdict"])
+    figure = plots.verdicts(table)
+    (axes,) = figure.axes
+    places = sorted(point for line in axes.lines if line.get_marker() != "None"
+                    for point in zip(*line.get_data()))
+    assert places == [(x, y) for x in range(2) for y in range(len(plots.MARKS))]
+    assert [text.get_text() for text in axes.texts] == ["Table 0", "Table 1", "Table 2"]
+    assert words_of(figure) == list(plots.MARKS)
+
+
 @pytest.mark.parametrize("draw", [diagrams.overview, diagrams.hybrid_attention])
 def test_a_drawing_is_legible_and_no_text_of_it_lies_on_another(draw):
     figure = draw()
     figure.canvas.draw()
     boxes = {text: text.get_window_extent() for text in texts_of(figure)}
-    assert len(boxes) > 40 and min(text.get_fontsize() for text in boxes) >= 7.5
+    assert len(boxes) > 20 and min(text.get_fontsize() for text in boxes) >= 7.5
     for (a, first), (b, second) in combinations(boxes.items(), 2):
         assert not first.overlaps(second), (a.get_text(), b.get_text())
 
 
+def test_the_overview_has_every_equation_and_every_branch_reaches_the_loss():
+    figure = diagrams.overview()
+    text = "\n".join(one.get_text() for one in figure.axes[0].texts)
+    for equation in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14):
+        assert f"({equation})" in text or f"(in {equation})" in text, equation
+    assert all(rf"\lambda_{{{branch}}}" in text for branch in diagrams.BOXES)
+    heads = [one for one in figure.axes[0].texts if hasattr(one, "arrow_patch") and one.arrow_patch]
+    colours = [one.arrow_patch.get_facecolor() for one in heads]
+    for branch, boxes in diagrams.BOXES.items():
+        colour = matplotlib.colors.to_rgba(plots.COLOURS[branch])
+        assert colours.count(colour) >= len(boxes), branch
+
+
 # What a panel shows together: it differs by colour, or else by line or marker. LANES stand in rows
 # of their own, which are named: they need no difference in grey.
-TOGETHER = [("cw", "ca", "mil", "total"), ("foreground", "class"), ("train", "test"),
-            ("holds", "does not hold", "not resolved")]
+TOGETHER = [("cw", "ca", "mil", "total"), ("foreground", "class"), ("train", "test")]
 LANES = [("ground truth", "detections", "proposals", "ignored")]
 
 # For linear RGB and full severity. Machado, Oliveira and Fernandes: A physiologically-based model
@@ -454,14 +518,18 @@ def test_what_stands_together_can_be_told_apart_in_grey(names):
 
 
 def differ_in_mark(a: str, b: str) -> bool:
-    forms = {verdict: (mark["marker"], mark.get("mfc")) for verdict, mark in plots.MARKS.items()}
-    return any(a in kind and b in kind and kind[a] != kind[b]
-               for kind in (plots.LINES, plots.MARKERS, forms))
+    return a in plots.LINES and b in plots.LINES and plots.LINES[a] != plots.LINES[b]
 
 
-def test_series_differ_in_colour_line_and_marker():
-    for a, b in combinations(plots.SERIES, 2):
-        assert a["ls"] != b["ls"] and a["marker"] != b["marker"]
+def test_verdicts_differ_in_form():
+    forms = [(mark["marker"], mark.get("mfc"), mark.get("fillstyle"))
+             for mark in plots.MARKS.values()]
+    assert len(set(forms)) == len(forms)
+
+
+def test_lines_without_a_colour_of_their_own_differ_in_colour_and_dashes():
+    for a, b in combinations(plots.CYCLE, 2):
+        assert a["linestyle"] != b["linestyle"]
         apart = distance(a["color"], b["color"])
         apart.pop("grey")
         assert min(apart.values()) >= 15, (a, b, apart)

@@ -1,29 +1,26 @@
-"""Pictures of a video over time: FAC-Net's Figs 1, 5, 6 and 7.
-"""
+"""Pictures of a video over time: FAC-Net's Figs 1, 5, 6 and 7."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import zip_longest
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import PolyCollection
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
-from facnet.localization import Scores, sequences
+from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import scaled, selection_and_class
 from facnet.study.plots import COLOURS, LINES, key
 
-__all__ = [
-    "activations", "example_video", "selection", "shown_classes", "timeline",
-]
+__all__ = ["activations", "example_video", "selection", "shown_classes", "timeline"]
+
+TRUTH = "#D2EBE2"  # light and opaque: what overlaps is not darker
+SHADES = sns.color_palette("blend:#F0C9DF,#7A3B63", as_cmap=True)  # of detections, by score
 
 
 def example_video(
@@ -44,6 +41,14 @@ def example_video(
     return (counts - 6).abs().idxmin(), label
 
 
+def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> list[str]:
+    """What a video shows, then what else was detected in it, the best score first."""
+    true = dataset.videos.set_index("video").labels[video]
+    true = [*true, *dataset.instances.label[dataset.instances.video == video]]
+    found = detections[detections.video == video].sort_values("score", ascending=False)
+    return list(dict.fromkeys([*true, *found.label]))
+
+
 def selection(
     dataset: Dataset, models: dict[str, tuple[Experiment, Scores]], video: str, label: str
 ) -> Figure:
@@ -60,22 +65,20 @@ def selection(
     """
     figure, panels = plt.subplots(len(models), 1, figsize=(7.2, 1.25 * len(models) + 0.8),
                                   sharex=True, squeeze=False)
-    column, truth = dataset.classes.index(label), _of(dataset.instances, video, label)
+    truth = _of(dataset.instances, video, label)
     for axes, (name, (experiment, scores)) in zip(panels[:, 0], models.items()):
-        rows = scores.rows(video)
-        time = _seconds(dataset, rows)
-        for values, what in zip(selection_and_class(scores, column, experiment),
-                                ("foreground", "class")):
-            axes.plot(time, scaled(values[rows]), color=COLOURS[what], lw=1.1, ls=LINES[what])
+        pair = selection_and_class(scores, dataset.classes.index(label), experiment)
+        for values, what in zip(pair, ("foreground", "class")):
+            _draw(axes, dataset, scaled(values[scores.rows(video)]), what, LINES[what])
+        _shade(axes, truth)
         axes.axhline(0.5, color="0.4", lw=0.5)
-        _bars(axes, truth, 0, 1, COLOURS["ground truth"], alpha=0.2)
-        axes.set(ylim=(-0.03, 1.03), ylabel="share of\nown range")
+        axes.set_ylabel("share of\nown range")
         axes.set_title(name, loc="left")
-    axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+    axes.set_xlabel("time (s)")
     key(figure, {
         "selection of foreground": {"ls": LINES["foreground"], "color": COLOURS["foreground"]},
         f"probability of {label}": {"ls": LINES["class"], "color": COLOURS["class"]},
-        "ground truth": {"marker": "s", "color": COLOURS["ground truth"], "alpha": 0.3}})
+        "ground truth": {"marker": "s", "ms": 7, "color": TRUTH}})
     return figure
 
 
@@ -83,7 +86,7 @@ def activations(
     dataset: Dataset, scores: dict[str, Scores], video: str, label: str,
     config: LocalizationConfig,
 ) -> Figure:
-    """Foreground scores and the class's sequence of one video, a row a model.
+    """Figs 5 and 6 of the paper: foreground scores and the class's sequence, a row a model.
 
     Parameters
     ----------
@@ -96,31 +99,21 @@ def activations(
     """
     figure, panels = plt.subplots(len(scores), 2, figsize=(7.2, 1.25 * len(scores) + 0.7),
                                   sharex=True, sharey="col", squeeze=False)
-    truth = _of(dataset.instances, video, label)
+    experiment, truth = Experiment(localization=config), _of(dataset.instances, video, label)
     for (left, right), (name, own) in zip(panels, scores.items()):
         rows = own.rows(video)
-        time = _seconds(dataset, rows)
-        left.plot(time, own.foreground[rows], color=COLOURS["foreground"], lw=1)
-        sequence, _ = sequences(own, replace(config, upsampling=1))
-        right.plot(time, sequence[rows, dataset.classes.index(label)], color=COLOURS["class"],
-                   lw=1)
+        _draw(left, dataset, own.foreground[rows], "foreground")
+        sequence = method_of(experiment).sequence(own, config)
+        _draw(right, dataset, sequence[rows, dataset.classes.index(label)], "class")
+        for axes in (left, right):
+            _shade(axes, truth)
         left.set_title(name.replace("\n", ", "), loc="left")
         left.set_ylabel("foreground\n$S_f$")
-        right.set_ylabel(_sequence_name(Experiment(localization=config)))
-    for axes in panels.flat:  # after all is drawn: rows share their limits
-        _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
+        right.set_ylabel(f"class\n{config.sequence}")
     panels[0, 1].set_title(label, loc="left")
     for axes in panels[-1]:
-        axes.set(xlabel="time (s)", xlim=(0, time[-1] + dataset.snippet_seconds / 2))
+        axes.set_xlabel("time (s)")
     return figure
-
-
-def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> list[str]:
-    """What a video shows, then what else was detected in it, the best score first."""
-    true = dataset.videos.set_index("video").labels[video]
-    true = [*true, *dataset.instances.label[dataset.instances.video == video]]
-    found = detections[detections.video == video].sort_values("score", ascending=False)
-    return list(dict.fromkeys([*true, *found.label]))
 
 
 def timeline(
@@ -131,8 +124,8 @@ def timeline(
     """Fig. 7 of the paper: scores, detections and ground truth of a video on one time axis.
 
     From the top: what the model has for foreground (S_f of equation 8; nothing where a method has
-    none); then for each class its sequence with the thresholds, its detections, and its instances
-    where they are known. Instances shade the scores, too.
+    none); then for each class its sequence with the thresholds, and its detections at the height
+    of their scores. Instances, where they are known, shade all of them.
 
     Parameters
     ----------
@@ -142,208 +135,92 @@ def timeline(
     examples : dict of str to sequence of str
         Videos, a column each, and which classes to show, such as `shown_classes` gives.
     detections : DataFrame [video, label, start, end, score]
-        The better the darker; of those that overlap, the best is nearest to the ground truth.
         Those of other videos and classes are left out.
     experiment : Experiment
         Says what is thresholded, and at which values.
-    proposals : DataFrame [video, label, start, end], optional
-        Drawn above the detections, showing through each other.
+    proposals : DataFrame [video, label, start, end, score], optional
+        Drawn behind the detections: what NMS keeps hides them.
     """
-    bars = {(video, label): _Bars.of(dataset, video, label, detections, proposals)
-            for video, labels in examples.items() for label in labels}
-    shades = _shades(pd.concat([detections.score[:0], *(own.found.score for own in bars.values())]))
-    columns = [_heights(scores, [bars[video, label] for label in labels])
-               for video, labels in examples.items()]
-    heights = [max(own) for own in zip_longest(*columns, fillvalue=0)]
-    figure, panels = plt.subplots(
-        len(heights), len(examples), figsize=(7.2, sum(heights) + 0.25 * len(heights) + 0.8),
-        sharex="col", squeeze=False, height_ratios=heights)
+    found = {} if proposals is None else {"proposals": proposals}
+    found["detections"] = detections
+    span = [0.0, 0.01, *detections.score[detections.video.isin(list(examples))]]
+    norm = Normalize(min(span), max(span))
+    first = int(scores.foreground is not None)  # row of the first class
+    heights = [1.0] * first + [1.0, 0.7] * max(map(len, examples.values()))
+    figure, panels = plt.subplots(len(heights), len(examples), sharex="col", squeeze=False,
+                                  figsize=(7.2, 1.1 * sum(heights) + 0.8), height_ratios=heights)
     for column, (video, labels) in zip(panels.T, examples.items()):
-        own = {label: bars[video, label] for label in labels}
-        _draw_column(column, dataset, scores, video, own, experiment, shades, 70 // len(examples))
-    marks = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6}}
-    if proposals is not None:
-        marks["proposal"] = {"marker": "s", "color": COLOURS["proposals"], "alpha": 0.4}
-    for score in sorted({shades.norm.vmax, shades.norm.vmin} - {None}, reverse=True):
-        marks[f"detection, score {round(score, 2) + 0.0:.2f}"] = {
-            "marker": "s", "color": shades.to_rgba(score)}
-    if any(own.truth is not None and len(own.truth) for own in bars.values()):
-        marks["ground truth"] = {"marker": "s", "color": COLOURS["ground truth"]}
+        v = scores.videos.index(video)
+        own, used = scores.part(v, v + 1), first + 2 * len(labels)
+        if first:
+            _draw(column[0], dataset, own.foreground, "foreground")
+            column[0].set_ylabel("foreground")
+        for label, upper, lower in zip(labels, column[first::2], column[first + 1 :: 2]):
+            _draw_class(upper, dataset, own, label, experiment)
+            _draw_found(lower, found, video, label, norm)
+            for axes in (*column[:first], upper, lower):
+                _shade(axes, _of(dataset.instances, video, label))
+            _shade(lower, dataset.ignored[dataset.ignored.video == video], COLOURS["ignored"])
+        title = f"{video:.{70 // len(examples)}}\n{column[0].get_title('left')}".strip()
+        column[0].set_title(title, loc="left", parse_math=False)
+        column[used - 1].set_xlabel("time (s)")
+        column[used - 1].tick_params(axis="x", labelbottom=True)
+        for unused in column[used:]:
+            unused.remove()
+    marks = {"threshold": {"ls": "-", "color": "0.4", "lw": 0.6},
+             "detection": {"ls": "-", "lw": 4, "color": COLOURS["detections"]},
+             "ground truth": {"marker": "s", "ms": 7, "color": TRUTH}}
+    if "proposals" in found:
+        marks["proposal"] = {"ls": "-", "lw": 4, "color": COLOURS["proposals"]}
     if dataset.ignored.video.isin(list(examples)).any():
-        marks["ambiguous, not evaluated"] = {"marker": "s", "color": COLOURS["ignored"]}
-    if bars:
-        key(figure, marks, ncols=4)
+        marks["ambiguous, not evaluated"] = {"marker": "s", "ms": 7, "color": COLOURS["ignored"]}
+    key(figure, marks, ncols=5)
     return figure
 
 
-@dataclass(frozen=True)
-class _Bars:
-    """What stands below a sequence, in seconds."""
-
-    truth: pd.DataFrame | None  #: None where the video is known to show the class, but not when
-    found: pd.DataFrame  #: the best first
-    lane: np.ndarray  #: of each in `found`, 0 the lowest
-    proposals: pd.DataFrame | None
-
-    @classmethod
-    def of(cls, dataset, video, label, detections, proposals):
-        truth = _of(dataset.instances, video, label)
-        unknown = not len(truth) and label in dataset.videos.set_index("video").labels[video]
-        found = _of(detections, video, label).sort_values(
-            ["score", "start"], ascending=[False, True])
-        return cls(None if unknown else truth, found, _lanes(found),
-                   None if proposals is None else _of(proposals, video, label))
-
-    @property
-    def lanes(self) -> int:
-        return int(self.lane.max(initial=0)) + 1
-
-    @property
-    def tracks(self) -> dict[str, float]:
-        """What there is, from the lowest, and its height; many lanes are thin."""
-        heights = {"ground truth": 1, "detections": min(self.lanes, 1.5 + self.lanes / 3),
-                   "proposals": 1}
-        missing = {"ground truth": self.truth, "proposals": self.proposals}
-        return {name: height for name, height in heights.items()
-                if name not in missing or missing[name] is not None}
-
-
-def _lanes(segments: pd.DataFrame) -> np.ndarray:
-    """For each segment the lowest lane in which it overlaps none of those before it."""
-    start, end = segments.start.to_numpy(), segments.end.to_numpy()
-    lanes = np.zeros(len(segments), int)
-    for i in range(len(segments)):
-        taken = lanes[:i][(start[:i] < end[i]) & (end[:i] > start[i])]
-        lanes[i] = np.setdiff1d(np.arange(i + 1), taken)[0]
-    return lanes
-
-
-def _heights(scores: Scores, bars: list[_Bars]) -> list[float]:
-    """Of the panels of one video, in inches."""
-    heights = [] if scores.foreground is None else [0.95]
-    for own in bars:
-        heights += [0.95, 0.17 * sum(own.tracks.values())]
-    return heights
-
-
-def _draw_column(
-    column: np.ndarray, dataset: Dataset, scores: Scores, video: str, bars: dict[str, _Bars],
-    experiment: Experiment, shades: ScalarMappable, letters: int,
+def _draw_class(
+    axes: Axes, dataset: Dataset, scores: Scores, label: str, experiment: Experiment
 ) -> None:
-    """The panels of one video; a line has room for so many letters."""
-    rows, method = scores.rows(video), method_of(experiment)
-    edges = np.arange(rows.stop - rows.start + 1) * dataset.snippet_seconds
-    line = {"lw": 1.1 if len(edges) < 600 else 0.5, "baseline": None}
-    panels, title = iter(column), _fitted(video, letters) + "\n"
-    if scores.foreground is not None:
-        axes = next(panels)
-        axes.stairs(scores.foreground[rows], edges, color=COLOURS["foreground"], **line)
-        known = [own.truth for own in bars.values() if own.truth is not None]
-        _shade(axes, pd.concat(known) if known else None)
-        name = "foreground\n$S_f$" if method.name == "FAC-Net" else "foreground"
-        axes.set_ylabel(name)
-        axes.set_title(title.strip(), loc="left", parse_math=False)
-        title = ""
-    sequence = method.sequence(scores, experiment.localization)
-    for label, own in bars.items():
-        axes, c = next(panels), dataset.classes.index(label)
-        values = sequence[rows, c]
-        axes.stairs(values, edges, color=COLOURS["class"], **line)
-        for value in method.thresholds(values, sequence.shape[1], experiment.localization):
-            axes.axhline(value, color="0.4", lw=0.4)
-        _shade(axes, own.truth)
-        probability = scores.probability[scores.videos.index(video), c]
-        axes.set_title(f"{title}{_fitted(label, letters - 18)}, probability {probability:.2f}",
-                       loc="left", fontsize=9, parse_math=False)
-        axes.set_ylabel(_sequence_name(experiment))
-        title = ""
-        axes = next(panels)
-        _draw_bars(axes, own, label, shades, edges[-1])
-        ignored = dataset.ignored[dataset.ignored.video == video]
-        axes.broken_barh(_widths(ignored), (0, axes.get_ylim()[1]), zorder=0,
-                         facecolor=COLOURS["ignored"], alpha=0.6)
-    axes.set_xlabel("time (s)")
+    """A class's sequence in the one video of these scores, and its thresholds."""
+    method, config, c = method_of(experiment), experiment.localization, dataset.classes.index(label)
+    sequence = method.sequence(scores, config)
+    _draw(axes, dataset, sequence[:, c], "class")
+    for value in method.thresholds(sequence[:, c], sequence.shape[1], config):
+        axes.axhline(value, color="0.4", lw=0.4)
+    title = f"{label:.20}, probability {scores.probability[0, c]:.2f}"
+    video = dataset.videos.set_index("video").loc[scores.videos[0]]
+    if label in video.labels and not len(_of(dataset.instances, video.name, label)):
+        title += ", when is not known"
+    axes.set_title(title, loc="left", parse_math=False)
+    axes.set_ylabel(f"class\n{getattr(config, 'sequence', 'sequence')}")
+
+
+def _draw_found(
+    axes: Axes, found: dict[str, pd.DataFrame], video: str, label: str, norm: Normalize
+) -> None:
+    """Detections at the height of their score, the better the darker; proposals behind them."""
+    for what, segments in found.items():
+        own = _of(segments, video, label).astype({"score": float}).sort_values("score")
+        shades = SHADES(norm(own.score)) if what == "detections" else COLOURS[what]
+        axes.hlines(own.score, own.start, own.end, color=shades, lw=4, capstyle="projecting",
+                    zorder=2, gid=f"{what} of {label}")
+    margin = 0.2 * (norm.vmax - norm.vmin)
+    axes.set(ylabel="score", ylim=(norm.vmin - margin, norm.vmax + margin))
+
+
+def _draw(axes: Axes, dataset: Dataset, values: np.ndarray, what: str, ls: str = "-") -> None:
+    """Scores of a video, a step a snippet."""
+    edges = np.arange(len(values) + 1) * dataset.snippet_seconds
+    axes.stairs(values, edges, baseline=None, color=COLOURS[what], ls=ls,
+                lw=1.1 if len(edges) < 600 else 0.5)
     axes.set_xlim(0, edges[-1])
-    axes.tick_params(axis="x", labelbottom=True)
-    for unused in panels:
-        unused.remove()
 
 
-def _draw_bars(
-    axes: Axes, bars: _Bars, label: str, shades: ScalarMappable, seconds: float
-) -> None:
-    """Ground truth, detections and proposals of a class in a video of so many seconds.
-
-    A bar has an edge in white, but what is short has one in its own colour, so as to be seen.
-    """
-    bottom, middles = 0.0, {}
-    for name, height in bars.tracks.items():
-        middles[name] = bottom + height / 2
-        if name == "detections":
-            found, thick = bars.found, height / bars.lanes
-            shade = shades.to_rgba(found.score.astype(float))
-            short = found.end - found.start < seconds / 150
-            axes.add_collection(PolyCollection(
-                [[(a, low), (b, low), (b, low + 0.8 * thick), (a, low + 0.8 * thick)]
-                 for a, b, low in zip(found.start, found.end, bottom + thick * (bars.lane + 0.1))],
-                facecolor=shade, edgecolor=np.where(short.to_numpy()[:, None], shade, 1.0),
-                lw=0.6, gid=f"detections of {label}"))
-        else:
-            segments = bars.truth if name == "ground truth" else bars.proposals
-            axes.broken_barh(
-                _widths(segments), (bottom + 0.12, 0.76), color=COLOURS[name], lw=0.5,
-                gid=f"{name} of {label}", alpha=0.25 if name == "proposals" else 0.85)
-        bottom += height
-    axes.set(ylim=(0, bottom), yticks=list(middles.values()), yticklabels=list(middles))
-    axes.tick_params(axis="y", length=0)
-
-
-def _shades(scores: pd.Series) -> ScalarMappable:
-    """From light to dark over the scores that there are."""
-    colour = to_rgb(COLOURS["detections"])
-    light, dark = ([share * c + (1 - share) * end for c in colour]
-                   for share, end in ((0.35, 1.0), (0.55, 0.0)))
-    norm = Normalize(scores.min(), scores.max()) if len(scores) else Normalize()
-    return ScalarMappable(norm, LinearSegmentedColormap.from_list("scores", [light, dark]))
-
-
-def _sequence_name(experiment: Experiment) -> str:
-    """What is thresholded, on a narrow axis."""
-    if experiment.method != "FAC-Net":
-        return "sequence"
-    config = experiment.localization
-    return "softmax\nof $S_a$" if config.sequence == "probability" else "$S_a$"
-
-
-def _fitted(text: str, letters: int) -> str:
-    """A long name without its middle."""
-    half = (letters - 1) // 2
-    return text if len(text) <= letters else f"{text[:half]}…{text[-half:]}"
-
-
-def _seconds(dataset: Dataset, rows: slice) -> np.ndarray:
-    """The middle of each snippet."""
-    return (np.arange(rows.stop - rows.start) + 0.5) * dataset.snippet_seconds
+def _shade(axes: Axes, segments: pd.DataFrame, colour: str = TRUTH) -> None:
+    """Intervals behind scores."""
+    for start, end in segments[["start", "end"]].to_numpy():
+        axes.axvspan(start, end, color=colour, lw=0, zorder=0)
 
 
 def _of(frame: pd.DataFrame, video: str, label: str) -> pd.DataFrame:
     return frame[(frame.video == video) & (frame.label == label)]
-
-
-def _widths(segments: pd.DataFrame) -> list[tuple[float, float]]:
-    return list(zip(segments.start, segments.end - segments.start))
-
-
-def _bars(axes: Axes, segments: pd.DataFrame, low: float, high: float, colour: str, **style):
-    axes.broken_barh(_widths(segments), (low, high - low), facecolor=colour, edgecolor="none",
-                     **style)
-    axes.set_ylim(low, high)
-
-
-def _shade(axes: Axes, truth: pd.DataFrame | None) -> None:
-    """Ground truth behind a curve, once it is drawn; what overlaps is not darker."""
-    if truth is not None:
-        truth = truth.sort_values("start")
-        apart = (truth.start > truth.end.cummax().shift()).cumsum()
-        union = truth.groupby(apart).agg({"start": "min", "end": "max"})
-        _bars(axes, union, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
