@@ -15,7 +15,7 @@ from facnet.data import Dataset, load
 from facnet.importers.importing import entry, write_container
 from facnet.study import published
 from facnet.study.claims import resampled
-from facnet.study.collapse import runs
+from facnet.study.collapse import with_streams
 from facnet.study.records import provenance
 from facnet.study.tables import base_of, chosen_lambdas, sweep, variants
 
@@ -25,7 +25,6 @@ __all__ = ["SEEDS", "Study", "chosen_recipe", "cut_at_gestures", "read_study", "
 # Seeds of each sweep: the choice of weights, the main comparison, and the rest.
 SEEDS = {"weights": 3, "multilabel": 10, "one_class": 10, "table3": 3, "table4_full": 3,
          "table5": 3}
-PREFIX = "shrec21_"
 CUT = "; one gesture a video"  # ends the names of what was trained on cut sequences
 
 
@@ -43,7 +42,8 @@ class Study:
         AVG on resampled test videos, as `facnet.study.claims.resampled` gives it; none of
         `weights`.
     runs : DataFrame
-        Of `multilabel`, as `facnet.study.collapse.runs` gives it; the untrained network has none.
+        Of `multilabel`, as `facnet.study.collapse.with_streams` gives it; the untrained network has
+        none.
     sources : dict of str to str
         Of each frame: on what it was run and, if it was read, how and by which code.
     """
@@ -81,31 +81,29 @@ def run_study(
     pieces = folder / f"one_class_{data.fingerprint()}"
     if not pieces.exists():
         cut_at_gestures(data, pieces)
+    cut = load(pieces)
     base = base_of("weights", profile, "shrec21")
-    frames = {"weights": sweep(
-        "weights", dataset, profile, seeds["weights"], folder, base, jobs)}
+    frames = {"weights": sweep("weights", dataset, profile, seeds["weights"], folder, base, jobs)}
     base = chosen_recipe(frames["weights"], profile)
     for name in ("multilabel", "table3", "table5", "table4_full"):
-        frames[name] = sweep(
-            name, dataset, profile, seeds[name], folder,
-            base_of(name, profile) if name == "table5" else base, jobs)
-    cut = load(pieces)
+        of_sweep = base_of(name, profile) if name == "table5" else base
+        frames[name] = sweep(name, dataset, profile, seeds[name], folder, of_sweep, jobs)
     steps = len(data.subset("train")) / len(cut.subset("train"))  # as many in the whole training
     epochs = max(1, round(base.training.epochs * steps))
-    main, named = frames["multilabel"], ("λ as released", "λ chosen")
+    main = frames["multilabel"]
+    both = {one.name: changed(one.experiment, {"training.epochs": epochs})
+            for one in variants("multilabel", base) if one.name in ("λ as released", "λ chosen")}
+    count = seeds["one_class"]
     frames["one_class"] = pd.concat([
-        main[main.variant.isin(named) & (main.seed < seeds["one_class"])],
-        *(sweep("seeds", str(pieces), profile, seeds["one_class"], folder,
-                changed(one.experiment, {"training.epochs": epochs}), jobs)
-          .assign(variant=f"{one.name}{CUT}")
-          for one in variants("multilabel", base) if one.name in named)], ignore_index=True)
+        main[main.variant.isin(both) & (main.seed < count)],
+        *(sweep("seeds", str(pieces), profile, count, folder, shorter, jobs).assign(
+            variant=f"{name}{CUT}") for name, shorter in both.items())], ignore_index=True)
     sources = {name: provenance(cut if name == "one_class" else data, profile, count)
                for name, count in seeds.items()}
     sources["one_class"] += f" {epochs} epochs, and as on whole recordings."
+    draws = {name: resampled(frame, folder) for name, frame in frames.items() if name != "weights"}
     return Study(
-        frames, {name: resampled(frame, folder) for name, frame in frames.items()
-                 if name != "weights"},
-        runs(main[main.variant != "untrained"], folder), sources)
+        frames, draws, with_streams(main[main.variant != "untrained"], folder), sources)
 
 
 def cut_at_gestures(dataset: Dataset, out: Path) -> None:
@@ -116,29 +114,27 @@ def cut_at_gestures(dataset: Dataset, out: Path) -> None:
     that show a class without a segment are left out.
     """
     unit = dataset.snippet_seconds
-    parts = []  # name, sequence, subset, first and last snippet, gestures, labels
+    parts = {}  # by name: sequence, subset, first and last snippet, gestures, labels
     for row in dataset.videos.itertuples():
         own = dataset.instances[dataset.instances.video == row.video].sort_values("start")
         gestures = list(zip(own.label, own.start, own.end))
         if row.subset == "test":
-            parts.append((row.video, row.video, "test", 0, None, gestures, row.labels))
-        if row.subset == "test" or set(row.labels) > set(own.label):
-            continue
-        middles = (own.end.to_numpy()[:-1] + own.start.to_numpy()[1:]) / 2
-        cuts = np.round(middles / unit).astype(int).tolist()
-        parts += [(f"{row.video}_{i + 1}", row.video, "train", first, last, [gesture], gesture[:1])
-                  for i, (gesture, first, last) in enumerate(
-                      zip(gestures, [0, *cuts], [*cuts, None]))]
+            parts[row.video] = row.video, "test", 0, None, gestures, row.labels
+        elif set(row.labels) <= set(own.label):
+            middles = (own.end.to_numpy()[:-1] + own.start.to_numpy()[1:]) / 2
+            cuts = np.round(middles / unit).astype(int).tolist()
+            for i, (gesture, first, last) in enumerate(zip(gestures, [0, *cuts], [*cuts, None])):
+                parts[f"{row.video}_{i + 1}"] = (
+                    row.video, "train", first, last, [gesture], gesture[:1])
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         database = {}
         for stream in dataset.streams:
             (folder / stream).mkdir(parents=True)
-            for name, sequence, subset, first, last, gestures, labels in parts:
+            for name, (sequence, subset, first, last, gestures, labels) in parts.items():
                 array = dataset.features(stream, sequence)[first:last]
                 np.save(folder / stream / f"{name}.npy", array, allow_pickle=False)
-                duration = len(array) * unit
-                begin = first * unit
+                duration, begin = len(array) * unit, first * unit
                 segments = [(label, max(start - begin, 0.0), min(end - begin, duration))
                             for label, start, end in gestures]
                 database[name] = entry(subset, labels, segments, duration)
@@ -153,12 +149,11 @@ def cut_at_gestures(dataset: Dataset, out: Path) -> None:
 
 def write_study(study: Study, command: str, revision: str) -> None:
     """Keep a study in data/results/, with what it was run on, how, and by which code."""
-    tables = {**{name: (name, frame) for name, frame in study.frames.items()},
-              **{f"{name}_draws": (name, frame) for name, frame in study.draws.items()},
-              "runs": ("multilabel", study.runs)}
-    for file, (name, frame) in tables.items():
+    tables = [(name, name, frame) for name, frame in study.frames.items()]
+    tables += [(f"{name}_draws", name, frame) for name, frame in study.draws.items()]
+    for file, name, frame in [*tables, ("runs", "multilabel", study.runs)]:
         said = study.sources[name].replace("**", "").removesuffix(".")
-        published.write_result(f"{PREFIX}{file}", frame, said, command, revision)
+        published.write_result(f"shrec21_{file}", frame, said, command, revision)
 
 
 def read_study() -> Study:
@@ -169,9 +164,9 @@ def read_study() -> Study:
     FacnetError
         If one of its files is not in data/results/.
     """
-    read = {name: published.result(f"{PREFIX}{name}") for name in SEEDS}
-    draws = {name: published.result(f"{PREFIX}{name}_draws")[0]
-             for name in SEEDS if name != "weights"}
-    return Study({name: frame for name, (frame, _) in read.items()}, draws,
-                 published.result(f"{PREFIX}runs")[0],
-                 {name: source for name, (_, source) in read.items()})
+    frames, sources, draws = {}, {}, {}
+    for name in SEEDS:
+        frames[name], sources[name] = published.result(f"shrec21_{name}")
+        if name != "weights":
+            draws[name], _ = published.result(f"shrec21_{name}_draws")
+    return Study(frames, draws, published.result("shrec21_runs")[0], sources)
