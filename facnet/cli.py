@@ -269,8 +269,8 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     frame = sweep(name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
         frame.to_csv(out, index=False)
-    shown = summary(frame).drop(columns="values").rename_axis(None)
-    judged = frame.drop_duplicates(["variant", "seed"]).groupby("variant")
+    shown = summary(frame).rename_axis(None)
+    judged = frame.groupby("variant")
     if name == "lambda_cw":  # what the weight is chosen by; AVG on the test videos is not
         shown = shown[[]].assign(**{"loss on held-out videos": judged.held_out_loss.mean()})
         click.echo(shown.to_string(float_format="%.4f"))
@@ -287,8 +287,9 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     if name == "table5":
         shown.insert(0, "lambda_cw", frame.groupby("variant").lambda_cw.first())
     click.echo(shown.to_string(float_format="%.1f", na_rep="-"))
+    tious = [column for column in frame if column.startswith("0.")]
     click.echo(
-        f"\nAVG over tIoU {frame.tiou.min():g} to {frame.tiou.max():g} in percent on {dataset},"
+        f"\nAVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset},"
         f" profile {profile}: mean over n seeds with the 95 % bootstrap interval; other: by the"
         " other threshold rule; collapsed: seeds with a collapsed stream.")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_claims import sweep_frame
 
 from facnet.errors import FacnetError
 from facnet.study import published
@@ -191,10 +192,63 @@ def test_whole_videos_of_activitynet_are_what_its_annotations_count(reference):
 
     counted = count(next((reference / "data" / "activitynet13").glob("*.json")))
     pd.testing.assert_frame_equal(
-        counted.set_index("subset"), published.whole_videos(), check_exact=True)
+        counted, published.read("activitynet13_whole_videos"), check_exact=True)
 
 
 def test_without_the_checkout_the_error_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(published, "FOLDER", tmp_path)
     with pytest.raises(FacnetError, match=r"table1\.csv: no such file\..*pip install -e \."):
         table(1)
+
+
+def test_what_the_field_reported_agrees_with_what_is_printed_elsewhere():
+    field = published.read("field").set_index("method")
+    assert field[["source", "venue"]].notna().all(axis=None)
+    assert field.year.is_monotonic_increasing
+    assert all(venue.endswith(str(year)) for venue, year in zip(field.venue, field.year))
+    printed = table(1).set_index("method")
+    for name in ("UM", "FAC-Net"):
+        row = printed.loc[f"{name} (I3D)"]
+        assert field.average[name] == row.average
+        for column in ("0.1:0.5", "0.3:0.7"):
+            first, last = (int(10 * float(end)) for end in column.split(":"))
+            mean = row[[f"0.{tenth}" for tenth in range(first, last + 1)]].mean()
+            assert abs(field.loc[name, column] - mean) <= 0.05 + 1e-9
+    best = published.statement("PVLR at the best line of its log")
+    assert round(best, 1) == field.average["PVLR"]
+    assert published.read("reports").notna().all(axis=None)
+
+
+def test_statements_have_sources():
+    assert published.statement("default seed of the released code") == 15.7
+    with pytest.raises(FacnetError, match="Did you mean 'released checkpoint'"):
+        published.statement("released checkpont")
+    frame = published.read("statements")
+    assert frame.source.notna().all() and frame.average.between(0, 100).all()
+
+
+def test_a_result_comes_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "RESULTS", tmp_path)
+    runs = sweep_frame("table4")
+    runs.to_csv(tmp_path / "table4_full.csv", index=False)
+    (tmp_path / "provenance.csv").write_text("file,what,command,revision\n")
+    with pytest.raises(FacnetError, match="table4_full.csv: the file or its row in provenance.csv"):
+        published.result("table4_full")
+    published.write_result("table4_full", runs, "synthetic data", "facnet sweep", "0012")
+    published.write_result("a", runs[["seed"]], "other data", "facnet", "0013")
+    read, said = published.result("table4_full")
+    pd.testing.assert_frame_equal(read, runs, check_dtype=False)
+    assert said == "synthetic data; `facnet sweep` at revision `0012`"
+    assert published.result("a")[1] == "other data; `facnet` at revision `0013`"
+
+
+@pytest.mark.parametrize("path", sorted(published.RESULTS.glob("*.csv")), ids=lambda p: p.stem)
+def test_every_committed_result_can_be_read(path):
+    if path.name == "provenance.csv":
+        assert set(published._provenance().index) == {
+            one.name for one in published.RESULTS.glob("*.csv")} - {path.name}
+        return
+    frame, said = published.result(path.stem)
+    assert len(frame) and "at revision" in said
+    if "seed" in frame:
+        assert not frame.duplicated(["variant", "seed"]).any()

@@ -127,7 +127,7 @@ def result(name: str) -> tuple[pd.DataFrame, str]:
     made = made.loc[path.name]
     frame = pd.read_csv(path, dtype={"temperatures": str})
     if "collapsed" in frame:  # "" is a value there, no stream collapsed, and not a missing one
-        frame["collapsed"] = frame.collapsed.fillna("").astype(str)
+        frame["collapsed"] = frame.collapsed.astype(object).fillna("")
     return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`"
 
 

@@ -281,12 +281,12 @@ def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None 
     `seeds` is 0 where nothing is trained; without a name the protocol is the data set's.
     """
     real = "ActivityNet" if dataset.protocol == "activitynet" else "THUMOS14"
-    data = f"**Synthetic data, not {real}**" if dataset.simulated else f"**{dataset.name}**"
+    data = f"Synthetic data, not {real}" if dataset.simulated else dataset.name
     train, test = (len(dataset.subset(name)) for name in ("train", "test"))
     runs = {0: "nothing trained", 1: "1 seed"}.get(seeds, f"{seeds} seeds")
     protocol = protocol or dataset.protocol
     tious = rules_of(protocol).tiou
     return (
         f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
-        f" profile `{profile}`, {runs}, protocol `{protocol}` (tIoU {tious[0]:g} to {tious[-1]:g})."
+        f" profile {profile}, {runs}, protocol {protocol} (tIoU {tious[0]:g} to {tious[-1]:g})."
     )

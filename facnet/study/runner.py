@@ -7,7 +7,6 @@ it may be killed at any moment, and several may share a folder.
 import os
 import random
 import socket
-import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -96,7 +95,7 @@ def run_missing(
                   folder if times[training_of(one)] > 1 and scheduler is None else None)
              for key, one in missing.items()]
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
-    _check_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)  # before hours are spent on what cannot be kept
     failed = []
     for done in tqdm(_results(tasks, jobs, scheduler), total=len(tasks), desc=title,
                      unit="experiment"):
@@ -170,28 +169,16 @@ def _cluster(scheduler: str | None) -> Iterator[None]:
     try:
         client = Client(scheduler)
         client.wait_for_workers(1, timeout=WAIT)
-    except TimeoutError as error:
+    except (OSError, ValueError) as error:  # a TimeoutError is an OSError, too
         raise FacnetError(
-            f"{scheduler}: no worker came within {WAIT} seconds; start one with"
-            f" `dask worker {scheduler}`.") from error
-    except (OSError, ValueError) as error:
-        raise FacnetError(f"{scheduler}: no scheduler answers ({error}).") from error
+            f"{scheduler}: no scheduler answers, or no worker came within {WAIT} seconds ({error});"
+            f" start one with `dask worker {scheduler}`.") from error
     try:
         with client, parallel_config("dask", client=client):
             yield
     except CancelledError as error:
         raise FacnetError(
             f"{scheduler}: the scheduler is gone; what was finished is kept.") from error
-
-
-def _check_writable(folder: Path) -> None:
-    """Before hours are spent on what could not be kept."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise FacnetError(f"{folder}: no record can be written ({error.strerror}).") from error
 
 
 def _remove_leftovers(folder: Path) -> None:
