@@ -15,7 +15,7 @@ from facnet.study.records import read_record
 from facnet.study.separation import CHANCE, foreground_separation
 from facnet.training import fit, predict
 
-__all__ = ["best_of", "missed_by_rule", "rates", "restarts", "through_training", "with_streams"]
+__all__ = ["missed_by_rule", "rates", "restarts", "through_training", "with_streams"]
 
 
 def with_streams(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
@@ -98,26 +98,6 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
 
 
-def best_of(loss: np.ndarray, value: np.ndarray, tries: int) -> float:
-    """Mean of `value` over all choices of `tries` seeds that keep the one of lowest `loss`.
-
-    Examples
-    --------
-    >>> best_of([0.3, 0.1, 0.2], [10.0, 30.0, 20.0], tries=1)
-    20.0
-    >>> best_of([0.3, 0.1, 0.2], [10.0, 30.0, 20.0], tries=3)
-    30.0
-    """
-    ordered = np.asarray(value, float)[np.argsort(loss, kind="stable")]
-    return float(ordered @ _choices(len(ordered), tries) / comb(len(ordered), tries))
-
-
-def _choices(count: int, tries: int) -> np.ndarray:
-    """In how many choices of `tries` seeds each one, in the order of their loss, is the first."""
-    behind = np.arange(count)[::-1]  # seeds of a higher loss, among which the others are
-    return comb(behind, tries - 1)
-
-
 def restarts(
     table: pd.DataFrame, stream: str, tries: tuple[int, ...] = (1, 2, 3, 4, 5),
     draws: int = 10_000,
@@ -144,23 +124,19 @@ def restarts(
     n = len(table)
     if n < max(tries):
         raise FacnetError(f"{n} seeds: {max(tries)} tries each need as many to choose from.")
-    loss, average = table[f"loss {stream}"].to_numpy(), table.average.to_numpy()
-    chosen = np.random.default_rng(0).integers(n, size=(draws, n))
-    by_loss = np.take_along_axis(chosen, loss[chosen].argsort(axis=1, kind="stable"), axis=1)
-
-    def values(k: int) -> np.ndarray:
-        """AVG of the seeds as they are, and of each draw of them: [1 + draws]."""
-        again = average[by_loss] @ _choices(n, k) / comb(n, k)
-        return np.append(best_of(loss, average, k), again)
-
-    found = {}
+    loss, fell = table[f"loss {stream}"].to_numpy(), _fell(table)[stream].to_numpy()
+    # The seeds as they are, and draws of them: [1 + draws, n].
+    drawn = np.vstack([np.arange(n), np.random.default_rng(0).integers(n, size=(draws, n))])
+    by_loss = np.take_along_axis(drawn, loss[drawn].argsort(axis=1, kind="stable"), axis=1)
+    average, found = table.average.to_numpy()[by_loss], {}
     for k in tries:
-        kept, gain = values(k), values(k) - values(1)
-        low, high = np.percentile(kept[1:], [2.5, 97.5])
-        gain_low, gain_high = np.percentile(gain[1:], [2.5, 97.5])
-        found[k] = {"mean": kept[0], "low": low, "high": high, "gain": gain[0],
-                    "gain_low": gain_low, "gain_high": gain_high,
-                    "collapsed": best_of(loss, _fell(table)[stream], k)}
+        # Of all choices of k seeds, the share in which each one, by their loss, is the first.
+        share = comb(np.arange(n)[::-1], k - 1) / comb(n, k)
+        kept = average @ share
+        gain = kept - average.mean(1)
+        low, high = np.percentile([kept[1:], gain[1:]], [2.5, 97.5], axis=1)
+        found[k] = {"mean": kept[0], "low": low[0], "high": high[0], "gain": gain[0],
+                    "gain_low": low[1], "gain_high": high[1], "collapsed": fell[by_loss[0]] @ share}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("tries")
 
 

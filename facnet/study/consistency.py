@@ -52,10 +52,11 @@ def consistency(
     """
     from scipy.stats import rankdata  # slow to import, and the records import this module
 
-    found, labels = [], dataset.labels(scores.videos)
-    for column, v in np.argwhere(labels.T):
-        own = scores.part(v, v + 1)
-        pair = np.stack(selection_and_class(own, column, experiment)).astype(np.float64)  # [2, T]
+    found, probability = [], method_of(experiment).snippet_probability
+    for column, v in np.argwhere(dataset.labels(scores.videos).T):
+        own = slice(scores.offsets[v], scores.offsets[v + 1])
+        of_class = probability(scores.activation[own])[:, column]
+        pair = np.stack([_selection(scores, column)[own], of_class]).astype(np.float64)  # [2, T]
         ranks = rankdata(pair, axis=1)
         ranks -= ranks.mean(1, keepdims=True)
         norm = np.sqrt((ranks**2).sum(1).prod())

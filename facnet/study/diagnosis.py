@@ -105,7 +105,7 @@ def removal_gains(evaluation: Evaluation, tiou: float = 0.5) -> pd.DataFrame:
     """
     _check(evaluation, tiou)
     what = causes(evaluation).to_numpy().T
-    have, found = evaluation.mean_ap.to_numpy(), {}
+    have, found = _mean_ap(evaluation, evaluation.outcomes, evaluation.instances), {}
     for name in (*CAUSES, "all of them"):
         removed = np.isin(what, CAUSES if name == "all of them" else [name])
         outcomes = np.where(removed, UNCOUNTED, evaluation.outcomes)

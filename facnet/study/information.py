@@ -61,8 +61,7 @@ def least_cw_loss(candidates: int, scale: float) -> float:
 
 
 def cw_loss(
-    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...],
-    experiment: Experiment = Experiment(),
+    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], experiment: Experiment
 ) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
     # With no other branch on, the predictions are P_a (5).
@@ -119,9 +118,7 @@ def bounds(
     return pd.concat(curves, ignore_index=True), pd.DataFrame(ends)
 
 
-def bounds_and_areas(
-    runs: pd.DataFrame, folder: str | Path, dataset: Dataset
-) -> pd.DataFrame:
+def bounds_and_areas(runs: pd.DataFrame, folder: str | Path, dataset: Dataset) -> pd.DataFrame:
     """Of every run of a sweep, the bound of its last epoch and how well the stream separates.
 
     Parameters
@@ -142,10 +139,7 @@ def bounds_and_areas(
     found, labelled = [], dataset.labels(dataset.subset("train")).any(1).mean()
     for run in runs.itertuples():
         record = read_record(Path(folder), run.key)
-        background = record["experiment"]["model"]["background_class"]
-        ceiling = np.log(len(dataset.classes) + background)
-        found += [{"stream": stream, "seed": run.seed,
-                   "bound": ceiling - own["cw"][-1] / labelled,  # as in `bounds`
-                   "area": record["separation"][stream]}
-                  for stream, own in record["losses"].items()]
-    return pd.DataFrame(found)
+        ceiling = np.log(len(dataset.classes) + record["experiment"]["model"]["background_class"])
+        found += [(stream, run.seed, ceiling - own["cw"][-1] / labelled,  # as in `bounds`
+                   record["separation"][stream]) for stream, own in record["losses"].items()]
+    return pd.DataFrame(found, columns=["stream", "seed", "bound", "area"])

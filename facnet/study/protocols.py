@@ -154,10 +154,9 @@ def best_on_test(
     halves = np.concatenate([one, 1 - one])  # [2 S, V]
     by_half = np.array([weighted_averages(evaluations[epoch], dataset, halves)
                         for epoch in epochs])  # [E, 2 S]
-    chosen, half = by_half.argmax(0), np.arange(2 * splits)
-    gain = by_half - by_half[-1]
+    gain, half = by_half - by_half[-1], np.arange(2 * splits)
+    chosen, other = by_half.argmax(0), np.roll(half, splits)
     return {
         "last": average[-1], "best": average.max(), "gain": average.max() - average[-1],
         "epoch": epochs[average.argmax()], "same": gain[chosen, half].mean(),
-        "other": gain[chosen, (half + splits) % (2 * splits)].mean(),
-    }
+        "other": gain[chosen, other].mean()}

@@ -240,19 +240,17 @@ def silhouette_and_probe(features: np.ndarray, snippets: pd.DataFrame) -> dict[s
         as near as one's own. probe, the ROC area in percent of a logistic regression on
         standardised features, fitted to other videos' snippets than it is judged by: 50 is chance.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score, silhouette_score
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
     inside = snippets.foreground.to_numpy(bool)
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    said = cross_val_predict(
+    probe = pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=1000))
+    said = model_selection.cross_val_predict(
         probe, features, inside, groups=snippets.video, method="decision_function",
-        cv=GroupKFold(min(5, snippets.video.nunique())))
-    return {"silhouette": 100 * float(silhouette_score(features, inside, metric="cosine")),
-            "probe": 100 * float(roc_auc_score(inside, said))}
+        cv=model_selection.GroupKFold(min(5, snippets.video.nunique())))
+    apart = metrics.silhouette_score(features, inside, metric="cosine")
+    return {"silhouette": 100 * float(apart),
+            "probe": 100 * float(metrics.roc_auc_score(inside, said))}
 
 
 def measured_features(
