@@ -218,7 +218,6 @@ def _mean_ap(
     found = []
     for label, count in instances[instances > 0].items():
         own = outcomes[..., (evaluation.detections.label == label).to_numpy()]
-        as_many = normal or count
-        weights = np.where(own == TRUE, as_many / count, 1)
-        found.append(average_precision(own, as_many, interpolated, weights))
+        weights = np.where(own == TRUE, (normal or count) / count, 1)
+        found.append(average_precision(own, normal or count, interpolated, weights))
     return np.mean(found, axis=0)
