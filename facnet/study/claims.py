@@ -165,25 +165,22 @@ def compare(
         video_high (over test videos), verdict.
     """
     values = runs.pivot(index="seed", columns="variant", values="average")
-    models = runs.pivot(index="seed", columns="variant", values="key") if "key" in runs else values
+    models = runs.pivot(index="seed", columns="variant", values="key") if "key" in runs else None
     found = []
     for which in comparisons:
-        own = _difference(values, which).dropna()
-        two = list(which.weights) if sorted(which.weights.values()) == [-1, 1] else None
-        same = int((models[two[0]] == models[two[1]])[own.index].sum()) if two and (
-            "key" in runs) else 0
+        own, same = _difference(values, which).dropna(), 0
+        if models is not None and sorted(which.weights.values()) == [-1, 1]:
+            same = int(models.loc[own.index, list(which.weights)].nunique(axis=1).eq(1).sum())
         mean, low, high = interval(own)
-        videos = (low, high) if draws is None else tuple(
-            np.percentile(_difference(draws, which), [2.5, 97.5]))
+        videos = [np.nan] * 2 if draws is None else np.percentile(
+            _difference(draws, which), [2.5, 97.5])
+        told = verdict(np.nanmin([low, videos[0]]), np.nanmax([high, videos[1]])) if (
+            len(own) > 1) else Verdict.OPEN
         found.append({
             "claim": which.claim, "name": which.name, "paper": which.paper,
-            "at_least": which.at_least, "n": len(own), "same": same,
-            "mean": mean, "low": low, "high": high,
-            "video_low": np.nan if draws is None else videos[0],
-            "video_high": np.nan if draws is None else videos[1],
-            "verdict": Verdict.SAME if same and same == len(own) else verdict(
-                min(low, videos[0]), max(high, videos[1])),
-        })
+            "at_least": which.at_least, "n": len(own), "same": same, "mean": mean,
+            "low": low, "high": high, "video_low": videos[0], "video_high": videos[1],
+            "verdict": Verdict.SAME if same and same == len(own) else told})
     return pd.DataFrame(found)
 
 

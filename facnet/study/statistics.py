@@ -145,23 +145,21 @@ def readable(table: pd.DataFrame, signed: Collection[str] = (), digits: int = 1)
     digits : int
         Decimals; whole numbers have none.
     """
-    shown = {}
-    for name in table:
-        start = "" if name in ("mean", "low", "high") else f"{name}_"
-        one, sign = name.removesuffix("_low"), name.removesuffix("_low") in signed
-        if f"{start}low" in table and name not in ("low", "high"):
-            columns = table[[name, f"{start}low", f"{start}high"]].to_numpy(float)
-            shown[name] = [cell(*row, sign, digits) for row in columns]
-        elif name.endswith("_low") and one not in table:
-            columns = table[[name, f"{one}_high"]].to_numpy(float)
-            shown[one] = [ends(*row, sign, digits) for row in columns]
-        elif name in ("low", "high") or name.endswith(("_low", "_high")):
-            continue
-        elif pd.api.types.is_float_dtype(table[name]):
-            shown[name] = [number(value, sign, digits) for value in table[name]]
+    shown = table.astype(object)
+    for low in [name for name in table if name == "low" or name.endswith("_low")]:
+        name, high = low[:-4] or "mean", f"{low[:-3]}high"
+        if name in table:
+            values = table[[name, low, high]].to_numpy(float)
+            shown[name] = [cell(*row, name in signed, digits) for row in values]
+            shown = shown.drop(columns=[low, high])
         else:
-            shown[name] = table[name].tolist()
-    return pd.DataFrame(shown, table.index)
+            values = table[[low, high]].to_numpy(float)
+            shown[low] = [ends(*row, digits=digits) for row in values]
+            shown = shown.drop(columns=high).rename(columns={low: name})
+    for name in shown:
+        shown[name] = [number(value, name in signed, digits) if isinstance(value, float) else value
+                       for value in shown[name]]
+    return shown
 
 
 def save_table(
