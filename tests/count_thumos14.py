@@ -20,7 +20,7 @@ from facnet.importers.pickled import read_array
 from facnet.importers.wtalc import read_wtalc
 from facnet.importers.portrait import portrait
 from facnet.study.grid import grid_ceiling, grid_marks, shares_below
-from facnet.study.published import FOLDER, PARTS
+from facnet.study.published import FOLDER
 
 PAGE = Path(__file__).parents[1] / "book" / "thumos14_oddities.md"
 SNIPPET_SECONDS = 0.64
@@ -110,8 +110,8 @@ def oddities(dataset: Dataset, folder: Path) -> pd.DataFrame:
 
 
 def as_page(oddities: pd.DataFrame) -> str:
-    """The oddities as the data page shows them; `oddities` as `published.thumos14` gives them."""
-    rows = oddities.fillna("").reset_index()
+    """The oddities as the data page shows them."""
+    rows = oddities.fillna("")
     lines = ["| what | training | test | where |", "| --- | --- | --- | --- |"]
     lines += [f"| {row.what} | {row.train:,} | {row.test:,} | {row.where.replace('; ', '<br>')} |"
               for row in rows.itertuples()]
@@ -121,11 +121,12 @@ def as_page(oddities: pd.DataFrame) -> str:
 def count(folder: Path) -> dict[Path, str]:
     """The text of every file."""
     dataset = as_dataset(read_wtalc(folder))
-    tables = {"portrait": counts(dataset), "lengths": lengths(dataset),
-              "ceiling": ceiling(dataset), "oddities": oddities(dataset, folder)}
-    texts = {FOLDER / f"{PARTS[part]}.csv": table.to_csv(index=False, float_format="%g")
-             for part, table in tables.items()}
-    return texts | {PAGE: as_page(tables["oddities"].set_index("what"))}
+    odd = oddities(dataset, folder)
+    tables = {"thumos14": counts(dataset), "thumos14_lengths": lengths(dataset),
+              "thumos14_ceiling": ceiling(dataset), "thumos14_oddities": odd}
+    texts = {FOLDER / f"{name}.csv": table.to_csv(index=False, float_format="%g")
+             for name, table in tables.items()}
+    return texts | {PAGE: as_page(odd)}
 
 
 if __name__ == "__main__":

@@ -8,15 +8,22 @@ kept in results/shrec21.
 
 import sys
 
-from facnet.study.gestures import run_study, write_study
+from facnet.study import published
+from facnet.study.gestures import Study, run_study
 from facnet.study.records import REVISION
 
+COMMAND = "python tests/study_shrec21.py data/shrec21"
 
-def main(folder: str, jobs: int) -> None:
-    """Run what is missing, and write all tables and where they come from."""
-    write_study(run_study(folder, "results/shrec21", jobs=jobs),
-                "python tests/study_shrec21.py data/shrec21", REVISION)
+
+def write_study(study: Study) -> None:
+    """Keep a study in data/results/, with what it was run on, how, and by which code."""
+    tables = [(name, name, frame) for name, frame in study.frames.items()]
+    tables += [(f"{name}_draws", name, frame) for name, frame in study.draws.items()]
+    for file, name, frame in [*tables, ("runs", "multilabel", study.runs)]:
+        said = study.sources[name].replace("**", "").removesuffix(".")
+        published.write_result(f"shrec21_{file}", frame, said, COMMAND, REVISION)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    write_study(run_study(sys.argv[1], "results/shrec21", jobs=jobs))

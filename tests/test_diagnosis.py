@@ -70,7 +70,7 @@ def test_detections_are_grouped_by_as_many_as_their_class_has_instances():
     rows = found((0, 10), (0, 9), (70, 80), ("v", "jump", 70, 80), ("v", "jump", 50, 60),
                  ("v", "swim", 0, 10))  # a class without instances has no group
     evaluation = evaluate(rows, truth, "activitynet", classes=["dive", "jump", "swim"])
-    table = diagnosis.profile(evaluation, most=3)
+    table = diagnosis.false_positive_profile(evaluation, most=3)
     kinds = [RIGHT, "double detection", "background error", NOTHING]
     thirds = 3 * table[kinds].to_numpy() / 100
     np.testing.assert_allclose(thirds, [[1, 1, 1, 0], [1, 0, 1, 1], [0, 0, 0, 3]])
@@ -79,7 +79,7 @@ def test_detections_are_grouped_by_as_many_as_their_class_has_instances():
 
 def test_a_gain_is_what_the_ap_would_be_without_the_cause():
     rows = found((40, 50), (8, 12), (0, 10))  # a background and a localisation error come first
-    gains = diagnosis.gains(evaluate(rows, DIVE.iloc[:1], "activitynet", [0.5, 0.7]))
+    gains = diagnosis.removal_gains(evaluate(rows, DIVE.iloc[:1], "activitynet", [0.5, 0.7]))
     third, half = 100 / 3, 50
     assert gains.loc["background error"].tolist() == pytest.approx([half - third] * 2)
     assert gains.loc["localisation error"].tolist() == pytest.approx([half - third] * 2)
@@ -142,10 +142,10 @@ def test_what_holds_of_every_evaluation(detections, instances, protocol, some_ig
             assert (pairs[0][column].to_numpy() == pairs[1][column].to_numpy()).all()
         assert (nearest(evaluation)[0][matches >= 0] >= threshold).all()
 
-    profile = diagnosis.profile(evaluation)
+    profile = diagnosis.false_positive_profile(evaluation)
     np.testing.assert_allclose(profile.sum(axis=1), 100)
     assert (profile >= 0).to_numpy().all()
-    gains = diagnosis.gains(evaluation)
+    gains = diagnosis.removal_gains(evaluation)
     assert (gains >= -1e-9).to_numpy().all()
     assert (gains.loc[list(CAUSES)] <= gains.loc["all of them"] + 1e-9).to_numpy().all()
     np.testing.assert_allclose(gains.loc[["all of them", "missed instances"]].sum(),
@@ -168,15 +168,16 @@ def test_a_perfect_detector_has_no_error(instances, protocol):
     evaluation = evaluate(truth.assign(score=1.0), truth, protocol, [0.5, 0.9],
                           snippet_seconds=1.0)
     assert (diagnosis.causes(evaluation) == RIGHT).to_numpy().all()
-    profile = diagnosis.profile(evaluation)
+    profile = diagnosis.false_positive_profile(evaluation)
     assert profile.loc[1, RIGHT] == 100 and (profile.loc[2:, NOTHING] == 100).all()
-    assert diagnosis.gains(evaluation).to_numpy() == pytest.approx(0)
+    assert diagnosis.removal_gains(evaluation).to_numpy() == pytest.approx(0)
     table = diagnosis.missed(evaluation, pd.Series("any", evaluation.truth.index))
     assert (table.missed == 0).all() and table.mAP_N.to_numpy() == pytest.approx(100)
 
 
 def test_a_tiou_that_was_not_evaluated_is_one_clear_line():
-    for question in (diagnosis.profile, diagnosis.gains, diagnosis.taken):
+    for question in (diagnosis.false_positive_profile, diagnosis.removal_gains,
+                     diagnosis.taken):
         with pytest.raises(FacnetError, match=r"tIoU 0.6: not evaluated. There are \[0.5\]."):
             question(of_each_kind(), 0.6)
 
@@ -194,9 +195,9 @@ def test_charts_draw_every_kind_and_every_bin(name):
     if name == "synthetic":  # a test video without instances, and one class without any
         data = replace(data, instances=data.instances[data.instances.label != "GolfSwing"])
     evaluation = evaluate_test(whole_videos(data), data)
-    profile = diagnosis.profile(evaluation)
+    profile = diagnosis.false_positive_profile(evaluation)
     drawn = plots.errors(diagnosis.over_seeds([profile] * 2),
-                          diagnosis.over_seeds([diagnosis.gains(evaluation)] * 2))
+                          diagnosis.over_seeds([diagnosis.removal_gains(evaluation)] * 2))
     left, right = drawn.axes
     heights = [[bar.get_height() for bar in bars] for bars in left.containers]
     np.testing.assert_allclose(heights, profile.to_numpy().T)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from study_shrec21 import COMMAND, write_study
 from test_shrec21 import Made, hand, published as as_published
 
 from facnet.config import PROFILES, Experiment, changed
@@ -12,9 +13,10 @@ from facnet.data import load
 from facnet.importers.check import check_folder
 from facnet.importers.shrec21 import import_shrec21
 from facnet.methods import preset
-from facnet.study import gestures, published, tables
-from facnet.study.gestures import CUT, SEEDS, cut_at_gestures, read_study, run_study, write_study
-from facnet.study.tables import base_of, chosen_lambdas, variants
+from facnet.study import published, tables
+from facnet.study.gestures import CUT, SEEDS, cut_at_gestures, read_study, run_study
+from facnet.study.records import REVISION
+from facnet.study.tables import BRANCHES, base_of, chosen_lambdas, variants
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +32,10 @@ def recordings(tmp_path_factory):
 
 
 def test_the_weights_are_those_that_classify_held_out_videos_best_whatever_the_test_says():
-    rows = [(cw, ca, seed, held, average) for cw, ca, held, average in (
+    runs = [(cw, ca, seed, held, average) for cw, ca, held, average in (
         (0.0, 1.0, 90.0, 1.0), (0.1, 1.0, 80.0, 2.0), (1.0, 0.1, 60.0, 99.0))
-        for seed in range(2) for _ in range(3)]  # three tIoUs
-    frame = pd.DataFrame(rows, columns=[
+        for seed in range(2)]
+    frame = pd.DataFrame(runs, columns=[
         "lambda_cw", "lambda_ca", "seed", "held_out_classification", "average"])
     frame = frame.assign(lambda_mil=1.0, variant=frame.lambda_cw.astype(str))
     assert chosen_lambdas(frame) == {
@@ -93,11 +95,11 @@ def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monk
     assert {"loss motion", "area pose"} <= set(study.runs)
     (tmp_path / "provenance.csv").write_text("file,what,command,revision\n")
     monkeypatch.setattr(published, "RESULTS", tmp_path)
-    write_study(study, "pytest", "0012")
+    write_study(study)
     again = read_study()
     for name, source in study.sources.items():
         assert source.replace("**", "").removesuffix(".") in again.sources[name]
-        assert again.sources[name].endswith("; `pytest` at revision `0012`")
+        assert again.sources[name].endswith(f"; `{COMMAND}` at revision `{REVISION}`")
     assert "20 training" in again.sources["one_class"]
     for name, frame in study.frames.items():
         pd.testing.assert_frame_equal(again.frames[name], frame.reset_index(drop=True),
@@ -108,15 +110,15 @@ def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monk
 
 
 def test_the_books_own_run_is_whole():
-    study = gestures.read_study()
+    study = read_study()
     for name, seeds in SEEDS.items():
         frame = study.frames[name]
-        counts = frame.groupby("variant").seed.nunique()
-        assert (counts == seeds).all(), name
-        assert not frame[["mean_ap", "average", "classification"]].isna().any(axis=None)
+        assert (frame.groupby("variant").size() == seeds).all(), name
+        assert not frame.duplicated(["variant", "seed"]).any()
+        assert not frame[["0.1", "0.7", "average", "classification"]].isna().any(axis=None)
     assert study.frames["table3"].variant.nunique() == 20
     for name, seeds in SEEDS.items():
         assert "SHREC'21" in study.sources[name] and f"{seeds} seeds" in study.sources[name]
-    recipe = gestures.chosen_recipe(study.frames["weights"], "quick").training
+    chosen = chosen_lambdas(study.frames["weights"])
     said = study.frames["multilabel"].set_index("variant").weights["λ chosen"].iloc[0]
-    assert said == f"λ {recipe.lambda_cw:g}, {recipe.lambda_ca:g}, {recipe.lambda_mil:g}"
+    assert said == "λ " + ", ".join(f"{chosen[f'training.lambda_{b}']:g}" for b in BRANCHES)

@@ -3,8 +3,6 @@
 import json
 from dataclasses import replace
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,10 +12,8 @@ from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.experiment import detect
 from facnet.importers.portrait import portrait
-from facnet.study import plots, published
+from facnet.study import published
 from facnet.study.grid import VARIANTS, grid_ceiling, grid_marks, perfect_scores, shares_below
-
-matplotlib.use("Agg")
 
 SECONDS = 0.64
 SHORT, LONG, TWINS = "a", "b", "c"
@@ -93,44 +89,29 @@ def test_longer_minimums_never_help_on_the_embedded_data():
     assert (np.diff(average) <= 0).all() and average.iloc[0] < 100
 
 
-def test_figures_draw_each_row_each_subset_and_the_rounding(data):
-    table = grid_ceiling(data)
-    printed = published.table(1).iloc[-1].rename("FAC-Net")
-    drawn = plots.ceilings({"mine": table, "theirs": table}, {"theirs": printed})
-    assert [len(axes.lines) for axes in drawn.axes] == [4, 5]
-    np.testing.assert_allclose(drawn.axes[0].lines[0].get_ydata(), table.iloc[0, 1:8].tolist())
-    plt.close(drawn)
-    drawn = plots.instance_lengths(data, grid_marks(SECONDS), published.thumos14("lengths"))
-    labels = drawn.axes[0].get_legend_handles_labels()[1]
-    assert labels == ["THUMOS14, train", "four videos, test", "THUMOS14, test"]
-    plt.close(drawn)
-    drawn = plots.snippet_grid(frames=10, fps=20.0)  # 1.6 s are 3.2 snippets, 4.5 s are 9
-    assert {"1.5 s to 4.5 s"} <= {text.get_text() for text in drawn.axes[0].texts}
-    plt.close(drawn)
-
-
 def test_every_row_of_a_portrait_has_thumos14_beside_it(data):
     rows = [*portrait(data).index, *(f"below {mark}" for mark in grid_marks(SECONDS))]
-    assert published.thumos14("portrait").index.tolist() == rows
-    assert published.thumos14("ceiling").index.tolist() == list(VARIANTS)
-    assert [c for c in published.thumos14("ceiling") if c != "source"] == list(grid_ceiling(data))
+    assert published.read("thumos14", index_col=0).index.tolist() == rows
+    ceiling = published.read("thumos14_ceiling", index_col=0)
+    assert ceiling.index.tolist() == list(VARIANTS)
+    assert [c for c in ceiling if c != "source"] == list(grid_ceiling(data))
 
 
-@pytest.mark.parametrize("part", published.PARTS)
-def test_every_number_of_thumos14_has_a_source(part):
-    frame = published.thumos14(part)
+@pytest.mark.parametrize("name", sorted(path.stem for path in published.FOLDER.glob("thumos14*")))
+def test_every_number_of_thumos14_has_a_source(name):
+    frame = published.read(name, index_col=0)
     assert frame.index.is_unique and frame.source.str.contains("counted from |README of ").all()
 
 
 def test_an_unknown_part_of_thumos14_is_one_clear_line():
-    with pytest.raises(FacnetError, match="no part 'portraits'. Did you mean 'portrait'?"):
-        published.thumos14("portraits")
+    with pytest.raises(FacnetError, match="Did you mean 'thumos14_lengths'?"):
+        published.read("thumos14_length")
 
 
 def test_the_data_page_shows_the_recorded_oddities():
     from count_thumos14 import PAGE, as_page
 
-    assert PAGE.read_text() == as_page(published.thumos14("oddities"))
+    assert PAGE.read_text() == as_page(published.read("thumos14_oddities"))
 
 
 def test_thumos14s_numbers_are_what_its_annotations_count(reference):
@@ -144,7 +125,7 @@ def test_thumos14s_numbers_are_what_its_annotations_count(reference):
 def test_thumos14s_numbers_agree_with_an_earlier_count(reference):
     """A count by other code, of the same files; it took the labels of the instances."""
     stats = json.loads((reference / "facts" / "thumos14_stats.json").read_text())["splits"]
-    ours, odd = published.thumos14("portrait"), published.thumos14("oddities")
+    ours, odd = (published.read(name, index_col=0) for name in ("thumos14", "thumos14_oddities"))
     for split, subset in (("validation", "train"), ("test", "test")):
         theirs = stats[split]
         assert ours.loc["videos", subset] == theirs["n_videos"]

@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from test_evaluation import detections_of, in_seconds, instances_of
-from test_sweeps import BASE
 
+from facnet.config import changed, profile
 from facnet.data import load
 from facnet.evaluation import Protocol, evaluate, rules_of
 from facnet.experiment import evaluate_test, run
 from facnet.importers.wtalc import read_wtalc
+from facnet.methods import preset
 from facnet.study import protocols, published
 from facnet.study.records import resampled_averages, weighted_averages
 
 RELEASED = rules_of("released")
-SHORT = replace(BASE, training=replace(BASE.training, epochs=4))
+SHORT = changed(profile("smoke").apply(preset("released")), {"training.epochs": 4})
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +101,8 @@ def test_the_table_of_public_detections_is_what_they_score(reference):
 
 
 def test_public_detections_score_what_was_printed_for_them():
-    counted = published.thumos14("protocols").loc["as published"]
-    printed = published.thumos14("stpn").loc["reproduction"]
+    counted = published.read("thumos14_protocols", index_col=0).loc["as published"]
+    printed = published.read("thumos14_stpn", index_col=0).loc["reproduction"]
     tious = [name for name in printed.index if name.startswith("0.")]
     assert len(tious) == 7
     gap = counted[tious].astype(float) - printed[tious].astype(float)
@@ -111,9 +112,13 @@ def test_public_detections_score_what_was_printed_for_them():
 def test_all_rules_here_judge_the_same_detections(data, through):
     table = protocols.by_rule_here({0: through[4], 1: through[2]}, data, SHORT)
     assert table.groupby("seed").rule.apply(list).map(set).eq(set(protocols.RULES)).all()
-    shown = protocols.changes(table)
-    assert shown.rule.tolist() == list(protocols.RULES) and shown.change[0] == "0.0 [0.0, 0.0]"
-    assert shown.columns[-2:].tolist() == ["AVG", "change"]
+    shown = protocols.rule_changes(table)
+    ends = ["change", "change_low", "change_high"]
+    assert shown.rule.tolist() == list(protocols.RULES) and shown.loc[0, ends].tolist() == [0] * 3
+    assert shown.columns[-4:].tolist() == ["average", *ends]
+    averages = table.pivot(index="seed", columns="rule", values="average")
+    change = averages["precision as it is"] - averages[protocols.BASE]
+    assert shown.set_index("rule").change["precision as it is"] == pytest.approx(change.mean())
     whole = run(data, SHORT, "thumos", progress=False).evaluation
     mine = table[(table.seed == 0) & (table.rule == "THUMOS14's kit")].iloc[0]
     assert mine.average == pytest.approx(whole.average)

@@ -13,24 +13,13 @@ from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.study.records import read_record
 from facnet.study.separation import CHANCE, foreground_separation
-from facnet.study.statistics import cell, ends, interval, percent
 from facnet.training import fit, predict
 
-__all__ = [
-    "best_of", "rates", "restarts", "runs", "share", "summary_of", "through_training",
-    "warnings_of",
-]
+__all__ = ["missed_by_rule", "rates", "restarts", "through_training", "with_streams"]
 
 
-def runs(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
-    """One row a variant and seed of a sweep, with what its records hold for each stream.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As `facnet.study.tables.sweep` gives it.
-    folder : str or Path
-        Where its records are.
+def with_streams(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """The runs of a sweep, with what their records in `folder` hold for each stream.
 
     Returns
     -------
@@ -38,26 +27,28 @@ def runs(frame: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
         variant, seed, average, collapsed, and for each stream area STREAM (ROC area,
         `facnet.study.separation.separation`) and loss STREAM (total loss of the last epoch).
     """
-    one = frame.drop_duplicates(["variant", "seed"])
     found = []
-    for row in one.itertuples():
-        record = read_record(Path(folder), row.key)
-        found.append(
-            {"variant": row.variant, "seed": row.seed, "average": row.average,
-             "collapsed": row.collapsed}
-            | {f"area {stream}": np.nan if area is None else area
-               for stream, area in record["separation"].items()}
-            | {f"loss {stream}": own["total"][-1] for stream, own in record["losses"].items()})
-    return pd.DataFrame(found)
+    for key in runs.key:
+        record = read_record(Path(folder), key)
+        found.append({f"area {stream}": area for stream, area in record["separation"].items()}
+                     | {f"loss {stream}": own["total"][-1]
+                        for stream, own in record["losses"].items()})
+    own = runs[["variant", "seed", "average", "collapsed"]].reset_index(drop=True)
+    return own.join(pd.DataFrame(found, dtype=float))
 
 
-def warnings_of(table: pd.DataFrame) -> pd.DataFrame:
+def _fell(table: pd.DataFrame) -> pd.DataFrame:
+    """Whether each stream has collapsed, of what `with_streams` gives: a column a stream."""
+    return (table.filter(like="area ") < CHANCE).rename(columns=lambda name: name.split(" ", 1)[1])
+
+
+def missed_by_rule(table: pd.DataFrame) -> pd.DataFrame:
     """How well collapse tells seeds of low AVG, below half of the median.
 
     Parameters
     ----------
     table : DataFrame
-        Of one variant, as `runs` gives it.
+        Of one variant, as `with_streams` gives it.
 
     Returns
     -------
@@ -65,25 +56,10 @@ def warnings_of(table: pd.DataFrame) -> pd.DataFrame:
         A row for each stream and one for any of them: collapsed (seeds), low (those of them whose
         AVG is low), missed (seeds of low AVG that are not collapsed).
     """
-    low = table.average < table.average.median() / 2
-    fell = {column.removeprefix("area "): table[column] < CHANCE
-            for column in table if column.startswith("area ")}
-    fell["any stream"] = pd.concat(fell, axis=1).any(axis=1)
-    return pd.DataFrame({
-        name: {"collapsed": own.sum(), "low": (own & low).sum(), "missed": (low & ~own).sum()}
-        for name, own in fell.items()}).T
-
-
-def share(count: int, of: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval, Wilson's.
-
-    Examples
-    --------
-    >>> print(*(f"{value:.2f}" for value in share(5, 20)))
-    0.25 0.11 0.47
-    """
-    ends_of_it = binomtest(int(count), int(of)).proportion_ci(method="wilson")
-    return count / of, float(ends_of_it.low), float(ends_of_it.high)
+    fell, low = _fell(table), table.average < table.average.median() / 2
+    fell["any stream"] = fell.any(axis=1)
+    return pd.DataFrame({"collapsed": fell.sum(), "low": fell[low].sum(),
+                         "missed": (~fell[low]).sum()})
 
 
 def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
@@ -92,88 +68,34 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        As `runs` gives it.
+        As `with_streams` gives it.
     reference : str
         The variant to compare with.
 
     Returns
     -------
     DataFrame
-        Indexed by variant: n (seeds), any (those with a collapsed stream), share, low and high
-        (`share`); paired, the seeds that both variants have; only_reference and only_here, those
-        of them that collapse with one alone; p, of the exact test whether these two differ
+        Indexed by variant: n (seeds), median (of AVG), how many seeds of each stream collapse, and
+        how many of any; share, share_low and share_high, of the latter in percent, with Wilson's
+        95 % interval; paired, the seeds that both variants have; only_reference and only_here,
+        those of them that collapse with one alone; p, of the exact test whether these two differ
         (McNemar's, a binomial test).
     """
-    fell = (table.collapsed != "").groupby([table.variant, table.seed]).first().unstack("variant")
-    rows = {}
-    for name in table.variant.unique():
-        own = fell[name].dropna().astype(bool)
-        row = dict(zip(("n", "any"), (len(own), int(own.sum()))))
-        row |= dict(zip(("share", "low", "high"), share(own.sum(), len(own))))
-        if name != reference:
-            both = fell[[reference, name]].dropna().astype(bool)
-            there, here = both[reference], both[name]
-            only = int((there & ~here).sum()), int((here & ~there).sum())
-            row |= {"paired": len(both), "only_reference": only[0], "only_here": only[1],
-                    "p": binomtest(only[1], sum(only)).pvalue if sum(only) else 1.0}
-        rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
-
-
-def summary_of(table: pd.DataFrame, compared: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Variants beside each other, in words.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `runs` gives it.
-    compared : DataFrame
-        As `facnet.study.claims.compare` gives it, of variants by name against the reference.
-    reference : str
-        The variant that the others are compared with.
-    """
-    gains, collapses = compared.set_index("name"), rates(table, reference)
-    rows = []
+    fell = table.assign(fell=table.collapsed != "").pivot(
+        index="seed", columns="variant", values="fell")
+    found = {}
     for name, own in table.groupby("variant", sort=False):
-        rate = collapses.loc[name]
-        row = {"variant": name, "n": len(own), "AVG": cell(*interval(own.average)),
-               "median": f"{own.average.median():.1f}",
-               "any collapsed": f"{rate['any']:.0f}: {percent(rate['share'])}"
-                                f" [{percent(rate.low)}, {percent(rate.high)}]"}
-        for column in own:
-            if column.startswith("area "):
-                row[column.removeprefix("area ")] = int((own[column] < CHANCE).sum())
-        row |= {f"only {reference} | only here": "", "p": "", "difference of AVG": "",
-                "over test videos": ""}
-        if name in gains.index:
-            one = gains.loc[name]
-            row |= {f"only {reference} | only here": f"{rate.only_reference:.0f} |"
-                                                     f" {rate.only_here:.0f}",
-                    "p": f"{rate.p:.2f}",
-                    "difference of AVG": cell(one["mean"], one.low, one.high, sign=True),
-                    "over test videos": ends(one.video_low, one.video_high)}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def best_of(loss: np.ndarray, value: np.ndarray, tries: int) -> float:
-    """Mean of `value` over all choices of `tries` seeds that keep the one of lowest `loss`.
-
-    Examples
-    --------
-    >>> best_of([0.3, 0.1, 0.2], [10.0, 30.0, 20.0], tries=1)
-    20.0
-    >>> best_of([0.3, 0.1, 0.2], [10.0, 30.0, 20.0], tries=3)
-    30.0
-    """
-    ordered = np.asarray(value, float)[np.argsort(loss, kind="stable")]
-    return float((ordered * _choices(len(ordered), tries)).sum() / comb(len(ordered), tries))
-
-
-def _choices(count: int, tries: int) -> np.ndarray:
-    """In how many choices of `tries` seeds each one, in the order of their loss, is the first."""
-    behind = np.arange(count)[::-1]  # seeds of a higher loss, among which the others are
-    return comb(behind, tries - 1)
+        both = fell[[reference, name]].dropna().to_numpy(bool)
+        only_reference, only_here = (both & ~both[:, ::-1]).sum(0)
+        count = int((own.collapsed != "").sum())
+        wilson = binomtest(count, len(own)).proportion_ci(method="wilson")
+        found[name] = {
+            "n": len(own), "median": own.average.median(), **_fell(own).sum(), "any": count,
+            "share": 100 * count / len(own), "share_low": 100 * wilson.low,
+            "share_high": 100 * wilson.high, "paired": len(both),
+            "only_reference": only_reference, "only_here": only_here,
+            "p": binomtest(only_here, max(only_here + only_reference, 1)).pvalue}
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
 
 
 def restarts(
@@ -185,7 +107,7 @@ def restarts(
     Parameters
     ----------
     table : DataFrame
-        Of one variant, as `runs` gives it.
+        Of one variant, as `with_streams` gives it.
     stream : str
         The stream whose loss decides.
     tries : tuple of int
@@ -199,24 +121,23 @@ def restarts(
         Indexed by tries: mean, low and high of AVG; gain, gain_low and gain_high over a single
         try (95 % bootstrap over seeds); collapsed, the share of choices whose `stream` has.
     """
-    if len(table) < max(tries):
-        raise FacnetError(
-            f"{len(table)} seeds: {max(tries)} tries each need as many to choose from.")
-    loss, average = table[f"loss {stream}"].to_numpy(), table.average.to_numpy()
-    fell = (table[f"area {stream}"] < CHANCE).to_numpy()
-    chosen = np.random.default_rng(0).integers(len(table), size=(draws, len(table)))
-    by_loss = np.take_along_axis(chosen, loss[chosen].argsort(axis=1, kind="stable"), axis=1)
-    ordered, once = average[by_loss], average[chosen].mean(1)  # [draws, seeds]; [draws]
-    rows = {}
+    n = len(table)
+    if n < max(tries):
+        raise FacnetError(f"{n} seeds: {max(tries)} tries each need as many to choose from.")
+    loss, fell = table[f"loss {stream}"].to_numpy(), _fell(table)[stream].to_numpy()
+    # The seeds as they are, and draws of them: [1 + draws, n].
+    drawn = np.vstack([np.arange(n), np.random.default_rng(0).integers(n, size=(draws, n))])
+    by_loss = np.take_along_axis(drawn, loss[drawn].argsort(axis=1, kind="stable"), axis=1)
+    average, found = table.average.to_numpy()[by_loss], {}
     for k in tries:
-        mean = best_of(loss, average, k)
-        again = (ordered * _choices(len(table), k)).sum(1) / comb(len(table), k)
-        low, high = np.percentile(again, [2.5, 97.5])
-        gain_low, gain_high = np.percentile(again - once, [2.5, 97.5])
-        rows[k] = {"mean": mean, "low": low, "high": high, "gain": mean - average.mean(),
-                   "gain_low": gain_low, "gain_high": gain_high,
-                   "collapsed": best_of(loss, fell, k)}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("tries")
+        # Of all choices of k seeds, the share in which each one, by their loss, is the first.
+        share = comb(np.arange(n)[::-1], k - 1) / comb(n, k)
+        kept = average @ share
+        gain = kept - average.mean(1)
+        low, high = np.percentile([kept[1:], gain[1:]], [2.5, 97.5], axis=1)
+        found[k] = {"mean": kept[0], "low": low[0], "high": high[0], "gain": gain[0],
+                    "gain_low": low[1], "gain_high": high[1], "collapsed": fell[by_loss[0]] @ share}
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("tries")
 
 
 def through_training(
@@ -231,16 +152,13 @@ def through_training(
         the test videos (`facnet.study.separation.foreground_separation`).
     """
     wanted = {0, *np.geomspace(1, experiment.training.epochs, points).round().astype(int).tolist()}
-    rows = []
+    found = []
 
     def look(epoch: int, model: torch.nn.Module) -> None:
-        if epoch not in wanted:
-            return
-        scores = predict(model, dataset, stream, dataset.subset("test"))
-        with torch.no_grad():
-            cosine = torch.cosine_similarity(model.W_f, model.W_a[-1:]).item()
-        rows.append({"epoch": epoch, "cosine": cosine,
-                     "foreground": foreground_separation(scores, dataset)})
+        if epoch in wanted:
+            scores = predict(model, dataset, stream, dataset.subset("test"))
+            cosine = torch.cosine_similarity(model.W_f.detach(), model.W_a[-1:].detach()).item()
+            found.append((epoch, cosine, foreground_separation(scores, dataset)))
 
     fit(dataset, stream, experiment, progress=False, after_epoch=look)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(found, columns=["epoch", "cosine", "foreground"])

@@ -6,6 +6,8 @@ the overlap of the snippets that each of them marks. Where instances are known, 
 often each direction fails: foreground that is no action, and action that is not foreground.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -13,9 +15,10 @@ from facnet.config import Experiment
 from facnet.data import Dataset
 from facnet.localization import Scores
 from facnet.methods import method_of
+from facnet.study.separation import by_measure
 from facnet.training import frame_labels
 
-__all__ = ["consistency", "mistakes", "scaled", "selection_and_class"]
+__all__ = ["agreements", "consistency", "fig1_runs", "mistakes", "scaled", "selection_and_class"]
 
 FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 
@@ -47,25 +50,47 @@ def consistency(
         Spearman's rank correlation of the two sequences, 0 where one is flat; and intersection over
         union of the snippets above the middle of each sequence's own range.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import rankdata  # slow to import, and the records import this module
 
-    rows = []
-    labels = dataset.labels(scores.videos)
-    probability = method_of(experiment).snippet_probability
-    for column, label in enumerate(dataset.classes):
-        selection = _selection(scores, column)
-        for v in np.flatnonzero(labels[:, column]):
-            own = slice(scores.offsets[v], scores.offsets[v + 1])
-            of_class = probability(scores.activation[own])[:, column]
-            pair = np.stack([selection[own], of_class]).astype(np.float64)
-            ranks = np.stack([rankdata(one) for one in pair])
-            ranks -= ranks.mean(1, keepdims=True)
-            norm = np.sqrt((ranks**2).sum(1).prod())
-            middle = (pair.min(1, keepdims=True) + pair.max(1, keepdims=True)) / 2
-            a, b = pair > middle
-            rows.append((scores.videos[v], label, ranks.prod(0).sum() / norm if norm else 0.0,
-                         (a & b).sum() / max((a | b).sum(), 1)))
-    return pd.DataFrame(rows, columns=["video", "label", "rank_correlation", "support_tiou"])
+    found, probability = [], method_of(experiment).snippet_probability
+    for column, v in np.argwhere(dataset.labels(scores.videos).T):
+        own = slice(scores.offsets[v], scores.offsets[v + 1])
+        of_class = probability(scores.activation[own])[:, column]
+        pair = np.stack([_selection(scores, column)[own], of_class]).astype(np.float64)  # [2, T]
+        ranks = rankdata(pair, axis=1)
+        ranks -= ranks.mean(1, keepdims=True)
+        norm = np.sqrt((ranks**2).sum(1).prod())
+        a, b = pair > (pair.min(1, keepdims=True) + pair.max(1, keepdims=True)) / 2
+        found.append((scores.videos[v], dataset.classes[column],
+                      ranks.prod(0).sum() / norm if norm else 0.0,
+                      (a & b).sum() / max((a | b).sum(), 1)))
+    return pd.DataFrame(found, columns=["video", "label", "rank_correlation", "support_tiou"])
+
+
+def agreements(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """How well the two agree in each run of a sweep, whose records are in `folder`.
+
+    Returns
+    -------
+    DataFrame [variant, seed, stream, rank correlation, tIoU of supports]
+        Means over test videos and their classes, as `consistency` has them.
+    """
+    from facnet.study.records import read_record  # which imports this module
+
+    return pd.DataFrame([
+        {"variant": run.variant, "seed": run.seed, "stream": stream,
+         "rank correlation": own["rank_correlation"], "tIoU of supports": own["support_tiou"]}
+        for run in runs.itertuples()
+        for stream, own in read_record(Path(folder), run.key)["consistency"].items()])
+
+
+def fig1_runs(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """What the claims of "fig1" compare: DataFrame [variant, seed, average], in percent.
+
+    Variants are named "FAC-Net, rank correlation" and "STPN, tIoU of supports"; means over streams.
+    """
+    own = agreements(runs, folder).groupby(["variant", "seed"], sort=False).mean(numeric_only=True)
+    return by_measure(own.mul(100).reset_index())
 
 
 def scaled(values: np.ndarray) -> np.ndarray:
@@ -78,9 +103,7 @@ def scaled(values: np.ndarray) -> np.ndarray:
     return 1 - (values.max() - values) / span
 
 
-def mistakes(
-    scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()
-) -> pd.DataFrame:
+def mistakes(scores: Scores, dataset: Dataset) -> pd.DataFrame:
     """How often foreground and actions miss each other, in each video and for each class in it.
 
     Foreground is what `selection_and_class` selects by: the snippets above the middle of its
@@ -92,13 +115,12 @@ def mistakes(
         The share of the foreground that lies outside the class's instances, and the share of the
         instances' snippets that are not foreground.
     """
-    rows = []
+    found = []
     for video in scores.videos:
         own = scores.rows(video)
         shown = frame_labels(dataset, video, own.stop - own.start)
         for column in np.flatnonzero(shown.any(0)):
-            foreground = scaled(_selection(scores, column)[own]) > 0.5
-            action = shown[:, column]
-            rows.append((video, dataset.classes[column], 1 - action[foreground].mean(),
-                         1 - foreground[action].mean()))
-    return pd.DataFrame(rows, columns=["video", "label", "not_action", "not_foreground"])
+            foreground, action = scaled(_selection(scores, column)[own]) > 0.5, shown[:, column]
+            found.append((video, dataset.classes[column], 1 - action[foreground].mean(),
+                          1 - foreground[action].mean()))
+    return pd.DataFrame(found, columns=["video", "label", "not_action", "not_foreground"])

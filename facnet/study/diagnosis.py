@@ -18,8 +18,8 @@ from facnet.evaluation import TRUE, UNCOUNTED, Evaluation, average_precision, ne
 from facnet.study.statistics import interval
 
 __all__ = [
-    "ALPHA", "BINS", "CAUSES", "binned", "causes", "characteristics", "gains", "missed",
-    "over_seeds", "profile", "taken",
+    "BINS", "CAUSES", "binned", "causes", "characteristics", "false_positive_profile", "missed",
+    "over_seeds", "removal_gains", "taken",
 ]
 
 ALPHA = 0.1  # DETAD's: what overlaps no instance by so much is background
@@ -60,17 +60,18 @@ def causes(evaluation: Evaluation, alpha: float = ALPHA) -> pd.DataFrame:
         does not count.
     """
     tiou, own = nearest(evaluation)
-    rules = rules_of(evaluation.protocol)
+    rules, outcomes = rules_of(evaluation.protocol), evaluation.outcomes
     reached = np.array([rules.reaches(tiou, threshold) for threshold in evaluation.tiou])
-    close = np.broadcast_to(tiou >= alpha, reached.shape)
+    close = tiou >= alpha
     words = np.select(
-        [evaluation.outcomes == TRUE, evaluation.outcomes == UNCOUNTED, reached & own, reached,
-         close & own, close],
+        [outcomes == TRUE, outcomes == UNCOUNTED, reached & own, reached, close & own, close],
         [RIGHT, "", *CAUSES[:4]], CAUSES[4])
     return pd.DataFrame(words.T, columns=evaluation.tiou)
 
 
-def profile(evaluation: Evaluation, tiou: float = 0.5, most: int = 10) -> pd.DataFrame:
+def false_positive_profile(
+    evaluation: Evaluation, tiou: float = 0.5, most: int = 10
+) -> pd.DataFrame:
     """What the detections come to, down their ranks (DETAD's false positive profile).
 
     Of a class with G instances the first G detections by score make group 1, the next G group 2.
@@ -82,19 +83,18 @@ def profile(evaluation: Evaluation, tiou: float = 0.5, most: int = 10) -> pd.Dat
         DETAD leaves out the last column.
     """
     _check(evaluation, tiou)
-    what = causes(evaluation)[tiou]
-    labels = evaluation.detections.label
+    what, labels = causes(evaluation)[tiou], evaluation.detections.label
     rank = (what != "").groupby(labels).cumsum()  # from 1, among those that count
     group = np.ceil(rank / labels.map(evaluation.instances))  # infinite where G is 0
-    rows = (what != "") & (group <= most)
-    table = pd.crosstab(group[rows], what[rows]).reindex(
+    chosen = (what != "") & (group <= most)
+    table = pd.crosstab(group[chosen], what[chosen]).reindex(
         index=pd.RangeIndex(1, most + 1, name="group"), columns=[RIGHT, *CAUSES], fill_value=0)
     total = evaluation.instances.sum()
     table[NOTHING] = total - table.sum(axis=1)
     return 100 * table / total
 
 
-def gains(evaluation: Evaluation, tiou: float = 0.5) -> pd.DataFrame:
+def removal_gains(evaluation: Evaluation, tiou: float = 0.5) -> pd.DataFrame:
     """What mAP would gain if the false positives of a cause were not there.
 
     Returns
@@ -105,13 +105,13 @@ def gains(evaluation: Evaluation, tiou: float = 0.5) -> pd.DataFrame:
     """
     _check(evaluation, tiou)
     what = causes(evaluation).to_numpy().T
-    have = _mean_ap(evaluation, evaluation.outcomes, evaluation.instances)
-    rows = {}
-    for name, some in ({cause: (cause,) for cause in CAUSES} | {"all of them": CAUSES}).items():
-        without = np.where(np.isin(what, some), UNCOUNTED, evaluation.outcomes)
-        rows[name] = _mean_ap(evaluation, without, evaluation.instances) - have
-    rows["missed instances"] = 100 - have - rows["all of them"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=evaluation.tiou)
+    have, found = _mean_ap(evaluation, evaluation.outcomes, evaluation.instances), {}
+    for name in (*CAUSES, "all of them"):
+        removed = np.isin(what, CAUSES if name == "all of them" else [name])
+        outcomes = np.where(removed, UNCOUNTED, evaluation.outcomes)
+        found[name] = _mean_ap(evaluation, outcomes, evaluation.instances) - have
+    found["missed instances"] = 100 - have - found["all of them"]
+    table = pd.DataFrame.from_dict(found, orient="index", columns=evaluation.tiou)
     return pd.DataFrame({"at": table[tiou], "average": table.mean(axis=1)})
 
 
@@ -181,14 +181,14 @@ def missed(evaluation: Evaluation, groups: pd.Series, tiou: float = 0.5) -> pd.D
     found, row = taken(evaluation, tiou), evaluation.tiou.index(tiou)
     matches, outcomes = evaluation.matches[row], evaluation.outcomes[row]
     normal = len(evaluation.truth) / (evaluation.instances > 0).sum()
-    rows = {}
+    table = {}
     for name in (*pd.Categorical(groups).remove_unused_categories().categories, "all"):
         inside = np.full(len(found), True) if name == "all" else (groups == name).to_numpy()
         own = np.where((matches >= 0) & ~inside[matches], UNCOUNTED, outcomes)
         counts = evaluation.truth.label[inside].value_counts()
-        rows[name] = {"instances": inside.sum(), "missed": 100 * (1 - found[inside].mean()),
-                      "mAP_N": _mean_ap(evaluation, own, counts, normal)}
-    return pd.DataFrame.from_dict(rows, orient="index").astype({"instances": int})
+        table[name] = {"instances": inside.sum(), "missed": 100 * (1 - found[inside].mean()),
+                       "mAP_N": _mean_ap(evaluation, own, counts, normal)}
+    return pd.DataFrame.from_dict(table, orient="index").astype({"instances": int})
 
 
 def over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -218,7 +218,6 @@ def _mean_ap(
     found = []
     for label, count in instances[instances > 0].items():
         own = outcomes[..., (evaluation.detections.label == label).to_numpy()]
-        as_many = normal or count
-        weights = np.where(own == TRUE, as_many / count, 1)
-        found.append(average_precision(own, as_many, interpolated, weights))
+        weights = np.where(own == TRUE, (normal or count) / count, 1)
+        found.append(average_precision(own, normal or count, interpolated, weights))
     return np.mean(found, axis=0)

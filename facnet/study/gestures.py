@@ -10,22 +10,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.config import Experiment, changed
+from facnet.config import changed
 from facnet.data import Dataset, load
 from facnet.importers.importing import entry, write_container
 from facnet.study import published
 from facnet.study.claims import resampled
-from facnet.study.collapse import runs
+from facnet.study.collapse import with_streams
 from facnet.study.records import provenance
 from facnet.study.tables import base_of, chosen_lambdas, sweep, variants
 
-__all__ = ["SEEDS", "Study", "chosen_recipe", "cut_at_gestures", "read_study", "run_study",
-           "write_study"]
+__all__ = ["CUT", "SEEDS", "Study", "cut_at_gestures", "read_study", "run_study"]
 
 # Seeds of each sweep: the choice of weights, the main comparison, and the rest.
 SEEDS = {"weights": 3, "multilabel": 10, "one_class": 10, "table3": 3, "table4_full": 3,
          "table5": 3}
-PREFIX = "shrec21_"
 CUT = "; one gesture a video"  # ends the names of what was trained on cut sequences
 
 
@@ -43,7 +41,8 @@ class Study:
         AVG on resampled test videos, as `facnet.study.claims.resampled` gives it; none of
         `weights`.
     runs : DataFrame
-        Of `multilabel`, as `facnet.study.collapse.runs` gives it; the untrained network has none.
+        Of `multilabel`, as `facnet.study.collapse.with_streams` gives it; the untrained network has
+        none.
     sources : dict of str to str
         Of each frame: on what it was run and, if it was read, how and by which code.
     """
@@ -52,11 +51,6 @@ class Study:
     draws: dict[str, pd.DataFrame]
     runs: pd.DataFrame
     sources: dict[str, str]
-
-
-def chosen_recipe(weights: pd.DataFrame, profile: str) -> Experiment:
-    """The full model with the weights that a sweep of "weights" chooses."""
-    return changed(base_of("weights", profile, "shrec21"), chosen_lambdas(weights))
 
 
 def run_study(
@@ -81,31 +75,29 @@ def run_study(
     pieces = folder / f"one_class_{data.fingerprint()}"
     if not pieces.exists():
         cut_at_gestures(data, pieces)
-    base = base_of("weights", profile, "shrec21")
-    frames = {"weights": sweep(
-        "weights", dataset, profile, seeds["weights"], folder, base, jobs)}
-    base = chosen_recipe(frames["weights"], profile)
-    for name in ("multilabel", "table3", "table5", "table4_full"):
-        frames[name] = sweep(
-            name, dataset, profile, seeds[name], folder,
-            base_of(name, profile) if name == "table5" else base, jobs)
     cut = load(pieces)
+    base = base_of("weights", profile, "shrec21")
+    frames = {"weights": sweep("weights", dataset, profile, seeds["weights"], folder, base, jobs)}
+    base = changed(base, chosen_lambdas(frames["weights"]))
+    for name in ("multilabel", "table3", "table5", "table4_full"):
+        of_sweep = base_of(name, profile) if name == "table5" else base
+        frames[name] = sweep(name, dataset, profile, seeds[name], folder, of_sweep, jobs)
     steps = len(data.subset("train")) / len(cut.subset("train"))  # as many in the whole training
     epochs = max(1, round(base.training.epochs * steps))
-    main, named = frames["multilabel"], ("λ as released", "λ chosen")
-    frames["one_class"] = pd.concat([
-        main[main.variant.isin(named) & (main.seed < seeds["one_class"])],
-        *(sweep("seeds", str(pieces), profile, seeds["one_class"], folder,
-                changed(one.experiment, {"training.epochs": epochs}), jobs)
-          .assign(variant=f"{one.name}{CUT}")
-          for one in variants("multilabel", base) if one.name in named)], ignore_index=True)
+    main = frames["multilabel"]
+    both = {one.name: changed(one.experiment, {"training.epochs": epochs})
+            for one in variants("multilabel", base) if one.name in ("λ as released", "λ chosen")}
+    count = seeds["one_class"]
+    on_cut = [sweep("seeds", str(pieces), profile, count, folder, one, jobs).assign(
+        variant=f"{name}{CUT}") for name, one in both.items()]
+    on_whole = main[main.variant.isin(both) & (main.seed < count)]
+    frames["one_class"] = pd.concat([on_whole, *on_cut], ignore_index=True)
     sources = {name: provenance(cut if name == "one_class" else data, profile, count)
                for name, count in seeds.items()}
     sources["one_class"] += f" {epochs} epochs, and as on whole recordings."
+    draws = {name: resampled(frame, folder) for name, frame in frames.items() if name != "weights"}
     return Study(
-        frames, {name: resampled(frame, folder) for name, frame in frames.items()
-                 if name != "weights"},
-        runs(main[main.variant != "untrained"], folder), sources)
+        frames, draws, with_streams(main[main.variant != "untrained"], folder), sources)
 
 
 def cut_at_gestures(dataset: Dataset, out: Path) -> None:
@@ -115,50 +107,38 @@ def cut_at_gestures(dataset: Dataset, out: Path) -> None:
     several classes in a video cost, and is no training on video-level labels. Training sequences
     that show a class without a segment are left out.
     """
-    unit = dataset.snippet_seconds
-    parts = []  # name, sequence, subset, first and last snippet, gestures, labels
+    unit, pieces, database = dataset.snippet_seconds, {}, {}
     for row in dataset.videos.itertuples():
         own = dataset.instances[dataset.instances.video == row.video].sort_values("start")
         gestures = list(zip(own.label, own.start, own.end))
-        if row.subset == "test":
-            parts.append((row.video, row.video, "test", 0, None, gestures, row.labels))
-        if row.subset == "test" or set(row.labels) > set(own.label):
-            continue
-        middles = (own.end.to_numpy()[:-1] + own.start.to_numpy()[1:]) / 2
-        cuts = np.round(middles / unit).astype(int).tolist()
-        parts += [(f"{row.video}_{i + 1}", row.video, "train", first, last, [gesture], gesture[:1])
-                  for i, (gesture, first, last) in enumerate(
-                      zip(gestures, [0, *cuts], [*cuts, None]))]
+        names, shown, labels, cuts = [row.video], [gestures], [row.labels], []
+        if row.subset == "train":
+            if set(row.labels) > set(own.label):
+                continue
+            names = [f"{row.video}_{i + 1}" for i in range(len(own))]
+            shown, labels = [[gesture] for gesture in gestures], [[label] for label in own.label]
+            middles = (own.end.to_numpy()[:-1] + own.start.to_numpy()[1:]) / 2
+            cuts = np.round(middles / unit).astype(int).tolist()
+        bounds = [0, *cuts, len(dataset.features(dataset.streams[0], row.video))]
+        for name, first, last, segments, classes in zip(names, bounds, bounds[1:], shown, labels):
+            begin, duration = first * unit, (last - first) * unit
+            pieces[name] = row.video, slice(first, last)
+            database[name] = entry(row.subset, classes, [
+                (label, max(start - begin, 0.0), min(end - begin, duration))
+                for label, start, end in segments], duration)
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        database = {}
         for stream in dataset.streams:
             (folder / stream).mkdir(parents=True)
-            for name, sequence, subset, first, last, gestures, labels in parts:
-                array = dataset.features(stream, sequence)[first:last]
-                np.save(folder / stream / f"{name}.npy", array, allow_pickle=False)
-                duration = len(array) * unit
-                begin = first * unit
-                segments = [(label, max(start - begin, 0.0), min(end - begin, duration))
-                            for label, start, end in gestures]
-                database[name] = entry(subset, labels, segments, duration)
-        report["kept"].append(f"{len(parts)} videos of {dataset.name}")
+            for name, (video, rows) in pieces.items():
+                np.save(folder / stream / f"{name}.npy", dataset.features(stream, video)[rows])
+        report["kept"].append(f"{len(pieces)} videos of {dataset.name}")
         return {
             "name": f"{dataset.name}, one gesture a training video",
             "classes": list(dataset.classes), "streams": {stream: {} for stream in dataset.streams},
             "snippet_seconds": unit, "train": "train", "test": "test", "database": database}
 
     write_container(Path(dataset.name), out, write)
-
-
-def write_study(study: Study, command: str, revision: str) -> None:
-    """Keep a study in data/results/, with what it was run on, how, and by which code."""
-    tables = {**{name: (name, frame) for name, frame in study.frames.items()},
-              **{f"{name}_draws": (name, frame) for name, frame in study.draws.items()},
-              "runs": ("multilabel", study.runs)}
-    for file, (name, frame) in tables.items():
-        said = study.sources[name].replace("**", "").removesuffix(".")
-        published.write_result(f"{PREFIX}{file}", frame, said, command, revision)
 
 
 def read_study() -> Study:
@@ -169,9 +149,9 @@ def read_study() -> Study:
     FacnetError
         If one of its files is not in data/results/.
     """
-    read = {name: published.result(f"{PREFIX}{name}") for name in SEEDS}
-    draws = {name: published.result(f"{PREFIX}{name}_draws")[0]
-             for name in SEEDS if name != "weights"}
-    return Study({name: frame for name, (frame, _) in read.items()}, draws,
-                 published.result(f"{PREFIX}runs")[0],
-                 {name: source for name, (_, source) in read.items()})
+    frames, sources, draws = {}, {}, {}
+    for name in SEEDS:
+        frames[name], sources[name] = published.result(f"shrec21_{name}")
+        if name != "weights":
+            draws[name], _ = published.result(f"shrec21_{name}_draws")
+    return Study(frames, draws, published.result("shrec21_runs")[0], sources)

@@ -23,14 +23,12 @@ __all__ = ["VARIANTS", "grid_ceiling", "grid_marks", "perfect_scores", "shares_b
 APART = 50.0
 
 RELEASED = preset("released").localization
-# Ways from snippets to detections: the released one, and three that keep shorter runs and report
-# them as they are.
-VARIANTS = {
-    "all runs": replace(RELEASED, minimum_length=0, extra_end_snippet=False),
-    "runs of 2 or more": replace(RELEASED, minimum_length=2, extra_end_snippet=False),
-    "runs of 3 or more": replace(RELEASED, minimum_length=3, extra_end_snippet=False),
-    "released: 3, end 1 late": RELEASED,
-}
+# Ways from snippets to detections: three that keep shorter runs and report them as they are, and
+# the released one.
+VARIANTS = {name: replace(RELEASED, minimum_length=shortest, extra_end_snippet=False)
+            for name, shortest in {"all runs": 0, "runs of 2 or more": 2,
+                                   "runs of 3 or more": 3}.items()}
+VARIANTS["released: 3, end 1 late"] = RELEASED
 
 
 def grid_marks(snippet_seconds: float, config: LocalizationConfig = RELEASED) -> dict[str, float]:
@@ -41,9 +39,8 @@ def grid_marks(snippet_seconds: float, config: LocalizationConfig = RELEASED) ->
     >>> grid_marks(0.64)
     {'one snippet': 0.64, 'shortest run': 1.92, 'shortest detection': 2.56}
     """
-    run = config.minimum_length
-    snippets = {"one snippet": 1, "shortest run": run,
-                "shortest detection": run + config.extra_end_snippet}
+    snippets = {"one snippet": 1, "shortest run": config.minimum_length,
+                "shortest detection": config.minimum_length + config.extra_end_snippet}
     return {name: round(count * snippet_seconds, 6) for name, count in snippets.items()}
 
 
@@ -75,15 +72,14 @@ def perfect_scores(dataset: Dataset) -> Scores:
 
     A snippet of several classes shares its probability among them; one of none is background.
     """
-    videos = dataset.subset("test")
-    stream = dataset.streams[0]
+    videos, stream = dataset.subset("test"), dataset.streams[0]
     shown = [frame_labels(dataset, v, len(dataset.features(stream, v))) for v in videos]
-    offsets = np.concatenate([[0], np.cumsum([len(labels) for labels in shown])])
+    offsets = np.cumsum([0, *(len(labels) for labels in shown)])
     present = np.array([np.append(labels.any(0), False) for labels in shown], np.float64)
     snippets = np.concatenate(shown)
     foreground = snippets.any(1)
-    activation = APART * np.column_stack([snippets, ~foreground])
-    return Scores(videos, offsets, present, activation, APART * foreground)
+    return Scores(videos, offsets, present, APART * np.column_stack([snippets, ~foreground]),
+                  APART * foreground)
 
 
 def grid_ceiling(dataset: Dataset) -> pd.DataFrame:
@@ -100,13 +96,12 @@ def grid_ceiling(dataset: Dataset) -> pd.DataFrame:
     No bound in the strict sense: labels that stretch short instances to the shortest run would
     score more. It is where learning to label every snippet rightly ends.
     """
-    scores = perfect_scores(dataset)
-    rows = {}
+    scores, found = perfect_scores(dataset), {}
     for name, config in VARIANTS.items():
         detections = detect(
             {"labels": scores}, dataset, Experiment(localization=config), "released")
         evaluation = evaluate_test(detections, dataset, "released")
-        by_tiou = {f"{tiou:.1f}": value for tiou, value in evaluation.mean_ap.items()}
-        rows[name] = {"detections": len(detections), **by_tiou, "average": evaluation.average}
-    table = pd.DataFrame.from_dict(rows, orient="index")
+        found[name] = {"detections": len(detections),
+                       **evaluation.mean_ap.rename("{:g}".format), "average": evaluation.average}
+    table = pd.DataFrame.from_dict(found, orient="index")
     return table.astype({"detections": int}).rename_axis("perfect labels")

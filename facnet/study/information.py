@@ -12,16 +12,14 @@ import pandas as pd
 from scipy.special import xlogy
 from scipy.stats import entropy
 
-from facnet.config import Experiment
+from facnet.config import Experiment, changed
 from facnet.data import Dataset
 from facnet.experiment import trained
 from facnet.model import FACNet
 from facnet.study.records import read_record
 from facnet.training import predict, training_videos
 
-__all__ = [
-    "bounds_and_areas", "cw_loss", "information", "label_entropy", "least_cw_loss",
-]
+__all__ = ["bounds", "bounds_and_areas", "cw_loss", "label_entropy", "least_cw_loss"]
 
 
 def label_entropy(labels: np.ndarray) -> tuple[float, float]:
@@ -63,21 +61,20 @@ def least_cw_loss(candidates: int, scale: float) -> float:
 
 
 def cw_loss(
-    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...],
-    experiment: Experiment = Experiment(),
+    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], experiment: Experiment
 ) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
-    labels = dataset.labels(videos)
     # With no other branch on, the predictions are P_a (5).
-    alone = replace(experiment.training, lambda_cw=1.0, lambda_ca=0.0, lambda_mil=0.0)
-    P_a = predict(model, dataset, stream, videos,
-                  replace(experiment, training=alone)).probability  # [V, K]
+    alone = changed(experiment, {
+        "training.lambda_cw": 1.0, "training.lambda_ca": 0.0, "training.lambda_mil": 0.0})
+    P_a = predict(model, dataset, stream, videos, alone).probability  # [V, K]
+    labels = dataset.labels(videos)
     shown = labels.any(1)
     log_likelihood = xlogy(_shares(labels[shown]), P_a[shown, : labels.shape[1]])
     return float(-log_likelihood.sum(1).mean())
 
 
-def information(
+def bounds(
     dataset: Dataset, models: dict[str, tuple[Experiment, str]], seeds: int,
     folder: str | Path | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -104,35 +101,29 @@ def information(
     """
     curves, ends = [], []
     for name, seed in product(models, range(seeds)):
-        experiment, stream = models[name]
-        own = replace(experiment, seed=seed)
-        model, history = trained(dataset, own, stream, folder)
-        videos = {"train": training_videos(dataset, own)[0], "test": dataset.subset("test")}
-        labels = {subset: dataset.labels(names) for subset, names in videos.items()}
-        loss = {subset: cw_loss(model, dataset, stream, names, own)
-                for subset, names in videos.items()}
-        candidates = len(model.W_a)
-        ceiling = np.log(candidates)
+        experiment, stream = replace(models[name][0], seed=seed), models[name][1]
+        model, history = trained(dataset, experiment, stream, folder)
+        train, test = training_videos(dataset, experiment)[0], dataset.subset("test")
+        loss, test_loss = (cw_loss(model, dataset, stream, videos, experiment)
+                           for videos in (train, test))
+        labels, ceiling = dataset.labels(train), np.log(len(model.W_a))
         # A history is the mean over all videos; one without labels has loss 0 there.
-        through = history.cw / labels["train"].any(1).mean()
-        curves.append(pd.DataFrame(
-            {"model": name, "seed": seed, "epoch": history.epoch, "bound": ceiling - through}))
+        curves.append(pd.DataFrame({"model": name, "seed": seed, "epoch": history.epoch,
+                                    "bound": ceiling - history.cw / labels.any(1).mean()}))
         ends.append({
-            "model": name, "seed": seed, "candidates": candidates, "ceiling": ceiling,
-            "reachable": ceiling - label_entropy(labels["train"])[1],
-            "train": ceiling - loss["train"], "test": ceiling - loss["test"],
-            "classes": label_entropy(labels["test"])[0] - loss["test"]})
+            "model": name, "seed": seed, "candidates": len(model.W_a), "ceiling": ceiling,
+            "reachable": ceiling - label_entropy(labels)[1], "train": ceiling - loss,
+            "test": ceiling - test_loss,
+            "classes": label_entropy(dataset.labels(test))[0] - test_loss})
     return pd.concat(curves, ignore_index=True), pd.DataFrame(ends)
 
 
-def bounds_and_areas(
-    frame: pd.DataFrame, folder: str | Path, dataset: Dataset
-) -> pd.DataFrame:
+def bounds_and_areas(runs: pd.DataFrame, folder: str | Path, dataset: Dataset) -> pd.DataFrame:
     """Of every run of a sweep, the bound of its last epoch and how well the stream separates.
 
     Parameters
     ----------
-    frame : DataFrame
+    runs : DataFrame
         As `facnet.study.tables.sweep` gives it, of FAC-Net trained on all training videos.
     folder : str or Path
         Where its records are.
@@ -146,12 +137,9 @@ def bounds_and_areas(
         (`facnet.study.separation.separation`).
     """
     found, labelled = [], dataset.labels(dataset.subset("train")).any(1).mean()
-    for row in frame.drop_duplicates(["variant", "seed"]).itertuples():
-        record = read_record(Path(folder), row.key)
-        background = record["experiment"]["model"]["background_class"]
-        ceiling = np.log(len(dataset.classes) + background)
-        found += [{"stream": stream, "seed": row.seed,
-                   "bound": ceiling - own["cw"][-1] / labelled,  # as in `information`
-                   "area": record["separation"][stream]}
-                  for stream, own in record["losses"].items()]
-    return pd.DataFrame(found)
+    for run in runs.itertuples():
+        record = read_record(Path(folder), run.key)
+        ceiling = np.log(len(dataset.classes) + record["experiment"]["model"]["background_class"])
+        found += [(stream, run.seed, ceiling - own["cw"][-1] / labelled,  # as in `bounds`
+                   record["separation"][stream]) for stream, own in record["losses"].items()]
+    return pd.DataFrame(found, columns=["stream", "seed", "bound", "area"])

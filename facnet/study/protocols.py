@@ -18,12 +18,12 @@ from facnet.experiment import detect, evaluate_test
 from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.records import weighted_averages
-from facnet.study.statistics import cell, interval, number
+from facnet.study.statistics import means
 from facnet.training import fit, predict
 
 __all__ = [
-    "BASE", "RULES", "TOOLKIT", "WHOLE", "best_on_test", "by_rule", "by_rule_here", "changes",
-    "row_of", "scores_by_epoch",
+    "BASE", "RULES", "TOOLKIT", "WHOLE", "best_on_test", "by_rule", "by_rule_here", "row_of",
+    "rule_changes", "scores_by_epoch",
 ]
 
 BASE, TOOLKIT = "FAC-Net's released code", "ActivityNet's toolkit"
@@ -70,41 +70,36 @@ def by_rule_here(
     What touches an ambiguous interval is left to the rules: it is not dropped before fusion, as
     the released code does, since then the detections would not be the same for all rules.
     """
-    tables = []
-    for seed, own in scores.items():
-        found = detect(own, dataset, experiment, RULES[TOOLKIT])
-        table = by_rule(lambda rules, found=found: evaluate_test(found, dataset, rules))
-        tables.append(table.assign(seed=seed))
-    return pd.concat(tables, ignore_index=True)
+    found = {seed: detect(own, dataset, experiment, RULES[TOOLKIT]) for seed, own in scores.items()}
+    return pd.concat([
+        by_rule(lambda rules: evaluate_test(detections, dataset, rules)).assign(seed=seed)
+        for seed, detections in found.items()], ignore_index=True)
 
 
-def changes(frame: pd.DataFrame) -> pd.DataFrame:
-    """What each rule changes of AVG against the first one, in words.
+def rule_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """What each rule changes of AVG against the released ones, over seeds.
 
     Parameters
     ----------
-    frame : DataFrame
-        As `by_rule` gives it, or `by_rule_here`.
+    table : DataFrame
+        As `by_rule_here` gives it, or `by_rule` with a column seed.
 
     Returns
     -------
-    DataFrame [rule, 0.1, ..., AVG, change]
+    DataFrame [rule, 0.1, ..., average, change, change_low, change_high]
         Means over seeds; the change with its 95 % bootstrap interval.
     """
-    seed = frame.seed if "seed" in frame else 0
-    by_seed = frame.assign(seed=seed).pivot(index="seed", columns="rule", values="average")
-    values = [column for column in frame if column.startswith("0.")] + ["average"]
-    shown = frame.groupby("rule", sort=False)[values].mean().map(number)
-    gain = by_seed.sub(by_seed[shown.index[0]], axis=0)
-    shown["change"] = [cell(*interval(gain[rule]), sign=True) for rule in shown.index]
-    return shown.rename(columns={"average": "AVG"}).reset_index()
+    released = table.seed.map(table[table.rule == BASE].set_index("seed").average)
+    change = means(table.assign(change=table.average - released), "rule", ["change"])
+    values = [name for name in table if name.startswith("0.")] + ["average"]
+    return table.groupby("rule", sort=False)[values].mean().reset_index().merge(change, on="rule")
 
 
 def row_of(evaluation: Evaluation) -> dict[str, float]:
     """An evaluation as a row of `by_rule`."""
-    mean_ap = {f"{tiou:g}": value for tiou, value in evaluation.mean_ap.items()}
     return {"videos": evaluation.videos, "instances": int(evaluation.instances.sum()),
-            "detections": len(evaluation.detections), **mean_ap, "average": evaluation.average}
+            "detections": len(evaluation.detections),
+            **evaluation.mean_ap.rename("{:g}".format), "average": evaluation.average}
 
 
 def scores_by_epoch(
@@ -159,10 +154,9 @@ def best_on_test(
     halves = np.concatenate([one, 1 - one])  # [2 S, V]
     by_half = np.array([weighted_averages(evaluations[epoch], dataset, halves)
                         for epoch in epochs])  # [E, 2 S]
-    chosen, half = by_half.argmax(0), np.arange(2 * splits)
-    gain = by_half - by_half[-1]
+    gain, half = by_half - by_half[-1], np.arange(2 * splits)
+    chosen, other = by_half.argmax(0), np.roll(half, splits)
     return {
         "last": average[-1], "best": average.max(), "gain": average.max() - average[-1],
         "epoch": epochs[average.argmax()], "same": gain[chosen, half].mean(),
-        "other": gain[chosen, (half + splits) % (2 * splits)].mean(),
-    }
+        "other": gain[chosen, other].mean()}

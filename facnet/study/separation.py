@@ -1,9 +1,12 @@
 """How far models keep action and background apart, in their scores and in their features.
 
-The paper shows the latter in Fig. 8 for one model each; here it is two numbers, over seeds.
+The paper shows the former for one video in Figs 5 and 6, the latter for one model each in Fig. 8.
+Here they are numbers, over test videos and seeds.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +17,22 @@ from facnet.config import Experiment
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import untimed
-from facnet.experiment import trained
+from facnet.experiment import stream_scores, trained
 from facnet.localization import Scores, parts
 from facnet.methods import method_of
 from facnet.model import FACNet, Packing
-from facnet.study.statistics import cell, interval, verdict
 from facnet.training import frame_labels, pack
 
 __all__ = [
-    "CHANCE", "MEASURES", "differences", "drawn_snippets", "embedded", "foreground_separation",
-    "laid_out", "measure", "separation", "separation_of", "summary_of",
+    "CHANCE", "FIG5", "by_measure", "drawn_snippets", "embedded", "foreground_separation", "gains",
+    "laid_out", "measured_features", "roc_areas", "scores_by_seed", "separation",
+    "silhouette_and_probe", "typical_seeds",
 ]
 
-
 CHANCE = 0.5  # ROC area below which a stream has collapsed
+# Fig. 5: models of Table 3 without CW and with it.
+FIG5 = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
+        for name in ("CA", "MIL", "CA+MIL")}
 
 
 def separation(scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()) -> float:
@@ -38,15 +43,15 @@ def separation(scores: Scores, dataset: Dataset, experiment: Experiment = Experi
     mean over all such pairs. Chance is .5. Below it the stream has *collapsed*: it takes
     background for action.
     """
-    method, areas = method_of(experiment), []
+    method, found = method_of(experiment), []
     for part in parts({"": scores}):
         sequence = method.sequence(part[""], experiment.localization)
         for video in part[""].videos:
             rows = part[""].rows(video)
             shown = frame_labels(dataset, video, rows.stop - rows.start)
-            areas += [_roc_area(sequence[rows, c], shown[:, c])
+            found += [_roc_area(sequence[rows, c], shown[:, c])
                       for c in np.flatnonzero(shown.any(0) & ~shown.all(0))]
-    return float(np.mean(areas)) if areas else float("nan")
+    return float(np.mean(found)) if found else float("nan")
 
 
 def foreground_separation(scores: Scores, dataset: Dataset) -> float:
@@ -54,13 +59,13 @@ def foreground_separation(scores: Scores, dataset: Dataset) -> float:
 
     The area under the ROC curve as in `separation`, the mean over videos.
     """
-    areas = []
+    found = []
     for video in scores.videos:
         rows = scores.rows(video)
         inside = frame_labels(dataset, video, rows.stop - rows.start).any(1)
         if inside.any() and not inside.all():
-            areas.append(_roc_area(scores.foreground[rows], inside))
-    return float(np.mean(areas)) if areas else float("nan")
+            found.append(_roc_area(scores.foreground[rows], inside))
+    return float(np.mean(found)) if found else float("nan")
 
 
 def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
@@ -68,22 +73,115 @@ def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
     from scipy.stats import rankdata
 
     n = inside.sum()
-    ranks = rankdata(values)[inside].sum()
-    return (ranks - n * (n + 1) / 2) / (n * (len(inside) - n))
+    return (rankdata(values)[inside].sum() - n * (n + 1) / 2) / (n * (len(inside) - n))
 
 
-# What `separation_of` measures, as a table names it.
-MEASURES = {"silhouette": "silhouette (× 100)", "probe": "ROC area of a linear probe (%)"}
+def scores_by_seed(
+    dataset: Dataset, models: dict[str, Experiment], stream: str, seeds: int,
+    folder: str | Path | None = None,
+) -> dict[tuple[str, int], Scores]:
+    """Scores of the test videos, by model and seed 0, 1, ...
+
+    `folder` is as in `facnet.experiment.trained`.
+    """
+    return {(name, seed): stream_scores(dataset, replace(models[name], seed=seed), stream, folder)
+            for name, seed in product(models, range(seeds))}
 
 
-def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
-    """Snippets of the test videos, drawn at random whatever they show.
+def roc_areas(
+    dataset: Dataset, scores: dict[tuple[str, int], Scores], experiment: Experiment
+) -> pd.DataFrame:
+    """How well models tell an instance's snippets from the rest, by seed.
 
     Parameters
     ----------
     dataset : Dataset
-    most : int
-        Where there are no more than that, all are taken.
+    scores : dict of (str, int) to Scores
+        As `scores_by_seed` gives them.
+    experiment : Experiment
+        Says which sequence is localised.
+
+    Returns
+    -------
+    DataFrame [variant, seed, average, foreground, sequence]
+        ROC areas in percent, of S_f for the snippets of any instance and of a class's sequence for
+        those of its own. `average`, which the claims of "fig5" and "fig6" compare, is the former.
+    """
+    found = []
+    for (name, seed), own in scores.items():
+        area = 100 * foreground_separation(own, dataset)
+        found.append({"variant": name, "seed": seed, "average": area, "foreground": area,
+                      "sequence": 100 * separation(own, dataset, experiment)})
+    return pd.DataFrame(found)
+
+
+def typical_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The seed of each model to show: the one of median sequence area, the lower of two.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `roc_areas` gives it.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by variant: seed, foreground, sequence, and label, which names the model with these
+        and says if its stream has collapsed.
+    """
+    shown = pd.concat([
+        own.sort_values("sequence", kind="stable").iloc[[(len(own) - 1) // 2]]
+        for _, own in table.groupby("variant", sort=False)]).set_index("variant")
+    shown["label"] = [
+        f"{one.Index}\nseed {one.seed}: {one.foreground:.0f} | {one.sequence:.0f}"
+        + "\n(collapsed)" * (one.sequence < 100 * CHANCE) for one in shown.itertuples()]
+    return shown[["seed", "foreground", "sequence", "label"]]
+
+
+def by_measure(table: pd.DataFrame) -> pd.DataFrame:
+    """What `compare` and `judge` take, of several measures: variants "full, probe" and the like.
+
+    Parameters
+    ----------
+    table : DataFrame
+        variant, seed, and a column a measure.
+
+    Returns
+    -------
+    DataFrame [variant, seed, average]
+    """
+    long = table.melt(["variant", "seed"], var_name="measure", value_name="average")
+    return long.assign(variant=long.variant + ", " + long.measure).drop(columns="measure")
+
+
+def gains(
+    table: pd.DataFrame, measures: Iterable[str], pairs: dict[str, tuple[str, str]]
+) -> pd.DataFrame:
+    """Whether models have more of some measures with something than without it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        variant, seed, and a column a measure.
+    measures : iterable of str
+    pairs : dict of str to (str, str)
+        By name, the variants without and with it.
+
+    Returns
+    -------
+    DataFrame
+        As `facnet.study.claims.compare` gives it: `claim` is the measure, `name` that of the pair.
+    """
+    from facnet.study.claims import Comparison, compare  # which imports this, through records
+
+    measures = list(measures)
+    return compare(by_measure(table[["variant", "seed", *measures]]), [
+        Comparison(of, pair, {f"{better}, {of}": 1, f"{worse}, {of}": -1})
+        for of, (pair, (worse, better)) in product(measures, pairs.items())])
+
+
+def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
+    """Snippets of the test videos, drawn at random whatever they show; all if there are not `most`.
 
     Returns
     -------
@@ -97,13 +195,12 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
         If there are not two videos, or not both foreground and background.
     """
     unknown, stream = set(untimed(dataset.videos, dataset.instances)), dataset.streams[0]
-    parts = [pd.DataFrame(columns=["video", "snippet", "foreground"])]
+    rows = []
     for video in dataset.subset("test"):
         if video not in unknown:
             shown = frame_labels(dataset, video, len(dataset.features(stream, video))).any(1)
-            parts.append(pd.DataFrame(
-                {"video": video, "snippet": np.arange(len(shown)), "foreground": shown}))
-    every = pd.concat(parts[1:] or parts, ignore_index=True)
+            rows += [(video, snippet, inside) for snippet, inside in enumerate(shown.tolist())]
+    every = pd.DataFrame(rows, columns=["video", "snippet", "foreground"])
     chosen = every.iloc[np.random.default_rng(0).permutation(len(every))[:most]]
     if chosen.video.nunique() < 2 or chosen.foreground.nunique() < 2:
         raise FacnetError(
@@ -117,19 +214,17 @@ def embedded(
     model: FACNet | None, dataset: Dataset, stream: str, snippets: pd.DataFrame
 ) -> np.ndarray:
     """X_e of some snippets, [n, D], dropout off; without a model, the features that go in."""
-    found = None
+    found = {}
     for video, own in snippets.groupby("video"):
         x, lengths = pack([dataset.features(stream, video)])
         if model is not None:
             with torch.inference_mode():
                 x = model.embedding(x, Packing(lengths, x.device))  # all: a kernel sees neighbours
-        if found is None:
-            found = np.empty((len(snippets), x.shape[1]), np.float32)
-        found[own.index] = x.numpy()[own.snippet]
-    return found
+        found |= zip(own.index, x.numpy()[own.snippet])
+    return np.stack([found[i] for i in snippets.index])
 
 
-def separation_of(features: np.ndarray, snippets: pd.DataFrame) -> dict[str, float]:
+def silhouette_and_probe(features: np.ndarray, snippets: pd.DataFrame) -> dict[str, float]:
     """How far apart foreground and background lie, by the labels of snippets.
 
     Parameters
@@ -145,22 +240,20 @@ def separation_of(features: np.ndarray, snippets: pd.DataFrame) -> dict[str, flo
         as near as one's own. probe, the ROC area in percent of a logistic regression on
         standardised features, fitted to other videos' snippets than it is judged by: 50 is chance.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score, silhouette_score
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
     inside = snippets.foreground.to_numpy(bool)
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    said = cross_val_predict(
+    probe = pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=1000))
+    said = model_selection.cross_val_predict(
         probe, features, inside, groups=snippets.video, method="decision_function",
-        cv=GroupKFold(min(5, snippets.video.nunique())))
-    return {"silhouette": 100 * float(silhouette_score(features, inside, metric="cosine")),
-            "probe": 100 * float(roc_auc_score(inside, said))}
+        cv=model_selection.GroupKFold(min(5, snippets.video.nunique())))
+    apart = metrics.silhouette_score(features, inside, metric="cosine")
+    return {"silhouette": 100 * float(apart),
+            "probe": 100 * float(metrics.roc_auc_score(inside, said))}
 
 
-def measure(
+def measured_features(
     dataset: Dataset, models: dict[str, Experiment | None], stream: str, snippets: pd.DataFrame,
     seeds: int, folder: str | Path | None = None,
 ) -> tuple[dict[tuple[str, int], np.ndarray], pd.DataFrame]:
@@ -170,7 +263,7 @@ def measure(
     ----------
     dataset : Dataset
     models : dict of str to Experiment or None
-        By name; None stands for the features that go in, which have seed 0 alone.
+        By name; None stands for the features that go in, the same for every seed.
     stream : str
     snippets : DataFrame
         As `drawn_snippets` gives them.
@@ -183,18 +276,20 @@ def measure(
     -------
     features : dict of (str, int) to ndarray [n, D]
         By name and seed.
-    measured : DataFrame [features, seed, silhouette, probe]
-        As `separation_of` measures them.
+    measured : DataFrame [variant, seed, silhouette, probe]
+        As `silhouette_and_probe` measures them. The claims of "fig8" compare it `by_measure`.
     """
-    found, rows = {}, []
-    for name, experiment in models.items():
-        for seed in range(1 if experiment is None else seeds):
-            model = None
-            if experiment is not None:
-                model, _ = trained(dataset, replace(experiment, seed=seed), stream, folder)
-            own = found[name, seed] = embedded(model, dataset, stream, snippets)
-            rows.append({"features": name, "seed": seed, **separation_of(own, snippets)})
-    return found, pd.DataFrame(rows)
+    features, measured = {}, []
+    for name, seed in product(models, range(seeds)):
+        experiment = models[name]
+        if experiment is not None or seed == 0:
+            model = experiment and trained(
+                dataset, replace(experiment, seed=seed), stream, folder)[0]
+            own = embedded(model, dataset, stream, snippets)
+            apart = silhouette_and_probe(own, snippets)
+        features[name, seed] = own
+        measured.append({"variant": name, "seed": seed, **apart})
+    return features, pd.DataFrame(measured)
 
 
 def laid_out(features: np.ndarray) -> np.ndarray:
@@ -203,39 +298,3 @@ def laid_out(features: np.ndarray) -> np.ndarray:
 
     perplexity = min(30, (len(features) - 1) / 3)
     return TSNE(metric="cosine", perplexity=perplexity, random_state=0).fit_transform(features)
-
-
-def summary_of(measured: pd.DataFrame) -> pd.DataFrame:
-    """Each kind of features in words, means with their 95 % intervals over seeds.
-
-    Parameters
-    ----------
-    measured : DataFrame
-        As `measure` gives it.
-    """
-    return pd.DataFrame([
-        {"features": name} | {title: cell(*interval(own[measure]))
-                              for measure, title in MEASURES.items()}
-        for name, own in measured.groupby("features", sort=False)])
-
-
-def differences(measured: pd.DataFrame, better: str, others: list[str]) -> pd.DataFrame:
-    """How much further apart one kind of features keeps the two than others, paired by seed.
-
-    `measured` is as in `summary_of`.
-
-    Returns
-    -------
-    DataFrame [measure, less, n, mean, low, high, verdict]
-        `verdict` says whether `better` less the other is positive, by the interval over seeds.
-    """
-    found = []
-    for measure in MEASURES:
-        # What has no seed is the same beside each.
-        values = measured.pivot(index="seed", columns="features", values=measure).ffill()
-        for other in others:
-            own = values[better] - values[other]
-            mean, low, high = interval(own)
-            found.append({"measure": measure, "less": other, "n": len(own), "mean": mean,
-                          "low": low, "high": high, "verdict": verdict(low, high, len(own))})
-    return pd.DataFrame(found)

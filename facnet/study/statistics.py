@@ -10,8 +10,8 @@ from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
 __all__ = [
-    "Verdict", "cell", "ends", "interval", "number", "percent", "readable", "save_table", "show",
-    "summary", "verdict",
+    "Verdict", "cell", "ends", "interval", "means", "number", "percent", "readable", "save_table",
+    "show", "summary", "verdict",
 ]
 
 # What a table's symbols are in LaTeX, where the usual text fonts lack them.
@@ -72,6 +72,22 @@ def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
     ends_ = pd.DataFrame([interval(own) for _, own in groups[value]], table.index,
                          ["mean", "low", "high"])
     return table[["paper", "n"]].join(ends_).join(table[["other", "collapsed"]])
+
+
+def means(table: pd.DataFrame, by: str | list[str], values: Iterable[str]) -> pd.DataFrame:
+    """Means of some columns over the rows of each group, with their 95 % bootstrap intervals.
+
+    Returns
+    -------
+    DataFrame
+        A row a group, in the order of the table: the columns of `by`, and for each value x the
+        columns x, x_low and x_high, as `readable` takes them.
+    """
+    groups, found = table.groupby(by, sort=False), {}
+    for value in values:
+        ends_ = np.array([interval(own) for _, own in groups[value]])  # [groups, 3]
+        found |= dict(zip((value, f"{value}_low", f"{value}_high"), ends_.T))
+    return pd.DataFrame(found, groups.size().index).reset_index()
 
 
 def number(value: float, sign: bool = False, digits: int = 1) -> str:

@@ -1,17 +1,19 @@
-"""Each difference of text and code is switched alone, explained, and told in words."""
+"""Each difference of text and code is switched alone, and explained."""
 
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_sweeps import BASE
 
 from facnet.config import changed, flat, profile, to_dict
 from facnet.experiment import training_of
 from facnet.methods import preset
-from facnet.study import runner, tables, text_vs_code
+from facnet.study import published, tables, text_vs_code
+from facnet.study.records import record
+from facnet.study.runner import load_once
 from facnet.study.tables import OPEN, TEXT, base_of, sweep, variants
 
+BASE = profile("smoke").apply(preset("released"))
 RECIPES = base_of("differences", "smoke")
 CELLS = {cell.name: cell for cell in variants("differences", RECIPES)}
 
@@ -46,8 +48,9 @@ def test_a_new_difference_appears_by_itself():
 
 
 def test_every_difference_is_explained_and_nothing_else_is():
-    said = {cell.place["fields"] for cell in CELLS.values()} - {""}
-    assert said == set(text_vs_code.EXPLAINED)
+    said = published.read("differences")
+    assert set(said.fields) == {cell.place["fields"] for cell in CELLS.values()} - {""}
+    assert said.fields.is_unique and said.notna().all(axis=None)
 
 
 def test_localisation_alone_shares_the_trained_models(tmp_path, monkeypatch):
@@ -61,7 +64,7 @@ def test_localisation_alone_shares_the_trained_models(tmp_path, monkeypatch):
     assert len({training_of(c.experiment) for c in cells}) == 2
     assert len(states) == 1  # what one experiment alone needs is not kept
     again = sweep("differences", "synthetic", "smoke", 1, tmp_path / "other")
-    alone = tables.record(runner._load("synthetic", "smoke"), cells[1].experiment)
+    alone = record(load_once("synthetic", "smoke"), cells[1].experiment)
     for one in (frame, again):
         assert one[one.variant == cells[1].name].average.iloc[0] == alone["average"]
 
@@ -76,35 +79,48 @@ def frame_of(averages: dict[str, tuple[float, float]]) -> pd.DataFrame:
 
 
 @pytest.fixture
-def table():
-    frame = frame_of({"upsampling": (21.0, 32.0), "rgb_weight": (17.0, 28.0),
-                      "foreground_init": (19.6, 29.8), "betas": (19.0, 33.0), TEXT: (24.0, 34.0)})
-    draws = frame.pivot_table(index="seed", columns="variant", values="average")
-    return frame, text_vs_code.compared(frame, draws)
+def runs():
+    return frame_of({"upsampling": (21.0, 32.0), "rgb_weight": (17.0, 28.0),
+                     "foreground_init": (19.6, 29.8), "betas": (19.0, 33.0), TEXT: (24.0, 34.0)})
 
 
-def test_it_says_which_matter(table):
-    said = text_vs_code.which_matter(table[1])
-    assert said.startswith(
-        "**Raises AVG:** `upsampling` (+1.5). **Lowers AVG:** `rgb_weight` (−2.5)."
-        f" **Resolved, but below {text_vs_code.SMALL:g} points:** `foreground_init` (−0.3)."
-        " **Not resolved:** `betas`. **Changes nothing here:** `embedding_kernel`,")
-    assert TEXT not in said
+def test_each_change_is_compared_under_the_title_of_its_part(runs):
+    draws = runs.pivot(index="seed", columns="variant", values="average")
+    table = text_vs_code.parts_compared(runs, draws)
+    assert table.claim.drop_duplicates().tolist() == [
+        title for part, title in text_vs_code.PARTS.items() if part != "training"]
+    assert len(table) == len(CELLS) - 1
+    one = table.set_index("name")
+    assert one.verdict[["upsampling", "rgb_weight", "betas", "embedding_kernel"]].tolist() == [
+        "holds", "does not hold", "not resolved", "not resolved"]
+    assert one.loc["foreground_init", ["mean", "low", "high"]].tolist() == pytest.approx(
+        [-0.3, -0.4, -0.2])
 
 
-def test_the_table_has_both_values_of_each_field(table):
-    frame, compared = table
-    shown = text_vs_code.readable(compared, list(CELLS.values()), frame)
-    assert len(shown) == len(text_vs_code.EXPLAINED) and (shown != "").all(axis=None)
-    field = shown["field: released → tried"].tolist()
-    assert "upsampling: 1 → 16" in field and "betas: 0.9, 0.99 → 0.9, 0.999" in field
-    assert "thresholds: 0.63, …, 1.05 → 0, …, 0.225" in " ".join(field)
-    effect = shown.set_index("field: released → tried")["AVG, over seeds"]
-    assert effect["rgb_weight: 0.1 → 1"] == "−2.5 [−3.0, −2.0]"
+def test_the_table_has_both_values_of_each_field_and_its_effect(runs):
+    compared = text_vs_code.parts_compared(runs, None)
+    shown = text_vs_code.explained(compared, list(CELLS.values())).set_index("name")
+    assert set(shown.fields) == set(published.read("differences").fields)
+    assert shown.loc["upsampling", ["released", "tried"]].tolist() == ["1", "16"]
+    assert shown.loc["betas", ["released", "tried"]].tolist() == ["0.9, 0.99", "0.9, 0.999"]
+    assert shown.released.str.contains("0.63, …, 1.05").any()
+    assert shown.loc["rgb_weight", ["mean", "low", "high"]].tolist() == [-2.5, -3, -2]
+    assert (shown.text != "").all()
 
 
-def test_single_changes_are_added_up_without_what_the_text_leaves_open(table):
-    sums = text_vs_code.summed(table[0]).set_index("what")
-    assert sums.loc[TEXT].tolist() == [
-        "−1.3 [−2.4, −0.2]", "+4.0 [+4.0, +4.0]", "+5.3 [+4.2, +6.4]"]
-    assert sums.loc["all of model", "singles"] == "−0.3 [−0.4, −0.2]"
+def test_a_difference_of_ones_own_has_no_words_yet(runs):
+    text = changed(RECIPES["paper"], {"training.batch_size": 5})
+    cells = variants("differences", RECIPES | {"paper": text})
+    more = runs[runs.variant == "betas"].assign(variant="batch_size", part="training")
+    compared = text_vs_code.parts_compared(pd.concat([runs, more]), None)
+    one = text_vs_code.explained(compared, cells).set_index("name").loc["batch_size"]
+    assert one[["section", "text", "code"]].tolist() == [""] * 3
+    assert (one.released, one.tried) == (str(BASE.training.batch_size), "5")
+
+
+def test_single_changes_are_added_up_without_what_the_text_leaves_open(runs):
+    sums = text_vs_code.summed(runs).set_index("what")
+    whole = [sums.loc[TEXT, [what, f"{what}_low", f"{what}_high"]].tolist()
+             for what in ("singles", "together", "more")]
+    assert whole == [pytest.approx([-1.3, -2.4, -0.2]), [4, 4, 4], pytest.approx([5.3, 4.2, 6.4])]
+    assert sums.loc["all of model", "singles"] == pytest.approx(-0.3)
