@@ -20,8 +20,8 @@ from facnet.errors import FacnetError
 from facnet.evaluation import (
     Evaluation, Protocol, classification_mean_ap, drop_ignored, evaluate, rules_of, untimed,
 )
-from facnet.localization import Scores, parts
-from facnet.methods import method_of
+from facnet.localization import Scores, in_parts
+from facnet.methods import method_of, preset
 from facnet.training import fit, predict
 
 __all__ = [
@@ -59,7 +59,7 @@ class Result:
 
 
 def detect(
-    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
+    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = preset(),
     protocol: str | Protocol | None = None,
 ) -> pd.DataFrame:
     """Scores of all streams to fused detections, by the method and localisation of `experiment`.
@@ -72,7 +72,7 @@ def detect(
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
     found = {stream: [] for stream in scores}
-    for part in parts(scores, getattr(config, "upsampling", 1)):
+    for part in in_parts(scores, getattr(config, "upsampling", 1)):
         for stream in scores:
             found[stream].append(
                 method.localize(part, stream, dataset.classes, seconds, config))
@@ -157,7 +157,7 @@ def stream_scores(
 
 
 def run(
-    dataset: Dataset, experiment: Experiment = Experiment(), protocol: str | None = None,
+    dataset: Dataset, experiment: Experiment = preset(), protocol: str | None = None,
     device: str = "cpu", progress: bool = True, folder: str | Path | None = None,
 ) -> Result:
     """Train the method's models, localise the test videos, evaluate.

@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from facnet.config import Experiment, ModelConfig, TrainingConfig
+from facnet.config import ModelConfig, TrainingConfig
 from facnet.data import Dataset, load
 from facnet.evaluation import evaluate
 from facnet.experiment import run
@@ -167,7 +167,7 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
         torch.set_num_threads(threads)
         for name in ("float32", "bfloat16") if measure_bfloat16_too else ("float32",):
             config = replace(training, bfloat16=name == "bfloat16")
-            experiment = Experiment(model, config, seed=number)
+            experiment = replace(preset(), model=model, training=config, seed=number)
             measured[name].append(seconds(lambda: fit(data, stream, experiment)))
         print(f"round {number + 1} of {rounds}:", *(
             f"{name} {own[-1]:.2f} s" for name, own in measured.items() if len(own) > number),
@@ -269,7 +269,7 @@ def print_peak(folder: str, widths: str) -> None:
     before = _process_memory("VmRSS")
     data = load(folder)
     assert isinstance(data.features("rgb", data.subset("train")[0]), np.memmap)
-    fit(data, "rgb", Experiment(model, TrainingConfig(epochs=1)))
+    fit(data, "rgb", replace(preset(), model=model, training=TrainingConfig(epochs=1)))
     print(_process_memory("VmHWM") - before)
 
 

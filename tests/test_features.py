@@ -12,8 +12,8 @@ from facnet.config import changed, profile
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.experiment import RESULT_VERSION
-from facnet.losses import normalised_cross_entropy
 from facnet.methods import preset
+from facnet.model import normalised_cross_entropy
 from facnet.study import information, plots, separation
 from facnet.study.records import write_record
 from facnet.training import fit, frame_labels

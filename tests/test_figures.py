@@ -13,7 +13,6 @@ import pytest
 from test_claims import sweep_frame
 from test_cli import facnet, fails
 
-from facnet.config import Experiment
 from facnet.data import Dataset, load
 from facnet.experiment import detect, evaluate_test
 from facnet.files import read_detections
@@ -95,7 +94,7 @@ def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(dat
     assert sequence.get_title("left") == "dive, probability 0.60"
     rows = scores.rows("a")
     np.testing.assert_array_equal(foreground.patches[0].get_data().values, scores.foreground[rows])
-    expected = METHODS["FAC-Net"].sequence(scores, Experiment().localization)[rows, 0]
+    expected = METHODS["FAC-Net"].sequence(scores, preset().localization)[rows, 0]
     np.testing.assert_array_equal(sequence.patches[0].get_data().values, expected)
     assert sequence.patches[0].get_data().edges[1] == SECONDS
     assert labels_of(lanes) == ["ground truth", "detections"]
@@ -184,7 +183,7 @@ def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
 
 
 def test_proposals_and_ambiguous_intervals_are_shown_where_there_are_any(data):
-    scores, config = scores_of(data), Experiment().localization
+    scores, config = scores_of(data), preset().localization
     found = propose(scores, CLASSES, SECONDS, config)
     figure = timelines.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
     assert labels_of(figure.axes[-1]) == ["ground truth", "detections", "proposals"]
@@ -307,7 +306,7 @@ def test_mistakes_in_drawing_are_one_line(trained, tmp_path, monkeypatch, capsys
 
 def every_figure(data) -> dict:
     """By the name of its function."""
-    scores, model = scores_of(data), Experiment()
+    scores, model = scores_of(data), preset()
     found = detect({"flow": scores}, data)
     evaluation = evaluate_test(found, data)
     bins = diagnosis.binned(evaluation.truth.end - evaluation.truth.start, (3, 6))

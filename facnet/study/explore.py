@@ -93,7 +93,7 @@ def at_threshold(
     experiment = changed(result.experiment, {"localization.thresholds": (threshold,)})
     scores = result.scores[dataset.streams[-1]]
     v = scores.videos.index(video)
-    parts = (scores.part(v, v + 1), dataset.classes, dataset.snippet_seconds,
+    parts = (scores.of_videos(v, v + 1), dataset.classes, dataset.snippet_seconds,
              experiment.localization)
     proposals, found = (step(*parts) for step in (propose, localize))
     average = evaluate_test(detect(result.scores, dataset, experiment), dataset).average

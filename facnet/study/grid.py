@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from facnet.config import Experiment, LocalizationConfig
+from facnet.config import LocalizationConfig
 from facnet.data import Dataset
 from facnet.experiment import detect, evaluate_test
 from facnet.localization import Scores
@@ -104,7 +104,7 @@ def grid_ceiling(dataset: Dataset) -> pd.DataFrame:
     rows = {}
     for name, config in VARIANTS.items():
         detections = detect(
-            {"labels": scores}, dataset, Experiment(localization=config), "released")
+            {"labels": scores}, dataset, replace(preset(), localization=config), "released")
         evaluation = evaluate_test(detections, dataset, "released")
         by_tiou = {f"{tiou:.1f}": value for tiou, value in evaluation.mean_ap.items()}
         rows[name] = {"detections": len(detections), **by_tiou, "average": evaluation.average}

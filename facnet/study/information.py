@@ -15,6 +15,7 @@ from scipy.stats import entropy
 from facnet.config import Experiment
 from facnet.data import Dataset
 from facnet.experiment import trained
+from facnet.methods import preset
 from facnet.model import FACNet
 from facnet.study.records import read_record
 from facnet.training import predict, training_videos
@@ -64,7 +65,7 @@ def least_cw_loss(candidates: int, scale: float) -> float:
 
 def cw_loss(
     model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...],
-    experiment: Experiment = Experiment(),
+    experiment: Experiment = preset(),
 ) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
     labels = dataset.labels(videos)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
 from facnet.localization import Scores, sequences
-from facnet.methods import method_of
+from facnet.methods import method_of, preset
 from facnet.study.consistency import scaled, selection_and_class
 from facnet.study.plots import COLOURS, LINES, key
 
@@ -106,7 +106,7 @@ def activations(
                    lw=1)
         left.set_title(name.replace("\n", ", "), loc="left")
         left.set_ylabel("foreground\n$S_f$")
-        right.set_ylabel(_sequence_name(Experiment(localization=config)))
+        right.set_ylabel(_sequence_name(replace(preset(), localization=config)))
     for axes in panels.flat:  # after all is drawn: rows share their limits
         _bars(axes, truth, *axes.get_ylim(), COLOURS["ground truth"], alpha=0.15)
     panels[0, 1].set_title(label, loc="left")
@@ -125,7 +125,7 @@ def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> lis
 
 def timeline(
     dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]],
-    detections: pd.DataFrame, experiment: Experiment = Experiment(),
+    detections: pd.DataFrame, experiment: Experiment = preset(),
     proposals: pd.DataFrame | None = None,
 ) -> Figure:
     """Fig. 7 of the paper: scores, detections and ground truth of a video on one time axis.
