@@ -46,8 +46,8 @@ class Checkpoint:
     experiment : Experiment
     dataset : str
         Name of the training data.
-    fingerprint : str or None
-        Of the training data; None where they are unknown, as for imported models.
+    fingerprint : str
+        Of the training data; "not recorded" where they are unknown, as for imported models.
     """
 
     model: torch.nn.Module
@@ -55,7 +55,7 @@ class Checkpoint:
     classes: tuple[str, ...]
     experiment: Experiment
     dataset: str
-    fingerprint: str | None = None
+    fingerprint: str = "not recorded"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -63,9 +63,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     facts = {
         "stream": checkpoint.stream, "input_width": str(checkpoint.model.input_width),
         "classes": json.dumps(checkpoint.classes), "dataset": checkpoint.dataset,
-        "experiment": json.dumps(to_dict(checkpoint.experiment))}
-    if checkpoint.fingerprint is not None:
-        facts["fingerprint"] = checkpoint.fingerprint
+        "experiment": json.dumps(to_dict(checkpoint.experiment)),
+        "fingerprint": checkpoint.fingerprint}
     _write(path, checkpoint.model.state_dict(), facts)
 
 
@@ -83,7 +82,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         classes = tuple(json.loads(facts["classes"]))
         model = _build(tensors, experiment, int(facts["input_width"]), len(classes)).to(device)
         return Checkpoint(model, facts["stream"], classes, experiment, facts["dataset"],
-                          facts.get("fingerprint"))
+                          facts["fingerprint"])
 
 
 def origin(dataset: Dataset, stream: str, experiment: Experiment) -> dict[str, str]:

@@ -47,7 +47,7 @@ class Scores:
     offsets: np.ndarray
     probability: np.ndarray
     activation: np.ndarray
-    foreground: np.ndarray | None
+    foreground: np.ndarray | None = None
 
     def rows(self, video: str) -> slice:
         """The rows of a video's snippets."""

@@ -240,19 +240,17 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
     first_of = stream.partition("+")[0]  # of streams side by side: that would read them all
     counts = [len(dataset.features(first_of, video)) for video in videos]
     offsets, found = np.concatenate([[0], np.cumsum(counts)]), []
+    begins = np.arange(len(videos) + 1), offsets, offsets  # of each video in each result
     with torch.inference_mode():
         for first, last in _groups(counts):
             x, lengths = pack(
                 _features(dataset, stream, videos[first:last], model.input_width), device)
             values = method.predictions(model(x, lengths), experiment.training)
-            places = slice(first, last), *[slice(offsets[first], offsets[last])] * 2
             if not found:  # what comes out is large, too: it goes where it stays at once
-                sizes = len(videos), offsets[-1], offsets[-1]
-                found = [None if value is None else np.empty((size, *value.shape[1:]), np.float32)
-                         for value, size in zip(values, sizes)]
-            for array, place, value in zip(found, places, values):
-                if value is not None:
-                    array[place] = value.cpu().numpy()
+                found = [np.empty((begin[-1], *value.shape[1:]), np.float32)
+                         for begin, value in zip(begins, values)]
+            for array, begin, value in zip(found, begins, values):
+                array[begin[first]:begin[last]] = value.cpu().numpy()
             del x, values, value  # as in `_epoch`
     useless = ~np.isfinite(found[0]).all(1)
     if useless.any():

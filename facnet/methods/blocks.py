@@ -20,9 +20,8 @@ from facnet.model import (
 )
 
 __all__ = [
-    "HostModel", "HostNetwork", "attention_weighted", "binary_cross_entropy",
-    "foreground_vector", "fuse_by_nms", "only_model", "others", "sigmoid", "top_k_means",
-    "top_k_rows", "with_cw",
+    "HostModel", "HostNetwork", "binary_cross_entropy", "foreground_vector", "fuse_by_nms",
+    "means_where_largest", "only_model", "others", "sigmoid", "top_k_means", "with_cw",
 ]
 
 
@@ -77,6 +76,15 @@ class HostNetwork(nn.Module):
         self.embedding = Embedding(input_width, config.embedding_widths, kernel, config.dropout)
         self.width = (input_width, *config.embedding_widths)[-1]
 
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Any:
+        """Packed snippets [N, input_width] of videos [B], as `FACNet.forward`, to `compute`'s."""
+        videos = Packing(lengths, x.device)
+        return self.compute(self.embedding(x, videos, bfloat16), videos)
+
+    def compute(self, x: Tensor, videos: Packing) -> Any:
+        """What the host makes of embedded snippets [N, D]: its Output."""
+        raise NotImplementedError
+
     def class_wise(self, x: Tensor, activation: Tensor, videos: Packing) -> Tensor | None:
         """R_a [B, K], the scores of the CW branch in this host; None where it has no W_f.
 
@@ -118,22 +126,16 @@ def with_cw(losses: dict[str, tuple[float, Tensor]], R_a: Tensor, labels: Tensor
     return {name: loss for name, (_, loss) in losses.items()} | {"total": total}
 
 
-def attention_weighted(x: Tensor, weight: Tensor, videos: Packing) -> Tensor:
-    """Σ_t weight(t) x(t) of each video, [N, D] and [N] to [B, D]."""
-    return videos.sums(weight.unsqueeze(1) * x)
-
-
-def top_k_rows(values: Tensor, videos: Packing, k: list[int]) -> list[Tensor]:
-    """Each video's k largest values [N] as rows of the packed batch."""
-    starts = [0, *torch.tensor(videos.lengths).cumsum(0).tolist()]
-    return [own.topk(size).indices + start
-            for own, size, start in zip(values.split(videos.lengths), k, starts)]
-
-
 def top_k_means(scores: Tensor, videos: Packing, k: list[int]) -> Tensor:
     """Mean of each video's k largest scores, each column by itself: [N, K] to [B, K]."""
     return torch.stack([own.topk(size, dim=0).values.mean(0)
                         for own, size in zip(scores.split(videos.lengths), k)])
+
+
+def means_where_largest(x: Tensor, values: Tensor, videos: Packing, k: list[int]) -> Tensor:
+    """Mean of x [N, D] over the k snippets of each video whose values [N] are largest: [B, D]."""
+    each = zip(x.split(videos.lengths), values.split(videos.lengths), k)
+    return torch.stack([own[by.topk(size).indices].mean(0) for own, by, size in each])
 
 
 def binary_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:

@@ -21,8 +21,7 @@ from facnet.config import (
 )
 from facnet.localization import ClassSequences, Scores, keep, outer_inner, running_sums, softmax
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, attention_weighted, foreground_vector, fuse_by_nms as fuse, others,
-    with_cw,
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw,
 )
 from facnet.methods.method import Method
 from facnet.model import Packing, neighbourhood, normalised_cross_entropy
@@ -146,25 +145,24 @@ class Network(HostNetwork):
         """The foreground's direction, u_fg [P]: L_cluster keeps it from the background's."""
         return self.u_fg
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        videos = Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`."""
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
-        x_fg, x_bg = (  # [B, D]
-            attention_weighted(x, weight, videos) / self._denominator(weight, more, videos)
-            for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
+        x_fg, x_bg = (self._pooled(x, weight, more, videos)  # [B, D]
+                      for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
         activation = self.classifier(x)
         u = torch.cat([self.u_fg, self.u_bg])
         return Output(
             videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
             x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
-    def _denominator(self, weight: Tensor, more: float, videos: Packing) -> Tensor:
-        """What the weighted sums are divided by, [B, 1]; in training `more` than the weights."""
+    def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
+        """Σ_t weight(t) x(t) over T, or over the weights and, in training, `more`: [B, D]."""
+        weighted = weight.unsqueeze(1) * x
         if self.config.pooling == "mean":
-            return torch.tensor(videos.lengths, device=weight.device).unsqueeze(1)
-        return videos.sums(weight).unsqueeze(1) + (more if self.training else 1e-6)
+            return videos.means(weighted)
+        total = videos.sums(weight) + (more if self.training else 1e-6)
+        return videos.sums(weighted) / total.unsqueeze(1)
 
 
 def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -234,5 +232,4 @@ HOST = Experiment("BM", Model(), Training(), Localization())
 METHOD = Method(
     name="BM", recipes={"BM": HOST, "BM + CW": changed(HOST, {"training.lambda_cw": 0.1})},
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse,
-)
+    localize=localize, fuse=fuse)

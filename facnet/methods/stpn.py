@@ -21,8 +21,7 @@ from facnet.config import (
 )
 from facnet.localization import ClassSequences, Scores, mean_between, running_sums
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, attention_weighted, foreground_vector, fuse_by_nms as fuse, others,
-    sigmoid, with_cw,
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw,
 )
 from facnet.methods.method import Method
 from facnet.model import Packing
@@ -143,15 +142,12 @@ class Network(HostNetwork):
         """The foreground's direction, [1, D]."""
         return self.attention.weight if self.config.attention == "one layer" else self.own_W_f
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        videos = Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`."""
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
         activation = x @ self.classifier.weight.T
-        pooled = attention_weighted(x, attention, videos)
-        if self.config.pooling == "mean":
-            pooled = pooled / lengths.to(x).unsqueeze(1)
+        pool = videos.means if self.config.pooling == "mean" else videos.sums
+        pooled = pool(attention.unsqueeze(1) * x)
         return Output(videos, attention, activation, self.classifier(pooled),
                       self.class_wise(x, activation, videos))
 
@@ -203,5 +199,4 @@ METHOD = Method(
         "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05}),
     },
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid,
-)
+    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid)

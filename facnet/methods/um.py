@@ -23,8 +23,8 @@ from facnet.localization import (
     ClassSequences, Runs, Scores, keep, outer_inner, running_sums, softmax, stretched, suppress,
 )
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, binary_cross_entropy, foreground_vector, only_model as fuse,
-    top_k_means, top_k_rows, with_cw,
+    HostModel, HostNetwork, binary_cross_entropy, foreground_vector, means_where_largest,
+    only_model as fuse, top_k_means, with_cw,
 )
 from facnet.methods.method import Method
 from facnet.model import Packing, normalised_cross_entropy
@@ -162,10 +162,9 @@ class Network(HostNetwork):
         self.classifier = nn.Linear(self.width, classes, bias=False)
         self.W_f = foreground_vector(self.width)
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        config, videos = self.config, Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`."""
+        config = self.config
         activation = self.classifier(nn.functional.dropout(x, config.dropout, self.training))
         k_action, k_background = (
             [max(1, n // divisor) for n in videos.lengths]
@@ -175,16 +174,12 @@ class Network(HostNetwork):
             mask = nn.functional.dropout(
                 torch.ones_like(length), config.selection_dropout, self.training)
             longest = torch.stack([own.max() for own in length.split(videos.lengths)])
-            shortness = longest[videos.of_snippet] - length
-            action = top_k_rows(length * mask, videos, k_action)
-            quiet = top_k_rows(shortness * mask, videos, k_background)
-
-        def means(values: Tensor, rows: list[Tensor]) -> Tensor:
-            return torch.stack([values[own].mean(0) for own in rows])
-
+            longness, shortness = length * mask, (longest[videos.of_snippet] - length) * mask
         return Output(
             length, activation, top_k_means(activation, videos, k_action),
-            means(activation, quiet), means(x, action), means(x, quiet),
+            means_where_largest(activation, shortness, videos, k_background),
+            means_where_largest(x, longness, videos, k_action),
+            means_where_largest(x, shortness, videos, k_background),
             self.class_wise(x, activation, videos))
 
 
@@ -259,5 +254,4 @@ HOST = Experiment("UM", Model(), Training(), Localization())
 METHOD = Method(
     name="UM", recipes={"UM": HOST, "UM + CW": changed(HOST, {"training.lambda_cw": 0.05})},
     joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse,
-)
+    localize=localize, fuse=fuse)

@@ -141,14 +141,12 @@ class Network(HostNetwork):
         # Without a background class, one vector for the foreground has nothing to be mistaken for.
         self.W_f = foreground_vector(self.width)
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`.
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`.
 
         With a(t) the softmax over time of the class's scores, H = Σ a x is a video's feature where
         the class is active, L = Σ (1 - a) x / max(T - 1, 1) elsewhere.
         """
-        videos = Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)  # after ReLU and dropout [N, D]
         activation = self.classifier(x)
         divisor, up = self.config.top_k_divisor, self.config.top_k_rounding == "ceil"
         k = [max(1, -(-length // divisor) if up else length // divisor)
@@ -206,9 +204,9 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
                    output.R_a, labels, config)
 
 
-def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, None]:
-    """Softmax of the video's scores, A, and nothing for the foreground."""
-    return output.scores.softmax(-1), output.activation, None
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor]:
+    """Softmax of the video's scores and A; it has nothing for the foreground."""
+    return output.scores.softmax(-1), output.activation
 
 
 def sequence(scores: Scores, config: Localization) -> np.ndarray:
@@ -247,5 +245,4 @@ METHOD = Method(
     name="W-TALC",
     recipes={"W-TALC": HOST, "W-TALC + CW": changed(HOST, {"training.lambda_cw": 0.1})},
     joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    thresholds=thresholds, localize=localize, fuse=fuse, batches=batches,
-)
+    thresholds=thresholds, localize=localize, fuse=fuse, batches=batches)
