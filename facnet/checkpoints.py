@@ -17,11 +17,6 @@ from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.methods import experiment_of, method_of, preset
 
-__all__ = [
-    "Checkpoint", "check_origin", "import_released", "load_checkpoint", "load_training", "origin",
-    "save_checkpoint", "save_training",
-]
-
 # The authors' state dict, and the parameter that each of its entries becomes.
 RELEASED_KEYS = {
     "feature_embedding.process.0.weight": "embedding.0.weight",

@@ -18,11 +18,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = [
-    "CommonTraining", "Config", "Experiment", "LocalizationConfig", "ModelConfig", "PROFILES",
-    "Profile", "TrainingConfig", "changed", "checked", "flat", "from_dict", "profile", "to_dict",
-]
-
 # What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
 # (`tuple`), or a type with its rule in words and as a function.
 Count = Annotated[int, "at least 1", lambda n: n >= 1]

@@ -13,12 +13,6 @@ import pandas as pd
 
 from facnet.config import LocalizationConfig
 
-__all__ = [
-    "ClassSequences", "Runs", "Scores", "fuse", "in_parts", "keep", "kept_classes", "localize",
-    "mean_between", "nms", "outer_inner", "propose", "running_sums", "sequences", "softmax",
-    "stretched", "suppress", "thresholds", "upsample",
-]
-
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
 # Samples times columns that are localised at a time, 8 bytes each and several times over: all of
 # THUMOS14 at a sample a snippet is less, and ActivityNet's validation videos are 20 times as much.

@@ -21,11 +21,6 @@ from torch.nn import functional
 
 from facnet.config import ModelConfig, TrainingConfig
 
-__all__ = [
-    "Embedding", "FACNet", "Output", "Packing", "class_wise_foreground", "cosine",
-    "fac_net_losses", "neighbourhood", "normalised_cross_entropy", "separate_cross_entropy",
-]
-
 
 class Embedding(nn.ModuleList):
     """Task-oriented features of snippets (section 3.1): layers of a linear map, dropout and a ReLU.
@@ -102,6 +97,8 @@ class FACNet(nn.Module):
     classes : int
         C, action classes without background.
     config : ModelConfig
+
+    Weights begin Xavier uniform, biases zero; W_f by `config.foreground_init`.
     """
 
     def __init__(self, input_width: int, classes: int, config: ModelConfig = ModelConfig()):
@@ -112,21 +109,12 @@ class FACNet(nn.Module):
         width = config.embedding_widths[-1]
         self.W_a = nn.Parameter(torch.empty(classes + config.background_class, width))
         self.W_f = nn.Parameter(torch.empty(1, width))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Xavier-uniform weights and zero biases; W_f by `config.foreground_init`."""
         self.embedding.reset_parameters()
         nn.init.xavier_uniform_(self.W_a)
         nn.init.xavier_uniform_(self.W_f)
         if self.config.background_class and self.config.foreground_init == "minus_background":
             with torch.no_grad():
                 self.W_f.copy_(-self.W_a[-1:])
-
-    @property
-    def classes(self) -> int:
-        """C, action classes without background."""
-        return len(self.W_a) - self.config.background_class
 
     def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
         """Scores of packed videos.
@@ -321,7 +309,11 @@ def neighbourhood(x: Tensor, video: Tensor, kernel: int) -> Tensor:
 def dropout_before_relu(x: Tensor, rate: float) -> Tensor:
     """Dropout, in place, of what goes into a ReLU next: zeros at `rate`, the rest grows to match.
 
-    RATIO
+    With the ReLU and both gradients it takes less than a fifth of the time of torch's own dropout
+    on one core (5.5 times as fast for 800 snippets of 64 channels, 5.8 for 3,261 of 1,024, a
+    mini-batch at THUMOS14's size; `python tests/benchmark.py dropout`), which at full size took as
+    long as the matrix product before it.
+
     It saves twice. A random byte decides each place, below `rate` * 256 or not, so that one random
     64-bit word serves eight places, where torch draws a number for each. And no mask is kept for
     the gradient: autograd sees only the multiplication, and the zeros are written without its

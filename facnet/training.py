@@ -18,11 +18,6 @@ from facnet.localization import Scores
 from facnet.methods import Method, method_of, preset
 from facnet.model import Packing
 
-__all__ = [
-    "adam", "fit", "frame_labels", "has_bfloat16", "pack", "predict", "sampled", "train_step",
-    "training_videos",
-]
-
 
 def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
     """Videos [T, D] one under the other, [N, D], and their lengths [B] (on the CPU)."""

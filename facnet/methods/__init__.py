@@ -9,16 +9,8 @@ from facnet.config import Experiment, from_dict
 from facnet.errors import FacnetError, suggest
 from facnet.methods.method import Method
 
-__all__ = ["METHODS", "Method", "experiment_of", "method_of", "preset", "recipes"]
-
 # The modules of this folder that hold a METHOD.
-MODULES = (
-    "fac_net",
-    "stpn",
-    "bm",
-    "w_talc",
-    "um",
-)
+MODULES = ("fac_net", "stpn", "bm", "w_talc", "um")
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (import_module(f"facnet.methods.{name}").METHOD for name in MODULES)}

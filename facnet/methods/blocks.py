@@ -19,11 +19,6 @@ from facnet.model import (
     Embedding, Packing, class_wise_foreground, cosine, normalised_cross_entropy,
 )
 
-__all__ = [
-    "HostModel", "HostNetwork", "binary_cross_entropy", "foreground_vector", "fuse_by_nms",
-    "means_where_largest", "only_model", "others", "sigmoid", "top_k_means", "with_cw",
-]
-
 
 @dataclass(frozen=True)
 class HostModel(Config):
@@ -61,6 +56,8 @@ def foreground_vector(width: int) -> nn.Parameter:
 class HostNetwork(nn.Module):
     """An embedding of snippets, to which each host adds a `classifier`, W_f and more.
 
+    Its `compute` makes its Output of embedded snippets [N, D] and their `Packing`.
+
     Parameters
     ----------
     input_width : int
@@ -77,13 +74,9 @@ class HostNetwork(nn.Module):
         self.width = (input_width, *config.embedding_widths)[-1]
 
     def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Any:
-        """Packed snippets [N, input_width] of videos [B], as `FACNet.forward`, to `compute`'s."""
+        """Packed snippets [N, input_width] of videos [B], as `FACNet.forward`, to Output."""
         videos = Packing(lengths, x.device)
         return self.compute(self.embedding(x, videos, bfloat16), videos)
-
-    def compute(self, x: Tensor, videos: Packing) -> Any:
-        """What the host makes of embedded snippets [N, D]: its Output."""
-        raise NotImplementedError
 
     def class_wise(self, x: Tensor, activation: Tensor, videos: Packing) -> Tensor | None:
         """R_a [B, K], the scores of the CW branch in this host; None where it has no W_f.
@@ -138,9 +131,14 @@ def means_where_largest(x: Tensor, values: Tensor, videos: Packing, k: list[int]
     return torch.stack([own[by.topk(size).indices].mean(0) for own, by, size in each])
 
 
-def binary_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
-    """Mean over classes of -t log p - (1 - t) log(1 - p): [B, C] to [B]."""
-    return nn.functional.binary_cross_entropy(probability, target, reduction="none").mean(-1)
+def binary_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """-ŷ log p - (1 - ŷ) log(1 - p), its mean over classes; ŷ = y / Σy, p a softmax: [B, C] to [B].
+
+    As `normalised_cross_entropy`, to which it adds that a class is not there.
+    """
+    target = labels / (labels.sum(1, keepdim=True) + 1e-8)
+    each = nn.functional.binary_cross_entropy(scores.softmax(-1), target, reduction="none")
+    return each.mean(-1)
 
 
 def fuse_by_nms(detections: dict[str, pd.DataFrame], snippet_seconds: float,

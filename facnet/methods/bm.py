@@ -9,7 +9,7 @@ followed [C]. All snippets of a video are tested, not DGAM's 50 to 400.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,6 @@ from facnet.methods.blocks import (
 )
 from facnet.methods.method import Method
 from facnet.model import Packing, neighbourhood, normalised_cross_entropy
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training", "guides"]
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ class Localization(Config):
     nms_threshold: Share = 0.5
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch. The background is the last of K = C + 1 columns."""
 
     videos: Packing

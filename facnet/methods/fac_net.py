@@ -13,8 +13,6 @@ from facnet.localization import Scores, fuse, localize, sequences, thresholds
 from facnet.methods.method import Method
 from facnet.model import FACNet, Output, fac_net_losses
 
-__all__ = ["METHOD"]
-
 # For ActivityNet-1.3, of which no code of FAC-Net was released: the released recipe, and where that
 # was made for 20 classes and long videos, what follows. Nothing of it was chosen on a test video.
 ACTIVITYNET = LocalizationConfig(

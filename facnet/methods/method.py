@@ -13,8 +13,6 @@ from facnet.config import CommonTraining, Experiment
 from facnet.data import Dataset
 from facnet.localization import Scores, softmax
 
-__all__ = ["Method", "given_thresholds", "shuffled"]
-
 
 def shuffled(labels: Tensor, config: CommonTraining) -> Iterable[Tensor]:
     """Mini-batches of an epoch: every video once, in random order."""

@@ -9,7 +9,7 @@ batches of one length, and would drop snippets of long videos.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,6 @@ from facnet.methods.blocks import (
 )
 from facnet.methods.method import Method
 from facnet.model import Packing
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +108,7 @@ class Localization(Config):
     nms_threshold: Share = 0.5
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch; symbols are STPN's, R_a FAC-Net's."""
 
     videos: Packing

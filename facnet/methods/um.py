@@ -7,7 +7,7 @@ weigh the class scores at test. Followed is the authors' code [C] where it diffe
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,6 @@ from facnet.methods.blocks import (
 )
 from facnet.methods.method import Method
 from facnet.model import Packing, normalised_cross_entropy
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training"]
 
 
 @dataclass(frozen=True)
@@ -137,8 +135,7 @@ class Localization(Config):
     background_divisor: Count = 4
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch."""
 
     length: Tensor  # ‖f‖ [N]
@@ -189,20 +186,15 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     L_um = (max(0, m - ‖mean f of pseudo-action‖) + ‖mean f of pseudo-background‖)²; L_be is the
     distance of the pseudo-background's class probabilities from uniform.
     """
-    if config.classification == "binary":
-        target = labels / (labels.sum(1, keepdim=True) + 1e-8)
-        uniform = torch.full_like(labels, 1 / labels.shape[1])
-        classification = binary_cross_entropy(output.scores.softmax(-1), target)
-        background = binary_cross_entropy(output.background.softmax(-1), uniform)
-    else:
-        classification = normalised_cross_entropy(output.scores, labels)
-        background = normalised_cross_entropy(output.background, torch.ones_like(labels))
+    forms = {"binary": binary_cross_entropy, "normalised": normalised_cross_entropy}
+    cross_entropy = forms[config.classification]
     action, quiet = (torch.linalg.vector_norm(x, dim=1)
                      for x in (output.x_action, output.x_background))
     return with_cw({
-        "classification": (1, classification),
+        "classification": (1, cross_entropy(output.scores, labels)),
         "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
-        "background": (config.background, background),
+        "background": (config.background,
+                       cross_entropy(output.background, torch.ones_like(labels))),
     }, output.R_a, labels, config)
 
 

@@ -8,7 +8,7 @@ PyTorch code [C]. A short video is not padded here, since videos are packed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,6 @@ from facnet.methods.blocks import (
 )
 from facnet.methods.method import Method
 from facnet.model import Packing, normalised_cross_entropy
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training", "batches", "co_activity"]
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,7 @@ class Localization(Config):
     top_k_divisor: Count = 8
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch."""
 
     activation: Tensor  # A [N, C]
