@@ -18,13 +18,9 @@ from facnet.errors import FacnetError
 from facnet.methods import experiment_of, method_of, preset
 
 # The authors' state dict, and the parameter that each of its entries becomes.
-RELEASED_KEYS = {
-    "feature_embedding.process.0.weight": "embedding.0.weight",
-    "feature_embedding.process.0.bias": "embedding.0.bias",
-    "feature_embedding.process.3.weight": "embedding.1.weight",
-    "feature_embedding.process.3.bias": "embedding.1.bias",
-    "ac_center": "W_a", "fg_center": "W_f",
-}
+RELEASED_KEYS = {"ac_center": "W_a", "fg_center": "W_f"} | {
+    f"feature_embedding.process.{theirs}.{kind}": f"embedding.{ours}.{kind}"
+    for theirs, ours in ((0, 0), (3, 1)) for kind in ("weight", "bias")}
 REMEDY = " Remove it to train this stream from the start."
 
 

@@ -406,8 +406,8 @@ def _dropout(measured: dict) -> str:
                      + " | ".join(f"{own:.2f}" for own in times.values()) + f" | {gain:.1f} |")
     rounds = len(measured["sizes"][0]["milliseconds"]["facnet"])
     return "\n".join(lines) + (
-        f"\n\nForward and backward, medians of {rounds} rounds; the gain is over the faster of torch's"
-        f" two. Threads: {measured['threads']}. {_about(measured['machine'])}")
+        f"\n\nForward and backward, medians of {rounds} rounds; the gain is over the faster of"
+        f" torch's two. Threads: {measured['threads']}. {_about(measured['machine'])}")
 
 
 def _differences(measured: dict) -> str:
