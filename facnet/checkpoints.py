@@ -3,32 +3,25 @@
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from facnet.config import Experiment, ModelConfig, flat, to_dict
+from facnet.config import Experiment, changed, flat, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.methods import experiment_of, method_of, preset
 
-__all__ = [
-    "Checkpoint", "check_origin", "import_released", "load_checkpoint", "load_training", "origin",
-    "save_checkpoint", "save_training",
-]
-
 # The authors' state dict, and the parameter that each of its entries becomes.
-RELEASED_KEYS = {
-    "feature_embedding.process.0.weight": "embedding.0.weight",
-    "feature_embedding.process.0.bias": "embedding.0.bias",
-    "feature_embedding.process.3.weight": "embedding.1.weight",
-    "feature_embedding.process.3.bias": "embedding.1.bias",
-    "ac_center": "W_a",
-    "fg_center": "W_f",
-}
+RELEASED_KEYS = {"ac_center": "W_a", "fg_center": "W_f"} | {
+    f"feature_embedding.process.{theirs}.{kind}": f"embedding.{ours}.{kind}"
+    for theirs, ours in ((0, 0), (3, 1)) for kind in ("weight", "bias")}
+REMEDY = " Remove it to train this stream from the start."
 
 
 @dataclass(frozen=True)
@@ -44,8 +37,8 @@ class Checkpoint:
     experiment : Experiment
     dataset : str
         Name of the training data.
-    fingerprint : str or None
-        Of the training data; None where they are unknown, as for imported models.
+    fingerprint : str
+        Of the training data; "not recorded" where they are unknown, as for imported models.
     """
 
     model: torch.nn.Module
@@ -53,20 +46,16 @@ class Checkpoint:
     classes: tuple[str, ...]
     experiment: Experiment
     dataset: str
-    fingerprint: str | None = None
+    fingerprint: str = "not recorded"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` to `path`, whole or not at all."""
     facts = {
-        "stream": checkpoint.stream,
-        "input_width": str(checkpoint.model.input_width),
-        "classes": json.dumps(checkpoint.classes),
-        "dataset": checkpoint.dataset,
+        "stream": checkpoint.stream, "input_width": str(checkpoint.model.input_width),
+        "classes": json.dumps(checkpoint.classes), "dataset": checkpoint.dataset,
         "experiment": json.dumps(to_dict(checkpoint.experiment)),
-    }
-    if checkpoint.fingerprint is not None:
-        facts["fingerprint"] = checkpoint.fingerprint
+        "fingerprint": checkpoint.fingerprint}
     _write(path, checkpoint.model.state_dict(), facts)
 
 
@@ -78,27 +67,19 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     FacnetError
         If the file is missing, truncated, or not one of this package's.
     """
-    try:
+    with _refusing(path, "not a checkpoint of this package"):
         facts, tensors = _read(path)
         experiment = experiment_of(json.loads(facts["experiment"]))
         classes = tuple(json.loads(facts["classes"]))
-        stream, dataset = facts["stream"], facts["dataset"]
-        model = _build(tensors, experiment, int(facts["input_width"]), len(classes))
-    except FileNotFoundError as error:
-        raise FacnetError(f"{path}: no such checkpoint.") from error
-    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        raise FacnetError(f"{path}: not a checkpoint of this package ({error}).") from error
-    return Checkpoint(
-        model.to(device), stream, classes, experiment, dataset, facts.get("fingerprint")
-    )
+        model = _build(tensors, experiment, int(facts["input_width"]), len(classes)).to(device)
+        return Checkpoint(model, facts["stream"], classes, experiment, facts["dataset"],
+                          facts["fingerprint"])
 
 
 def origin(dataset: Dataset, stream: str, experiment: Experiment) -> dict[str, str]:
     """What decides the outcome of `fit`, as metadata of its files."""
-    return {
-        "stream": stream, "dataset": dataset.name, "fingerprint": dataset.fingerprint(),
-        "experiment": json.dumps(to_dict(experiment)),
-    }
+    return {"stream": stream, "dataset": dataset.name, "fingerprint": dataset.fingerprint(),
+            "experiment": json.dumps(to_dict(experiment))}
 
 
 def check_origin(path: Path, expected: dict[str, str]) -> None:
@@ -109,50 +90,36 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
     FacnetError
         Names what differs, and both values; or says that the file cannot be read.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            stored = file.metadata() or {}
+    with _refusing(path, "cannot be read", REMEDY), safe_open(path, "pt") as file:
         there, here = (
-            {name: value for name, value in facts.items() if name in expected}
-            | flat(json.loads(facts["experiment"])) for facts in (stored, expected)
-        )
-    except (SafetensorError, KeyError, ValueError, AttributeError) as error:
-        raise _damaged(path, error) from error
+            {name: facts[name] for name in expected if name in facts and name != "experiment"}
+            | flat(json.loads(facts["experiment"])) for facts in (file.metadata(), expected))
     differences = [
         f"{name} is {there.get(name, 'not recorded')} there, {here.get(name, 'no field')} here"
-        for name in dict.fromkeys([*here, *there])
-        if name != "experiment" and there.get(name) != here.get(name)
-    ]
+        for name in here | there if there.get(name) != here.get(name)]
     if differences:
         raise FacnetError(
             f"{path}: comes of another training than the one asked for: {'; '.join(differences)}."
-            " Train into another folder, or move this file away."
-        )
+            " Train into another folder, or move this file away.")
 
 
-def save_training(
-    path: Path, origin: dict[str, str], model: torch.nn.Module, optimizer: torch.optim.Optimizer,
-    history: list[dict],
-) -> None:
+def save_training(path: Path, origin: dict[str, str], model: torch.nn.Module,
+                  optimizer: torch.optim.Optimizer, history: list[dict]) -> None:
     """Write the state of training after the last epoch of `history`, whole or not at all.
 
     It holds all that the rest depends on: weights, Adam's moments and step counts, the state of
     the random generators, and the `origin`.
     """
-    facts = origin | {"epoch": str(len(history)), "history": json.dumps(history)}
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    device = next(model.parameters()).device
+    random, device = {"cpu": torch.get_rng_state()}, next(model.parameters()).device
     if device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
-    _write(path, tensors, facts)
+        random["cuda"] = torch.cuda.get_rng_state(device)
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()["state"],
+             "random": random}
+    _write(path, flat(state), origin | {"history": json.dumps(history)})
 
 
-def load_training(
-    path: Path, origin: dict[str, str], model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> list[dict]:
+def load_training(path: Path, origin: dict[str, str], model: torch.nn.Module,
+                  optimizer: torch.optim.Optimizer) -> list[dict]:
     """Put model, optimiser and random generators into the state in `path`; return the history.
 
     Raises
@@ -161,22 +128,18 @@ def load_training(
         If the file cannot be read, or its `origin` is another.
     """
     check_origin(path, origin)
-    try:
+    with _refusing(path, "cannot be read", REMEDY):
         facts, tensors = _read(path)
         moments = {}
-        for key, value in _part(tensors, "optimizer").items():
-            number, _, name = key.partition(".")
-            moments.setdefault(int(number), {})[name] = value
-        model.load_state_dict(_part(tensors, "model"))
+        for number, name in (key.split(".")[1:] for key in tensors if key.startswith("optimizer")):
+            moments.setdefault(int(number), {})[name] = tensors[f"optimizer.{number}.{name}"]
+        model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         torch.set_rng_state(tensors["random.cpu"])
         device = next(model.parameters()).device
         if device.type == "cuda" and "random.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random.cuda"], device)
-        history = json.loads(facts["history"])
-    except (SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from error
-    return history
+        return json.loads(facts["history"])
 
 
 def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkpoint:
@@ -194,59 +157,33 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
     Raises
     ------
     FacnetError
-        If the file cannot be read, a key is missing or unknown, or shapes disagree.
+        If the file cannot be read, or a key or shape is not the released one's.
     """
-    try:
+    with _refusing(path, "cannot be read with weights only"):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FacnetError(f"{path}: no such file.") from error
-    except Exception as error:  # torch raises many kinds; none may pass for a checkpoint
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FacnetError(f"{path}: cannot be read with weights only ({reason}).") from error
-    tensors_by_name = isinstance(state, dict) and all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items())
-    if not tensors_by_name:
-        raise FacnetError(f"{path}: holds a {type(state).__name__}, not tensors by name.")
-    state = {name.removeprefix("module."): value for name, value in state.items()}
-    for name in RELEASED_KEYS.keys() ^ state.keys():
-        fault = "misses" if name in RELEASED_KEYS else "has the unknown key"
-        raise FacnetError(f"{path}: {fault} {name!r}; it is not a released FAC-Net state dict.")
-    tensors = {ours: state[theirs].float() for theirs, ours in RELEASED_KEYS.items()}
-    rows = len(tensors["W_a"])
-    if rows != len(classes) + 1:
-        raise FacnetError(
-            f"{path}: ac_center has {rows} rows, for {rows - 1} classes and the background,"
-            f" but {len(classes)} classes are named."
-        )
-    released = preset("released")
-    widths = (len(tensors["embedding.0.weight"]), len(tensors["embedding.1.weight"]))
-    experiment = Experiment(
-        ModelConfig(embedding_widths=widths), released.training, released.localization
-    )
-    try:
-        model = _build(
-            tensors, experiment, tensors["embedding.0.weight"].shape[1], len(classes))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise FacnetError(f"{path}: shapes disagree ({reason}).") from error
+    with _refusing(path, f"not the FAC-Net of {len(classes)} classes that its authors released"):
+        tensors = {RELEASED_KEYS[name.removeprefix("module.")]: value.float()
+                   for name, value in state.items()}
+        first, second = (tensors[f"embedding.{i}.weight"] for i in (0, 1))
+        experiment = changed(
+            preset("released"), {"model.embedding_widths": [len(first), len(second)]})
+        model = _build(tensors, experiment, first.shape[1], len(classes))
     return Checkpoint(model, stream, classes, experiment, f"imported from {path.name}")
 
 
-def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Those whose name begins with the prefix and a dot, without these."""
-    begin = f"{prefix}."
-    return {n.removeprefix(begin): v for n, v in tensors.items() if n.startswith(begin)}
-
-
-def _damaged(path: Path, error: Exception) -> FacnetError:
-    return FacnetError(
-        f"{path}: cannot be read ({error}). Remove it to train this stream from the start."
-    )
+@contextmanager
+def _refusing(path: Path, fault: str, remedy: str = "") -> Iterator[None]:
+    """Whatever a damaged or foreign file raises becomes one line that names the file."""
+    try:
+        yield
+    except Exception as error:  # safetensors, torch and json raise many kinds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise FacnetError(f"{path}: {fault} ({reason}).{remedy}") from error
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     with safe_open(path, "pt") as file:
-        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
@@ -256,9 +193,8 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) 
     os.replace(partial, path)
 
 
-def _build(
-    tensors: dict[str, torch.Tensor], experiment: Experiment, input_width: int, classes: int
-) -> torch.nn.Module:
+def _build(tensors: dict[str, torch.Tensor], experiment: Experiment, input_width: int,
+           classes: int) -> torch.nn.Module:
     """The experiment's network with these tensors."""
     model = method_of(experiment).network(input_width, classes, experiment.model)
     model.load_state_dict(tensors)

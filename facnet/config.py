@@ -11,56 +11,75 @@ against surroundings that are set to zero below the threshold.
 """
 
 import dataclasses
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = [
-    "CommonTraining", "Experiment", "LocalizationConfig", "ModelConfig", "PROFILES", "Profile",
-    "TrainingConfig", "changed", "check_types", "flat", "from_dict", "profile", "require",
-    "require_choice", "require_not_negative", "to_dict",
-]
+# What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
+# (`tuple`), or a type with its rule in words and as a function.
+Count = Annotated[int, "at least 1", lambda n: n >= 1]
+WholeNumber = Annotated[int, "zero or more", lambda n: n >= 0]
+Odd = Annotated[int, "odd and positive", lambda n: n >= 1 and n % 2 == 1]
+Positive = Annotated[float, "positive", lambda x: x > 0]
+NotNegative = Annotated[float, "zero or more", lambda x: x >= 0]
+Share = Annotated[float, "in [0, 1]", lambda x: 0 <= x <= 1]
+BelowOne = Annotated[float, "in [0, 1)", lambda x: 0 <= x < 1]
+Rate = Annotated[float, "in [0, 255/256]", lambda x: 0 <= x <= 255 / 256]
+Temperatures = Annotated[tuple[Positive, ...], "one or more", len]
+Thresholds = Annotated[tuple[NotNegative, ...], "one or more", len]
+PLAIN = {int: ("a whole number", Integral), float: ("a number", Real),  # numpy's are, too
+         bool: ("true or false", bool), str: ("a word", str)}
 
 
-def require(holds: bool, config: object, name: str, rule: str) -> None:
-    """Refuse the value of a field that does not hold to its rule."""
-    if not holds:
-        value = getattr(config, name)
-        raise FacnetError(f"{type(config).__name__}.{name} = {value!r}: must be {rule}.")
+def checked(value: Any, kind: Any, place: str) -> Any:
+    """The value as a field of this type has it: 1.0 for 1 if it is a number, a tuple for a list.
+
+    Raises
+    ------
+    FacnetError
+        Names the place if the value is none of the type's: True is no number, "False" no switch.
+    """
+    def require(holds: object, rule: str) -> None:
+        if not holds:
+            raise FacnetError(f"{place} = {value!r}: must be {rule}.")
+
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        kind, rule, holds = inner
+        value = checked(value, kind, place)
+        require(holds(value), rule)
+    elif origin in (Union, UnionType):  # with None
+        value = value if value is None else checked(value, inner[0], place)
+    elif origin is Literal:
+        if value not in inner:
+            raise FacnetError(f"{place} = {value!r} is unknown.{suggest(str(value), inner)}")
+    elif origin is tuple:
+        require(isinstance(value, (tuple, list)), "a list")
+        kinds = inner[:1] * len(value) if inner[-1] is ... else inner
+        require(len(value) == len(kinds), f"a list of {len(kinds)}")
+        value = tuple(checked(own, kind, f"{place}[{i}]")
+                      for i, (own, kind) in enumerate(zip(value, kinds)))
+    elif kind in PLAIN:
+        rule, allowed = PLAIN[kind]
+        require(isinstance(value, allowed) and isinstance(value, bool) == (kind is bool), rule)
+        value = kind(value)
+    return value
 
 
-def check_types(config: object) -> None:
-    """Whole numbers, switches and words must be such: "False", for one, would count as true."""
-    kinds = {int: ("a whole number", (int, np.integer)), bool: ("true or false", (bool,)),
-             float: ("a number", (int, float, np.integer, np.floating)), str: ("a word", (str,))}
-    for one in dataclasses.fields(config):
-        if one.type in kinds:
-            rule, allowed = kinds[one.type]
-            value = getattr(config, one.name)
-            fits = isinstance(value, allowed) and (one.type is bool or not isinstance(value, bool))
-            require(fits, config, one.name, rule)
-            object.__setattr__(config, one.name, one.type(value))  # 1 and 1.0 are one recipe
+class Config:
+    """Base of the dataclasses of settings: each value must be one of its field's type."""
 
-
-def require_not_negative(config: object, *names: str) -> None:
-    """Refuse negative values of some fields."""
-    for name in names:
-        require(getattr(config, name) >= 0, config, name, "zero or more")
-
-
-def require_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is none of the choices."""
-    value = getattr(config, name)
-    if value not in choices:
-        raise FacnetError(
-            f"{type(config).__name__}.{name} = {value!r} is unknown.{suggest(str(value), choices)}"
-        )
+    def __post_init__(self):
+        for one in dataclasses.fields(self):
+            place = f"{type(self).__name__}.{one.name}"
+            object.__setattr__(self, one.name, checked(getattr(self, one.name), one.type, place))
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Config):
     """FAC-Net's architecture (section 3 of the paper).
 
     Attributes
@@ -89,33 +108,19 @@ class ModelConfig:
         Without a background class it is always random.
     """
 
-    embedding_widths: tuple[int, int] = (1024, 1024)
-    embedding_kernel: int = 1
-    dropout: float = 0.5
-    scale: float = 5.0
-    video_scale: float = 10.0
-    temperatures: tuple[float, ...] = (1.0, 2.0, 5.0)
+    embedding_widths: tuple[Count, Count] = (1024, 1024)
+    embedding_kernel: Odd = 1
+    dropout: Rate = 0.5
+    scale: Positive = 5.0
+    video_scale: Positive = 10.0
+    temperatures: Temperatures = (1.0, 2.0, 5.0)
     background_class: bool = True
-    foreground_init: str = "minus_background"
+    foreground_init: Literal["minus_background", "xavier"] = "minus_background"
 
-    def __post_init__(self):
-        check_types(self)
-        object.__setattr__(self, "embedding_widths", tuple(self.embedding_widths))
-        two = len(self.embedding_widths) == 2 and min(self.embedding_widths) >= 1
-        require(two, self, "embedding_widths", "two positive numbers")
-        odd = self.embedding_kernel >= 1 and self.embedding_kernel % 2 == 1
-        require(odd, self, "embedding_kernel", "odd and positive")
-        require(0 <= self.dropout <= 255 / 256, self, "dropout", "in [0, 255/256]")
-        require(self.scale > 0, self, "scale", "positive")
-        require(self.video_scale > 0, self, "video_scale", "positive")
-        object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
-        positive = bool(self.temperatures) and min(self.temperatures) > 0
-        require(positive, self, "temperatures", "one or more positive numbers")
-        require_choice(self, "foreground_init", ("minus_background", "xavier"))
 
 
 @dataclass(frozen=True)
-class CommonTraining:
+class CommonTraining(Config):
     """What every method's training has: Adam on video-level labels.
 
     Attributes
@@ -152,34 +157,19 @@ class CommonTraining:
         time on a GPU, or a CPU with AVX512-BF16 or AMX; costs time on any other CPU.
     """
 
-    epochs: int = 100
-    learning_rate: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
-    batch_size: int = 10
-    reduction: str = "mean"
-    snippets: int | None = None
-    sampling: str = "stratified"
-    lambda_cw: float = 0.0
-    held_out: float = 0.0
-    supervision: str = "video"
+    epochs: WholeNumber = 100
+    learning_rate: Positive = 1e-4
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    weight_decay: NotNegative = 0.0
+    batch_size: Count = 10
+    reduction: Literal["sum", "mean"] = "mean"
+    snippets: Count | None = None
+    sampling: Literal["stratified", "crop"] = "stratified"
+    lambda_cw: NotNegative = 0.0
+    held_out: BelowOne = 0.0
+    supervision: Literal["video", "frame"] = "video"
     bfloat16: bool = False
 
-    def __post_init__(self):
-        check_types(self)
-        require(self.epochs >= 0, self, "epochs", "zero (untrained) or more")
-        require(self.learning_rate > 0, self, "learning_rate", "positive")
-        object.__setattr__(self, "betas", tuple(self.betas))
-        require(all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
-        require(self.batch_size >= 1, self, "batch_size", "at least 1")
-        require_choice(self, "reduction", ("sum", "mean"))
-        whole = self.snippets is None or (type(self.snippets) is int and self.snippets >= 1)
-        require(whole, self, "snippets", "a positive whole number, or null for all")
-        require_choice(self, "sampling", ("stratified", "crop"))
-        require_choice(self, "supervision", ("video", "frame"))
-        require(0 <= self.held_out < 1, self, "held_out", "in [0, 1)")
-        require_not_negative(self, "weight_decay", *(
-            one.name for one in dataclasses.fields(self) if one.name.startswith("lambda_")))
 
 
 @dataclass(frozen=True)
@@ -206,21 +196,18 @@ class TrainingConfig(CommonTraining):
         so that the classes of a video do not compete. Only the former is FAC-Net.
     """
 
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.005
-    reduction: str = "sum"
-    lambda_cw: float = 1.0
-    lambda_ca: float = 0.1
-    lambda_mil: float = 0.1
-    cw_classes: str = "softmax"
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.99)
+    weight_decay: NotNegative = 0.005
+    reduction: Literal["sum", "mean"] = "sum"
+    lambda_cw: NotNegative = 1.0
+    lambda_ca: NotNegative = 0.1
+    lambda_mil: NotNegative = 0.1
+    cw_classes: Literal["softmax", "sigmoid"] = "softmax"
 
-    def __post_init__(self):
-        super().__post_init__()
-        require_choice(self, "cw_classes", ("softmax", "sigmoid"))
 
 
 @dataclass(frozen=True)
-class LocalizationConfig:
+class LocalizationConfig(Config):
     """From the scores of snippets to detections (section 4.2, "Testing details").
 
     Attributes
@@ -263,53 +250,42 @@ class LocalizationConfig:
         detections below those of flow; the text has no such factor.
     """
 
-    sequence: str = "probability"
-    threshold_rule: str = "uniform"
-    thresholds: tuple[float, ...] = (0.63, 0.735, 0.84, 0.945, 1.05)
-    class_threshold: float = 2.1
+    sequence: Literal["probability", "activation"] = "probability"
+    threshold_rule: Literal["uniform", "range"] = "uniform"
+    thresholds: Thresholds = (0.63, 0.735, 0.84, 0.945, 1.05)
+    class_threshold: NotNegative = 2.1
     argmax_fallback: bool = False
-    upsampling: int = 1
-    minimum_length: float = 3.0
+    upsampling: Count = 1
+    minimum_length: NotNegative = 3.0
     extra_end_snippet: bool = True
-    outer_inner_weight: float = 0.6
-    nms_criterion: str = "lower_scored"
-    nms_threshold: float = 0.2
-    fusion_nms_threshold: float = 0.9
-    rgb_weight: float = 0.1
+    outer_inner_weight: NotNegative = 0.6
+    nms_criterion: Literal["lower_scored", "tiou"] = "lower_scored"
+    nms_threshold: Share = 0.2
+    fusion_nms_threshold: Share = 0.9
+    rgb_weight: Positive = 0.1
 
     def __post_init__(self):
-        check_types(self)
-        require_choice(self, "sequence", ("probability", "activation"))
-        require_choice(self, "threshold_rule", ("uniform", "range"))
+        super().__post_init__()
         if self.sequence == "activation" and self.threshold_rule == "uniform":
             raise FacnetError(
                 "LocalizationConfig: multiples of the uniform probability are thresholds for"
-                " sequence='probability'; take threshold_rule='range' for 'activation'."
-            )
-        object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
-        known = bool(self.thresholds) and min(self.thresholds) >= 0
-        require(known, self, "thresholds", "one or more numbers, none negative")
-        require_not_negative(self, "class_threshold", "minimum_length", "outer_inner_weight")
-        require(self.upsampling >= 1, self, "upsampling", "at least 1")
-        require_choice(self, "nms_criterion", ("lower_scored", "tiou"))
-        for name in ("nms_threshold", "fusion_nms_threshold"):
-            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
-        require(self.rgb_weight > 0, self, "rgb_weight", "positive")
+                " sequence='probability'; take threshold_rule='range' for 'activation'.")
+
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(Config):
     """A whole recipe and its seed: a method's models, trained, localised, evaluated.
 
-    `method` names a row of `facnet.methods.METHODS`; `model`, `training` and `localization`
-    are of that method's own classes, by default FAC-Net's.
+    `method` names a row of `facnet.methods.METHODS`; `model`, `training` and `localization` are of
+    that method's own classes.
     """
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    training: CommonTraining = field(default_factory=TrainingConfig)
-    localization: LocalizationConfig = field(default_factory=LocalizationConfig)
+    method: str
+    model: Any
+    training: CommonTraining
+    localization: Any
     seed: int = 0
-    method: str = "FAC-Net"
 
 
 def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
@@ -320,23 +296,11 @@ def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
     FacnetError
         If there is no such field, or its value is not allowed.
     """
-    parts = [f.name for f in dataclasses.fields(experiment)
-             if dataclasses.is_dataclass(getattr(experiment, f.name))]
+    nested = {}
     for place, value in changes.items():
         part, _, name = place.partition(".")
-        if part not in parts:
-            raise FacnetError(f"{place}: write it as training.epochs.{suggest(part, parts)}")
-        config = getattr(experiment, part)
-        known = {f.name for f in dataclasses.fields(config)}
-        if name not in known:
-            raise FacnetError(
-                f"{place}: {part} of {experiment.method} has no {name!r}.{suggest(name, known)}")
-        try:
-            config = replace(config, **{name: value})
-        except TypeError as error:
-            raise FacnetError(f"{place}: {value!r} is no value for it.") from error
-        experiment = replace(experiment, **{part: config})
-    return experiment
+        nested.setdefault(part, {})[name] = value
+    return from_dict(experiment, nested)
 
 
 @dataclass(frozen=True)
@@ -378,26 +342,21 @@ class Profile:
     def apply(self, experiment: Experiment) -> Experiment:
         """`experiment` at this profile's sizes."""
         model, training = experiment.model, experiment.training
+        sizes = {"training.epochs": self.epochs, "training.learning_rate": self.learning_rate}
         if self.width is not None:
-            widths = tuple(self.width for _ in model.embedding_widths)
-            model = replace(model, embedding_widths=widths)
-        given = {"epochs": self.epochs, "learning_rate": self.learning_rate}
+            sizes["model.embedding_widths"] = [self.width] * len(model.embedding_widths)
         if self.snippets is not None and training.snippets is not None:
-            given["snippets"] = min(self.snippets, training.snippets)
-        given = {name: value for name, value in given.items() if value is not None}
-        return replace(experiment, model=model, training=replace(training, **given))
+            sizes["training.snippets"] = min(self.snippets, training.snippets)
+        return changed(experiment, {n: size for n, size in sizes.items() if size is not None})
 
 
 PROFILES = {
     "smoke": Profile(
-        "smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32,
-        classes=5, videos=0.3, activities=20, activity_videos=0.2, feature_width=32,
-        longest_video=60,
-    ),
+        "smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32, classes=5, videos=0.3,
+        activities=20, activity_videos=0.2, feature_width=32, longest_video=60),
     "quick": Profile(
-        "quick", epochs=40, learning_rate=5e-3, width=64, snippets=96,
-        classes=6, videos=0.9, activity_videos=0.2, feature_width=96, longest_video=150,
-    ),
+        "quick", epochs=40, learning_rate=5e-3, width=64, snippets=96, classes=6, videos=0.9,
+        activity_videos=0.2, feature_width=96, longest_video=150),
     "full": Profile("full"),
 }
 
@@ -429,19 +388,19 @@ def flat(values: dict, prefix: str = "") -> dict[str, object]:
     return found
 
 
-def from_dict(like: object, values: dict) -> object:
-    """A configuration of the classes of `like`, nested ones included, from what `to_dict` wrote.
+def from_dict(like: Any, values: dict) -> Any:
+    """The configuration `like` with some fields set, nested ones too, as `to_dict` writes them.
 
     Raises
     ------
     FacnetError
         If a field is unknown, or its value is not allowed.
     """
-    known = {f.name: getattr(like, f.name) for f in dataclasses.fields(like)}
-    unknown = set(values) - set(known)
-    if unknown:
-        name = sorted(unknown)[0]
-        raise FacnetError(f"{type(like).__name__} has no field {name!r}.{suggest(name, known)}")
-    nested = {n: from_dict(known[n], v) if dataclasses.is_dataclass(known[n]) else v
-              for n, v in values.items()}
-    return type(like)(**nested)
+    new = {}
+    for name, value in values.items():
+        if name not in vars(like):
+            raise FacnetError(
+                f"{type(like).__name__} has no field {name!r}.{suggest(name, vars(like))}")
+        old = getattr(like, name)
+        new[name] = from_dict(old, value) if dataclasses.is_dataclass(old) else value
+    return replace(like, **new)

@@ -19,8 +19,8 @@ from facnet.config import Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, Protocol, drop_ignored, evaluate, rules_of, untimed
-from facnet.localization import Scores, parts
-from facnet.methods import method_of
+from facnet.localization import Scores, in_parts
+from facnet.methods import method_of, preset
 from facnet.training import fit, predict
 
 __all__ = [
@@ -54,7 +54,7 @@ class Result:
 
 
 def detect(
-    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = Experiment(),
+    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = preset(),
     protocol: str | Protocol | None = None,
 ) -> pd.DataFrame:
     """Scores of all streams to fused detections, by the method and localisation of `experiment`.
@@ -71,7 +71,7 @@ def detect(
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
     found = {stream: [] for stream in scores}
-    for part in parts(scores, getattr(config, "upsampling", 1)):
+    for part in in_parts(scores, getattr(config, "upsampling", 1)):
         for stream in scores:
             found[stream].append(method.localize(part, stream, dataset.classes, seconds, config))
     for stream, frames in found.items():
@@ -167,7 +167,7 @@ def checkpoint_scores(
 
 
 def run(
-    dataset: Dataset, experiment: Experiment = Experiment(), protocol: str | None = None,
+    dataset: Dataset, experiment: Experiment = preset(), protocol: str | None = None,
     device: str = "cpu", progress: bool = True, folder: str | Path | None = None,
 ) -> Result:
     """Train the method's models, localise the test videos, evaluate.

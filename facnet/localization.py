@@ -6,20 +6,14 @@ other methods' too.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from facnet.config import LocalizationConfig
 
-__all__ = [
-    "Kept", "Runs", "Scores", "detections_of", "fuse", "keep", "kept_classes", "localize",
-    "mean_between", "nms", "outer_inner", "parts", "propose", "running_sums", "sequences",
-    "softmax", "suppress", "upsample",
-]
-
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
-COLUMNS = ["video", "label", "start", "end", "score"]
 # Samples times columns that are localised at a time, 8 bytes each and several times over: all of
 # THUMOS14 at a sample a snippet is less, and ActivityNet's validation videos are 20 times as much.
 LARGEST_PART = 2**23
@@ -47,14 +41,14 @@ class Scores:
     offsets: np.ndarray
     probability: np.ndarray
     activation: np.ndarray
-    foreground: np.ndarray | None
+    foreground: np.ndarray | None = None
 
     def rows(self, video: str) -> slice:
         """The rows of a video's snippets."""
         v = self.videos.index(video)
         return slice(self.offsets[v], self.offsets[v + 1])
 
-    def part(self, first: int, last: int) -> "Scores":
+    def of_videos(self, first: int, last: int) -> "Scores":
         """Those of videos number `first` to `last`, exclusive."""
         rows = slice(self.offsets[first], self.offsets[last])
         return Scores(
@@ -63,20 +57,19 @@ class Scores:
             None if self.foreground is None else self.foreground[rows])
 
 
-def parts(scores: dict[str, Scores], upsampling: int = 1) -> Iterator[dict[str, Scores]]:
+def in_parts(scores: dict[str, Scores], upsampling: int = 1) -> Iterator[dict[str, Scores]]:
     """Scores by stream, some videos at a time, which bounds the memory of what they become."""
     one = next(iter(scores.values()))
     number = one.offsets[1:] * upsampling * one.activation.shape[1] // LARGEST_PART
     bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(one.videos)]
     for first, last in zip(bounds, bounds[1:]):
-        yield {stream: own.part(first, last) for stream, own in scores.items()}
+        yield {stream: own.of_videos(first, last) for stream, own in scores.items()}
 
 
-@dataclass(frozen=True)
-class Runs:
-    """Runs of samples above a threshold in the sequences of a `Kept`, [R] each.
+class Runs(NamedTuple):
+    """Runs of samples above a threshold in `ClassSequences`, [R] each.
 
-    `pair` says which sequence; `start` and (exclusive) `end` are places in `Kept.values`.
+    `pair` says which sequence; `start` and (exclusive) `end` are places in its values.
     """
 
     pair: np.ndarray
@@ -84,27 +77,33 @@ class Runs:
     end: np.ndarray
 
 
-class Kept:
-    """The sequences of the classes that are localised in each video, one after the other.
+class ClassSequences:
+    """One sequence of samples for each class that is localised in each video, end to end.
 
-    Each is closed by one sample that is in no run.
+    Few classes are kept in a video, so that [M] values in a row take the place of every class's
+    column, and all sequences are searched for runs at once. After each stands one value of -inf,
+    which ends a run that reaches the end of its video.
 
     Parameters
     ----------
+    scores : Scores
     kept : ndarray [V, C] of bool
-    offsets : ndarray [V + 1] of int
-        The videos' samples.
+        Which classes are localised in which video.
+    upsampling : int
+        Samples a snippet.
 
     Attributes
     ----------
     video, column : ndarray [P] of int
         Of each sequence.
     begin, stop : ndarray [P] of int
-        Its samples' places in `values`.
+        Where it begins, and where its -inf stands.
     """
 
-    def __init__(self, kept: np.ndarray, offsets: np.ndarray):
+    def __init__(self, scores: Scores, kept: np.ndarray, upsampling: int = 1):
+        self.scores, self.upsampling = scores, upsampling
         self.video, self.column = np.nonzero(kept)
+        offsets = scores.offsets * upsampling
         lengths = np.diff(offsets)[self.video]
         self.stop = np.cumsum(lengths + 1) - 1
         self.begin = self.stop - lengths
@@ -112,15 +111,19 @@ class Kept:
         self._row = np.arange(len(self._pair)) + (offsets[self.video] - self.begin)[self._pair]
         self._row[self.stop] -= 1
 
-    def values(self, sequence: np.ndarray) -> np.ndarray:
+    def values(self, samples: np.ndarray) -> np.ndarray:
         """Samples [n, K] of all videos as [M], -inf between two sequences.
 
         Of samples [n], which are of no class, each sequence gets its video's.
         """
-        at = self._row if sequence.ndim == 1 else (self._row, self.column[self._pair])
-        values = np.asarray(sequence, np.float64)[at]
+        at = self._row if samples.ndim == 1 else (self._row, self.column[self._pair])
+        values = np.asarray(samples, np.float64)[at]
         values[self.stop] = -np.inf
         return values
+
+    def upsampled(self, sequence: np.ndarray) -> np.ndarray:
+        """`values` of what has a row a snippet, [N, K] or [N]."""
+        return self.values(upsample(sequence, self.scores.offsets, self.upsampling))
 
     def runs(self, values: np.ndarray, thresholds: np.ndarray, minimum: float = 0) -> Runs:
         """Runs strictly above each threshold, at least `minimum` samples long.
@@ -139,12 +142,25 @@ class Kept:
         """
         pairs, wanted = len(self.video), np.asarray(thresholds, np.float64)
         wanted = np.broadcast_to(wanted, (pairs, wanted.shape[-1]))[self._pair]
-        found = [_runs(values > threshold) for threshold in wanted.T]
-        start, end = (np.concatenate([one[i] for one in found]) for i in (0, 1))
-        at_threshold = np.repeat(np.arange(len(found)), [len(one[0]) for one in found])
-        order = np.lexsort((start, at_threshold, self._pair[start]))
+        # A sequence ends below every threshold, so that runs begin and end in turns.
+        changes = np.diff(values > wanted.T, axis=1, prepend=False, append=False)  # [H, M + 1]
+        at_threshold, change = np.nonzero(changes)
+        start, end = change[::2], change[1::2]
+        order = np.lexsort((start, at_threshold[::2], self._pair[start]))
         order = order[(end - start)[order] >= minimum]
         return Runs(self._pair[start[order]], start[order], end[order])
+
+    def detections(self, runs: Runs, score: np.ndarray, classes: tuple[str, ...],
+                   snippet_seconds: float, extra: int = 0) -> pd.DataFrame:
+        """Runs with a score each as segments in seconds, `extra` samples past their ends."""
+        begin, seconds = self.begin[runs.pair], snippet_seconds / self.upsampling
+        return pd.DataFrame({
+            "video": np.array(self.scores.videos, object)[self.video[runs.pair]],
+            "label": np.array(classes, object)[self.column[runs.pair]],
+            "start": (runs.start - begin) * seconds,
+            "end": (runs.end + extra - begin) * seconds,
+            "score": score,
+        })
 
 
 def kept_classes(scores: Scores, classes: int, config: LocalizationConfig) -> np.ndarray:
@@ -176,16 +192,28 @@ def sequences(scores: Scores, config: LocalizationConfig) -> tuple[np.ndarray, n
     if config.sequence == "probability":
         sequence = softmax(sequence)
     offsets = scores.offsets * config.upsampling
-    if config.upsampling > 1:
-        sequence = upsample(sequence, scores.offsets, config.upsampling)
+    sequence = upsample(sequence, scores.offsets, config.upsampling)
     if config.threshold_rule == "range":
-        low = np.maximum(np.minimum.reduceat(sequence, offsets[:-1]), 0)
-        high = np.maximum(np.maximum.reduceat(sequence, offsets[:-1]), 0)
-        span = np.where(high > low, high - low, 1.0)  # a flat sequence has no run
-        repeats = np.diff(offsets)
-        low, span = np.repeat(low, repeats, axis=0), np.repeat(span, repeats, axis=0)
-        sequence = np.clip((sequence - low) / span, 0, 1)
+        sequence = stretched(sequence, offsets, 0.0)
     return sequence, offsets
+
+
+def stretched(sequence: np.ndarray, offsets: np.ndarray, least: float = -np.inf) -> np.ndarray:
+    """Each column [N, K] from its smallest to its largest value in a video mapped to [0, 1].
+
+    Smallest and largest are at least `least`. A column without a range becomes 0.
+    """
+    low, high = (np.maximum(extreme.reduceat(sequence, offsets[:-1]), least)
+                 for extreme in (np.minimum, np.maximum))  # [V, K]
+    span = np.where(high > low, high - low, 1.0)
+    low, span = (np.repeat(one, np.diff(offsets), axis=0) for one in (low, span))
+    return np.clip((sequence - low) / span, 0, 1)
+
+
+def thresholds(sequence: np.ndarray, columns: int, config: LocalizationConfig) -> tuple[float, ...]:
+    """Multiples of the uniform probability, or parts of the sequence's own range."""
+    scale = columns if config.threshold_rule == "uniform" else 1
+    return tuple(threshold / scale for threshold in config.thresholds)
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -195,10 +223,8 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return x / x.sum(1, keepdims=True)
 
 
-def propose(
-    scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
-    config: LocalizationConfig = LocalizationConfig(),
-) -> pd.DataFrame:
+def propose(scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
+            config: LocalizationConfig = LocalizationConfig()) -> pd.DataFrame:
     """Proposals of one stream, before NMS.
 
     Parameters
@@ -219,51 +245,25 @@ def propose(
     A proposal is a run of samples above a threshold; its score is the mean inside minus
     `outer_inner_weight` times the mean of a ring outside (Shou et al., AutoLoc, ECCV 2018).
     """
-    sequence, offsets = sequences(scores, config)
-    thresholds = np.array(config.thresholds)
-    if config.threshold_rule == "uniform":
-        thresholds = thresholds / sequence.shape[1]
-    kept = Kept(kept_classes(scores, len(classes), config), offsets)
+    sequence, _ = sequences(scores, config)
+    kept = ClassSequences(scores, kept_classes(scores, len(classes), config), config.upsampling)
     values = kept.values(sequence)
-    runs = kept.runs(values, thresholds, config.minimum_length * config.upsampling)
+    minimum = config.minimum_length * config.upsampling
+    runs = kept.runs(values, thresholds(sequence, sequence.shape[1], config), minimum)
     extra = int(config.extra_end_snippet)
-    score = outer_inner(
-        running_sums(values), runs, kept, config.outer_inner_weight, config.extra_end_snippet)
-    return detections_of(
-        scores.videos, classes, kept, runs, score, snippet_seconds / config.upsampling, extra)
+    score = outer_inner(running_sums(values), runs, kept, config.outer_inner_weight, extra)
+    return kept.detections(runs, score, classes, snippet_seconds, extra)
 
 
-def detections_of(
-    videos: tuple[str, ...], classes: tuple[str, ...], kept: Kept, runs: Runs, score: np.ndarray,
-    seconds: float, extra: int = 0,
-) -> pd.DataFrame:
-    """Runs of samples that are `seconds` apart as segments, `extra` samples past their ends."""
-    begin = kept.begin[runs.pair]
-    return pd.DataFrame(
-        {
-            "video": np.array(videos, object)[kept.video[runs.pair]],
-            "label": np.array(classes, object)[kept.column[runs.pair]],
-            "start": (runs.start - begin) * seconds,
-            "end": (runs.end + extra - begin) * seconds,
-            "score": score,
-        },
-        columns=COLUMNS,
-    )
-
-
-def localize(
-    scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
-    config: LocalizationConfig = LocalizationConfig(),
-) -> pd.DataFrame:
+def localize(scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
+             config: LocalizationConfig = LocalizationConfig()) -> pd.DataFrame:
     """Detections of one stream: proposals after NMS. Parameters and columns as `propose`."""
     proposals = propose(scores, classes, snippet_seconds, config)
     return suppress(proposals, snippet_seconds, config.nms_threshold, config.nms_criterion)
 
 
-def fuse(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float,
-    config: LocalizationConfig = LocalizationConfig(),
-) -> pd.DataFrame:
+def fuse(detections: dict[str, pd.DataFrame], snippet_seconds: float,
+         config: LocalizationConfig = LocalizationConfig()) -> pd.DataFrame:
     """Detections of several streams as one list: rgb reweighted, then NMS over all.
 
     Parameters
@@ -273,18 +273,15 @@ def fuse(
     snippet_seconds : float
     config : LocalizationConfig
     """
-    weighted = [
+    pooled = pd.concat([
         frame.assign(score=frame.score * (config.rgb_weight if stream == "rgb" else 1.0))
-        for stream, frame in detections.items()
-    ]
-    pooled = pd.concat(weighted, ignore_index=True)
+        for stream, frame in detections.items()], ignore_index=True)
     return suppress(pooled, snippet_seconds, config.fusion_nms_threshold, config.nms_criterion)
 
 
-def nms(
-    start: np.ndarray, end: np.ndarray, score: np.ndarray, threshold: float,
-    criterion: str = "tiou", groups: np.ndarray | None = None, added: float = 0.0,
-) -> np.ndarray:
+def nms(start: np.ndarray, end: np.ndarray, score: np.ndarray, threshold: float,
+        criterion: str = "tiou", groups: np.ndarray | None = None,
+        added: float = 0.0) -> np.ndarray:
     """Greedy non-maximum suppression, within each group.
 
     Parameters
@@ -326,22 +323,14 @@ def nms(
     return kept[np.argsort(groups[kept], kind="stable")]
 
 
-def suppress(
-    frame: pd.DataFrame, unit: float, threshold: float, criterion: str = "tiou",
-    added: float = 0.0,
-) -> pd.DataFrame:
+def suppress(frame: pd.DataFrame, unit: float, threshold: float, criterion: str = "tiou",
+             added: float = 0.0) -> pd.DataFrame:
     """`nms` within each class of each video; times count in units of so many seconds."""
     groups = frame.groupby(["video", "label"], sort=True).ngroup().to_numpy()
     # Rounded: seconds back to snippets must not turn an overlap of exactly .9 into a little more.
     start, end = (np.round(frame[c].to_numpy() / unit, 6) for c in ("start", "end"))
     kept = nms(start, end, frame.score.to_numpy(), threshold, criterion, groups, added)
     return frame.iloc[kept].reset_index(drop=True)
-
-
-def _runs(above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and (exclusive) ends of the runs of True."""
-    change = np.diff(np.concatenate([[False], above, [False]]).astype(np.int8))
-    return np.flatnonzero(change == 1), np.flatnonzero(change == -1)
 
 
 def running_sums(values: np.ndarray) -> np.ndarray:
@@ -355,15 +344,13 @@ def mean_between(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.nd
     return np.where(size > 0, sums[last] - sums[first], 0.0) / np.maximum(size, 1)
 
 
-def outer_inner(
-    sums: np.ndarray, runs: Runs, kept: Kept, weight: float, extra_end: bool = False
-) -> np.ndarray:
+def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: float,
+                extra: int = 0) -> np.ndarray:
     """Mean inside a run minus `weight` times that of a ring, a quarter of its length on each side.
 
-    With `extra_end` the released arithmetic: the inner mean takes one sample more, the right ring
+    With `extra` 1 the released arithmetic: the inner mean takes one sample more, the right ring
     begins after it and never holds the last sample.
     """
-    extra = int(extra_end)
     start, end = runs.start, runs.end
     begin, stop = kept.begin[runs.pair], kept.stop[runs.pair]
     ring = OUTER_FRACTION * (end - start)
@@ -383,6 +370,8 @@ def upsample(sequence: np.ndarray, offsets: np.ndarray, factor: int) -> np.ndarr
 
     [N, K] or [N] to `factor` samples a snippet; `offsets` [V + 1] are the videos' snippets.
     """
+    if factor == 1:
+        return sequence
     samples = (np.arange(offsets[-1] * factor) + 0.5) / factor - 0.5
     lengths = np.diff(offsets) * factor
     low = np.clip(np.floor(samples).astype(int), np.repeat(offsets[:-1], lengths), None)

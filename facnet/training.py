@@ -15,12 +15,8 @@ from facnet.config import CommonTraining, Experiment
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.localization import Scores
-from facnet.methods import Method, method_of
-
-__all__ = [
-    "adam", "fit", "frame_labels", "has_bfloat16", "pack", "predict", "sampled", "train_step",
-    "training_videos",
-]
+from facnet.methods import Method, method_of, preset
+from facnet.model import Packing
 
 
 def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
@@ -32,10 +28,8 @@ def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[
 
 def adam(model: nn.Module, config: CommonTraining) -> torch.optim.Adam:
     """The released optimiser; the L2 penalty is added to the gradient."""
-    return torch.optim.Adam(
-        model.parameters(), config.learning_rate, config.betas, weight_decay=config.weight_decay,
-        fused=True,
-    )
+    return torch.optim.Adam(model.parameters(), config.learning_rate, config.betas,
+                            weight_decay=config.weight_decay, fused=True)
 
 
 def has_bfloat16() -> bool:
@@ -44,20 +38,20 @@ def has_bfloat16() -> bool:
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def training_videos(
-    dataset: Dataset, experiment: Experiment
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def training_videos(dataset: Dataset,
+                    experiment: Experiment) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The videos to train on, and those of the training videos that are held out."""
     videos = dataset.subset("train")
-    count = round(experiment.training.held_out * len(videos))
-    chosen = np.random.default_rng(experiment.seed).permutation(len(videos))[:count]
-    held_out = {videos[v] for v in chosen}
-    left = tuple(video for video in videos if video not in held_out)
-    if not left or (experiment.training.held_out > 0 and not held_out):
+    share = experiment.training.held_out
+    order = np.random.default_rng(experiment.seed).permutation(len(videos))
+    chosen = order[: round(share * len(videos))]
+    left, held_out = (tuple(video for v, video in enumerate(videos) if (v in chosen) == held)
+                      for held in (False, True))
+    if not left or (share > 0 and not held_out):
         raise FacnetError(
-            f"{dataset.name}: held_out = {experiment.training.held_out} leaves {len(left)} of"
-            f" {len(videos)} training videos to train on and {count} to judge by.")
-    return left, tuple(video for video in videos if video in held_out)
+            f"{dataset.name}: held_out = {share} leaves {len(left)} of {len(videos)} training"
+            f" videos to train on and {len(held_out)} to judge by.")
+    return left, held_out
 
 
 def sampled(length: int, config: CommonTraining) -> np.ndarray | slice:
@@ -74,10 +68,9 @@ def sampled(length: int, config: CommonTraining) -> np.ndarray | slice:
     return edges[:-1] + (torch.rand(wanted).numpy() * size).astype(int)
 
 
-def train_step(
-    method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor,
-    lengths: Tensor, labels: Tensor, config: CommonTraining, frames: Tensor | None = None,
-) -> dict[str, Tensor]:
+def train_step(method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor,
+               lengths: Tensor, labels: Tensor, config: CommonTraining,
+               frames: Tensor | None = None) -> dict[str, Tensor]:
     """One optimiser step on a packed mini-batch.
 
     Parameters
@@ -110,7 +103,7 @@ def train_step(
 
 
 def fit(
-    dataset: Dataset, stream: str, experiment: Experiment = Experiment(), device: str = "cpu",
+    dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
     state_file: Path | None = None, progress: bool = True,
     after_epoch: Callable[[int, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
@@ -156,72 +149,79 @@ def fit(
     and 10 a mini-batch there is none.
     """
     method, config = method_of(experiment), experiment.training
+    _check(experiment, method, device)
+    videos, _ = training_videos(dataset, experiment)
+    labels = torch.from_numpy(dataset.labels(videos)).to(device)
+    history, hooks = [], [after_epoch] if after_epoch else []
+    with torch.random.fork_rng():
+        torch.manual_seed(experiment.seed)
+        width = dataset.features(stream, videos[0]).shape[1]
+        model = method.network(width, len(dataset.classes), experiment.model).to(device)
+        optimizer = adam(model, config)
+        if state_file is not None:
+            known = origin(dataset, stream, experiment)
+            if state_file.exists():
+                history = load_training(state_file, known, model, optimizer)
+            hooks.insert(0, lambda *_: history and save_training(
+                state_file, known, model, optimizer, history))
+        bar = tqdm(
+            range(len(history) + 1, config.epochs + 1), desc=f"training {stream}", unit="epoch",
+            initial=len(history), total=config.epochs,
+            **({} if progress else {"disable": True}))  # unsaid, TQDM_DISABLE decides
+        for hook in hooks:
+            hook(len(history), model.eval())
+        for epoch in bar:
+            losses = _epoch(
+                method, model.train(), optimizer, dataset, stream, videos, labels, config)
+            if not np.isfinite(losses["total"]):
+                raise FacnetError(
+                    f"{dataset.name}, {stream}: the loss is {losses['total']} in epoch {epoch};"
+                    " check the features for NaN, or lower learning_rate.")
+            history.append({"epoch": epoch, **losses})
+            bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+            for hook in hooks:
+                hook(epoch, model.eval())
+    return model.eval(), pd.DataFrame(history, columns=None if history else ["epoch", "total"])
+
+
+def _check(experiment: Experiment, method: Method, device: str) -> None:
+    """Refuse a training that cannot be; warn of one that will be slow."""
+    config = experiment.training
     if config.supervision == "frame" and method.frame_logits is None:
         raise FacnetError(f"supervision = 'frame': {method.name} has no training by frames.")
     if config.lambda_cw > 0 and not experiment.model.embedding_widths:
         raise FacnetError(
             f"{method.name}: embedding_widths is empty, and the CW branch has nothing to teach"
             " where features do not learn; set lambda_cw to 0, or give widths.")
-    videos, _ = training_videos(dataset, experiment)
     if config.bfloat16 and torch.device(device).type == "cpu" and not has_bfloat16():
         warnings.warn(
             "bfloat16: this processor has no instructions for it; results are those of any other"
-            " processor, but training takes several times as long as in float32.", stacklevel=2)
-    labels = torch.from_numpy(dataset.labels(videos)).to(device)
-    history = []
-    known = None if state_file is None else origin(dataset, stream, experiment)
-    with torch.random.fork_rng():
-        torch.manual_seed(experiment.seed)
-        width = dataset.features(stream, videos[0]).shape[1]
-        model = method.network(width, len(dataset.classes), experiment.model).to(device)
-        optimizer = adam(model, config)
-        if known and state_file.exists():
-            history = load_training(state_file, known, model, optimizer)
-        bar = tqdm(
-            range(len(history) + 1, config.epochs + 1), desc=f"training {stream}", unit="epoch",
-            initial=len(history), total=config.epochs,
-            **({} if progress else {"disable": True}),  # unsaid, TQDM_DISABLE decides
-        )
-        if after_epoch:
-            after_epoch(len(history), model.eval())
-        for epoch in bar:
-            model.train()
-            sums, seen = {}, 0
-            for batch in method.batches(labels, config):
-                names = [videos[v] for v in batch]
-                arrays = _features(dataset, stream, names, width)
-                rows = [sampled(len(array), config) for array in arrays]
-                x, lengths = pack([array[own] for array, own in zip(arrays, rows)], device)
-                frames = None
-                if config.supervision == "frame":
-                    frames = torch.from_numpy(np.concatenate([
-                        frame_labels(dataset, name, len(array))[own]
-                        for name, array, own in zip(names, arrays, rows)])).float().to(device)
-                del arrays
-                losses = train_step(
-                    method, model, optimizer, x, lengths, labels[batch], config, frames)
-                sums = {name: sums.get(name, 0) + value for name, value in losses.items()}
-                seen += len(batch)
-                del x  # before the next is packed: two at a time fragment memory
-            losses = {name: (value / seen).item() for name, value in sums.items()}
-            if not np.isfinite(losses["total"]):
-                raise FacnetError(
-                    f"{dataset.name}, {stream}: the loss is {losses['total']} in epoch {epoch};"
-                    " check the features for NaN, or lower learning_rate."
-                )
-            history.append({"epoch": epoch, **losses})
-            if known:
-                save_training(state_file, known, model, optimizer, history)
-            bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
-            if after_epoch:
-                after_epoch(epoch, model.eval())
-    return model.eval(), pd.DataFrame(history, columns=None if history else ["epoch", "total"])
+            " processor, but training takes several times as long as in float32.", stacklevel=3)
 
 
-def predict(
-    model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, ...],
-    experiment: Experiment = Experiment(), device: str = "cpu",
-) -> Scores:
+def _epoch(method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, dataset: Dataset,
+           stream: str, videos: tuple[str, ...], labels: Tensor,
+           config: CommonTraining) -> dict[str, float]:
+    """An optimiser step on each mini-batch; the mean losses of a video by name."""
+    sums, seen = {}, 0
+    for batch in method.batches(labels, config):
+        names, frames = [videos[v] for v in batch], None
+        arrays = _features(dataset, stream, names, model.input_width)
+        rows = [sampled(len(array), config) for array in arrays]
+        x, lengths = pack([array[own] for array, own in zip(arrays, rows)], labels.device)
+        if config.supervision == "frame":
+            shown = [frame_labels(dataset, name, len(array))[own]
+                     for name, array, own in zip(names, arrays, rows)]
+            frames = torch.from_numpy(np.concatenate(shown)).to(x)
+        losses = train_step(method, model, optimizer, x, lengths, labels[batch], config, frames)
+        sums = {name: sums.get(name, 0) + value for name, value in losses.items()}
+        seen += len(batch)
+        del x, arrays  # before the next is packed: two at a time fragment memory
+    return {name: (value / seen).item() for name, value in sums.items()}
+
+
+def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, ...],
+            experiment: Experiment = preset(), device: str = "cpu") -> Scores:
     """Scores of whole videos, dropout off; `videos` in the order given.
 
     All of a video's snippets are used, whatever training saw of them at a time.
@@ -234,28 +234,25 @@ def predict(
     method = method_of(experiment)
     first_of = stream.partition("+")[0]  # of streams side by side: that would read them all
     counts = [len(dataset.features(first_of, video)) for video in videos]
-    offsets, arrays = np.concatenate([[0], np.cumsum(counts)]), None
+    offsets, found = np.concatenate([[0], np.cumsum(counts)]), []
+    begins = np.arange(len(videos) + 1), offsets, offsets  # of each video in each result
     with torch.inference_mode():
         for first, last in _groups(counts):
-            names = videos[first:last]
-            x, lengths = pack(_features(dataset, stream, names, model.input_width), device)
-            values = [v if v is None else v.cpu().numpy() for v in
-                      method.predictions(model(x, lengths), experiment.training)]
-            if arrays is None:  # what comes out is large, too: it goes where it stays at once
-                sizes = (len(videos), offsets[-1], offsets[-1])
-                arrays = [v if v is None else np.empty((size, *v.shape[1:]), v.dtype)
-                          for v, size in zip(values, sizes)]
-            snippets = slice(offsets[first], offsets[last])
-            for array, v, rows in zip(arrays, values, (slice(first, last), snippets, snippets)):
-                if v is not None:
-                    array[rows] = v
-            del x, values, v  # as in `fit`
-    useless = ~np.isfinite(arrays[0]).all(1)
+            x, lengths = pack(
+                _features(dataset, stream, videos[first:last], model.input_width), device)
+            values = method.predictions(model(x, lengths), experiment.training)
+            if not found:  # what comes out is large, too: it goes where it stays at once
+                found = [np.empty((begin[-1], *value.shape[1:]), np.float32)
+                         for begin, value in zip(begins, values)]
+            for array, begin, value in zip(found, begins, values):
+                array[begin[first]:begin[last]] = value.cpu().numpy()
+            del x, values, value  # as in `_epoch`
+    useless = ~np.isfinite(found[0]).all(1)
     if useless.any():
         raise FacnetError(
             f"{dataset.name}, {stream}, {videos[useless.argmax()]}: the scores are not numbers;"
             " check the features for NaN with `facnet data check`.")
-    return Scores(tuple(videos), offsets, *arrays)
+    return Scores(tuple(videos), offsets, *found)
 
 
 def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
@@ -270,9 +267,7 @@ def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
     return shown
 
 
-def _features(
-    dataset: Dataset, stream: str, names: list[str], width: int
-) -> list[np.ndarray]:
+def _features(dataset: Dataset, stream: str, names: list[str], width: int) -> list[np.ndarray]:
     """Some videos' features, which must be `width` wide."""
     arrays = [dataset.features(stream, name) for name in names]
     for name, array in zip(names, arrays):
@@ -293,9 +288,7 @@ def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
         shown = torch.cat([shown, (shown.sum(1, keepdim=True) == 0).float()], dim=1)
     targets = shown / shown.sum(1, keepdim=True).clamp_min(1)
     of_snippet = -(targets * torch.log_softmax(logits, dim=-1)).sum(-1)
-    video = torch.repeat_interleave(torch.arange(len(lengths)), lengths).to(shown.device)
-    sums = of_snippet.new_zeros(len(lengths)).index_add(0, video, of_snippet)
-    return sums / lengths.to(shown.device)
+    return Packing(lengths, logits.device).means(of_snippet)
 
 
 def _groups(counts: list[int]) -> Iterator[tuple[int, int]]:

@@ -28,9 +28,8 @@ from IPython.display import Markdown
 
 from facnet.data import load
 from facnet.experiment import run, stream_scores
-from facnet.losses import normalised_cross_entropy
 from facnet.methods import METHODS, preset
-from facnet.model import cosine
+from facnet.model import cosine, normalised_cross_entropy
 from facnet.study import claims, plots, published, statistics, timelines
 from facnet.study.consistency import mistakes
 from facnet.study.records import provenance

@@ -24,8 +24,7 @@ import torch
 
 from facnet import methods
 from facnet.config import ModelConfig
-from facnet.losses import fac_net_losses
-from facnet.model import FACNet
+from facnet.model import FACNet, fac_net_losses
 from facnet.study import diagrams, plots
 
 _ = torch.manual_seed(0)

@@ -3,6 +3,7 @@
     python tests/benchmark.py            an epoch of training, evaluation, memory; some ten minutes
     python tests/benchmark.py bfloat16   what bfloat16 changes in AVG over five seeds; half an hour
                                          on a core without instructions for it
+    python tests/benchmark.py dropout    dropout against torch's; seconds
 
 `make bench` runs the first, with a thread a core. Needs Linux, which tells a process's peak memory.
 """
@@ -25,12 +26,12 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from facnet.config import Experiment, ModelConfig, TrainingConfig
+from facnet.config import ModelConfig, TrainingConfig
 from facnet.data import Dataset, load
 from facnet.evaluation import evaluate
 from facnet.experiment import run
 from facnet.methods import METHODS, preset
-from facnet.model import FACNet
+from facnet.model import FACNet, dropout_before_relu
 from facnet.study.statistics import cell, interval
 from facnet.training import adam, fit, has_bfloat16, pack, train_step
 
@@ -38,6 +39,7 @@ FILE = Path(__file__).with_name("benchmark.json")
 PAGE = Path(__file__).parents[1] / "book" / "benchmark_results.md"
 SNIPPETS, WIDTH = 65_215, 1024  # of THUMOS14's 200 training videos, one stream of I3D
 SEEDS = range(5)
+MINI_BATCHES = [(800, 64), (3261, 1024)]  # of 10 videos, snippets and channels at quick and full
 WANTED = {"float32": 1.5, "bfloat16": 2.5, "evaluation": 50, "memory": 1.5}
 
 
@@ -167,7 +169,7 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
         torch.set_num_threads(threads)
         for name in ("float32", "bfloat16") if measure_bfloat16_too else ("float32",):
             config = replace(training, bfloat16=name == "bfloat16")
-            experiment = Experiment(model, config, seed=number)
+            experiment = replace(preset(), model=model, training=config, seed=number)
             measured[name].append(seconds(lambda: fit(data, stream, experiment)))
         print(f"round {number + 1} of {rounds}:", *(
             f"{name} {own[-1]:.2f} s" for name, own in measured.items() if len(own) > number),
@@ -176,6 +178,25 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
             "features": videos[0].shape[1], "embedding_widths": list(model.embedding_widths),
             "batch_size": training.batch_size, "threads": threads, "loop_threads": best,
             "seconds": measured}
+
+
+def measure_dropout(sizes: list[tuple[int, int]], rounds: int) -> dict:
+    """Milliseconds of dropout and ReLU, forward and backward, of mini-batches: torch's and ours."""
+    contenders = {
+        "torch": lambda x: functional.dropout(x, 0.5).relu_(),
+        "torch, in place": lambda x: functional.dropout(x, 0.5, inplace=True).relu_(),
+        "facnet": lambda x: dropout_before_relu(x, 0.5).relu_()}
+    found = []
+    for size in sizes:
+        x, gradient = torch.randn(size, requires_grad=True), torch.randn(size)
+        times = {name: [] for name in contenders}
+        for _ in range(rounds):
+            for name, dropped in contenders.items():
+                times[name].append(1000 * min(
+                    seconds(lambda: dropped(x * 1.0).backward(gradient)) for _ in range(5)))
+        found.append({"size": list(size), "milliseconds": times})
+        print("dropout", size, {name: round(np.median(t), 3) for name, t in times.items()})
+    return {"machine": machine(), "threads": torch.get_num_threads(), "sizes": found}
 
 
 def make_detections(source: Dataset, count: int) -> pd.DataFrame:
@@ -269,7 +290,7 @@ def print_peak(folder: str, widths: str) -> None:
     before = _process_memory("VmRSS")
     data = load(folder)
     assert isinstance(data.features("rgb", data.subset("train")[0]), np.memmap)
-    fit(data, "rgb", Experiment(model, TrainingConfig(epochs=1)))
+    fit(data, "rgb", replace(preset(), model=model, training=TrainingConfig(epochs=1)))
     print(_process_memory("VmHWM") - before)
 
 
@@ -318,6 +339,8 @@ def as_page(measured: dict) -> str:
     parts = []
     if "training" in measured:
         parts += [_results(measured), _about_bfloat16(measured)]
+    if "dropout" in measured:
+        parts += [_dropout(measured["dropout"])]
     if "bfloat16" in measured:
         parts += [_differences(measured["bfloat16"])]
     return "\n\n".join(parts) + "\n"
@@ -372,6 +395,21 @@ def _about_bfloat16(measured: dict) -> str:
         " with AVX512-BF16 or AMX, and cannot be met here.")
 
 
+def _dropout(measured: dict) -> str:
+    lines = ["| dropout and ReLU of | torch, ms | torch in place, ms | `facnet`, ms | gain |",
+             "| --- | --- | --- | --- | --- |"]
+    for one in measured["sizes"]:
+        times = {name: np.median(own) for name, own in one["milliseconds"].items()}
+        snippets, channels = one["size"]
+        gain = min(times["torch"], times["torch, in place"]) / times["facnet"]
+        lines.append(f"| {snippets:,} snippets, {channels} channels | "
+                     + " | ".join(f"{own:.2f}" for own in times.values()) + f" | {gain:.1f} |")
+    rounds = len(measured["sizes"][0]["milliseconds"]["facnet"])
+    return "\n".join(lines) + (
+        f"\n\nForward and backward, medians of {rounds} rounds; the gain is over the faster of"
+        f" torch's two. Threads: {measured['threads']}. {_about(measured['machine'])}")
+
+
 def _differences(measured: dict) -> str:
     lines = [
         "| data | epochs, embedding | float32 | bfloat16 | difference, 95 % interval |",
@@ -409,7 +447,9 @@ def _range(values: list[float], digits: int) -> str:
 
 def main(arguments: list[str]) -> None:
     """Measure, and write what was measured."""
-    if arguments == ["bfloat16"]:
+    if arguments == ["dropout"]:
+        _write({"dropout": measure_dropout(MINI_BATCHES, rounds=9)})
+    elif arguments == ["bfloat16"]:
         for size in ("quick", "full"):  # each is kept as it comes
             _write({"bfloat16": {size: measure_bfloat16(size)}})
     else:
@@ -419,6 +459,7 @@ def main(arguments: list[str]) -> None:
             write_features(folder, source, SNIPPETS, WIDTH)
             _write({
                 "machine": machine(),
+                "dropout": measure_dropout(MINI_BATCHES, rounds=9),
                 "memory": measure_memory(folder, ModelConfig()),
                 "training": measure_training(folder, ModelConfig(), rounds=5),
                 "evaluation": measure_evaluation(source, 8000, rounds=3),

@@ -354,8 +354,9 @@ def test_many_short_videos_are_open_a_few_at_a_time(tmp_path):
 # machine.
 MEMORY = """
 import sys
-from facnet.config import Experiment, changed
+from facnet.config import changed
 from facnet.data import Dataset, load
+from facnet.methods import preset
 from facnet.training import fit, predict
 def own():  # without the mapped pages of files, which the system takes back when it needs them
     line = next(line for line in open("/proc/self/status") if line.startswith("RssAnon"))
@@ -366,7 +367,7 @@ def watched(*arguments):
     return features(*arguments)
 Dataset.features = watched
 data = load(sys.argv[1])
-experiment = changed(Experiment(), {"training.epochs": 1, "model.embedding_widths": [128, 128]})
+experiment = changed(preset(), {"training.epochs": 1, "model.embedding_widths": [128, 128]})
 before = own()
 model, _ = fit(data, "rgb", experiment, progress=False)
 scores = predict(model, data, "rgb", data.subset("test"), experiment)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from benchmark import (
-    FILE, PAGE, PlainLoop, as_page, check_agreement, machine, make_detections, measure_evaluation,
-    measure_memory, measure_training, write_features,
+    FILE, PAGE, PlainLoop, as_page, check_agreement, machine, make_detections, measure_dropout,
+    measure_evaluation, measure_memory, measure_training, write_features,
 )
 
 from facnet.config import ModelConfig, TrainingConfig
@@ -49,6 +49,7 @@ def test_every_measurement_runs_and_makes_a_page(source, folder, monkeypatch):
         "training": measure_training(folder, MODEL, rounds=2),
         "evaluation": measure_evaluation(source, 300, rounds=2),
         "memory": measure_memory(folder, MODEL),
+        "dropout": measure_dropout([(50, 8)], rounds=2),
         "bfloat16": {"quick": {"embedding_widths": [8, 8], "epochs": 1, "float32": [40.0, 41.0],
                                "bfloat16": [40.5, 40.9]}},
     }
@@ -57,6 +58,7 @@ def test_every_measurement_runs_and_makes_a_page(source, folder, monkeypatch):
     assert measured["memory"]["stream_bytes"] == 400 * 8 * 4
     assert measured["memory"]["peak_bytes"] > 0
     page = as_page(measured)
+    assert "| 50 snippets, 8 channels | " in page and "medians of 2 rounds" in page
     assert "400 snippets of 8 features" in page and "300 detections" in page
     assert "| +0.20 [−0.10, +0.50], 2 seeds |" in page
     assert benchmark._ratio([3.0, 3.3], [1.0, 1.1]).startswith("1.1 s (1.0 to 1.1), 3.00 times (")

@@ -3,14 +3,15 @@
 import json
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 
 from facnet.config import (
-    PROFILES, Experiment, LocalizationConfig, ModelConfig, TrainingConfig, from_dict, profile,
+    PROFILES, LocalizationConfig, ModelConfig, TrainingConfig, changed, from_dict, profile,
     to_dict,
 )
 from facnet.errors import FacnetError
-from facnet.methods import preset
+from facnet.methods import METHODS, preset, recipes
 from facnet.study.notebook import check_parameters
 
 
@@ -38,6 +39,13 @@ def test_released_thresholds_are_absolute_at_twenty_classes():
 
 @pytest.mark.parametrize("kind, name, value", [
     (ModelConfig, "embedding_widths", (1024,)),
+    (ModelConfig, "embedding_widths", (1024, 8.5)),
+    (ModelConfig, "embedding_widths", 1024),
+    (ModelConfig, "scale", True),
+    (ModelConfig, "scale", float("nan")),
+    (ModelConfig, "background_class", "False"),
+    (TrainingConfig, "snippets", 0),
+    (TrainingConfig, "epochs", 2.0),
     (ModelConfig, "embedding_kernel", 2),
     (ModelConfig, "dropout", 1.0),
     (ModelConfig, "dropout", -0.1),
@@ -55,6 +63,52 @@ def test_released_thresholds_are_absolute_at_twenty_classes():
 def test_a_value_that_makes_no_sense_is_refused_by_name(kind, name, value):
     with pytest.raises(FacnetError, match=rf"{kind.__name__}\.{name}"):
         kind(**{name: value})
+
+
+def test_errors_name_the_value_and_the_rule():
+    for kind, given, message in (
+            (ModelConfig, {"dropout": 2}, "ModelConfig.dropout = 2.0: must be in [0, 255/256]."),
+            (ModelConfig, {"temperatures": [1, 0]},
+             "ModelConfig.temperatures[1] = 0.0: must be positive."),
+            (ModelConfig, {"temperatures": []},
+             "ModelConfig.temperatures = (): must be one or more."),
+            (ModelConfig, {"embedding_widths": [8]},
+             "ModelConfig.embedding_widths = [8]: must be a list of 2."),
+            (TrainingConfig, {"epochs": True},
+             "TrainingConfig.epochs = True: must be a whole number.")):
+        with pytest.raises(FacnetError) as error:
+            kind(**given)
+        assert str(error.value) == message
+
+
+def test_numbers_have_one_type_and_lists_become_tuples():
+    config = ModelConfig(scale=5, temperatures=[1, 2, np.float32(5)], embedding_widths=[
+        np.int64(8), 4])
+    assert to_dict(config) == to_dict(ModelConfig(embedding_widths=(8, 4)))
+    assert [type(x) for x in (config.scale, *config.temperatures, *config.embedding_widths)] == [
+        float, float, float, float, int, int]
+    assert TrainingConfig(snippets=None).snippets is None
+
+
+def test_fields_that_belong_together_are_changed_together():
+    recipe = changed(preset(), {"localization.sequence": "activation", "training.epochs": 3,
+                                "localization.threshold_rule": "range"})
+    assert recipe.localization.threshold_rule == "range" and recipe.training.epochs == 3
+
+
+@pytest.mark.parametrize("place, message", [
+    ("training.epoch", "no field 'epoch'. Did you mean 'epochs'"),
+    ("trainin.epochs", "no field 'trainin'. Did you mean 'training'"),
+    ("epochs", "no field 'epochs'"), ("training", "no field ''"), ("seed.x", "a whole number"),
+])
+def test_a_change_of_what_there_is_not_is_refused(place, message):
+    with pytest.raises(FacnetError, match=message):
+        changed(preset(), {place: 1})
+
+
+def test_every_recipe_names_its_own_method():
+    for name, recipe in recipes().items():
+        assert recipe == METHODS[recipe.method].recipes[name]
 
 
 def test_what_a_notebook_computes_is_no_parameter_of_it():
@@ -84,7 +138,7 @@ def test_uniform_thresholds_need_probabilities():
 @pytest.mark.parametrize("name", ["released", "paper"])
 def test_an_experiment_survives_json(name):
     experiment = replace(preset(name), seed=3)
-    assert from_dict(Experiment(), json.loads(json.dumps(to_dict(experiment)))) == experiment
+    assert from_dict(preset(), json.loads(json.dumps(to_dict(experiment)))) == experiment
 
 
 def test_an_unknown_field_is_refused_with_a_suggestion():

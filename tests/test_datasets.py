@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from facnet.config import Experiment, changed, profile
+from facnet.config import changed, profile
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
 from facnet.experiment import run
+from facnet.methods import preset
 from facnet.study.records import provenance, record
 from facnet.study.tables import sweep
 
@@ -71,7 +72,7 @@ def test_both_layouts_give_the_same_data_set_without_copying(folder, wide):
 
 
 def test_a_folder_is_trained_on_like_the_embedded_data(folder):
-    result = run(load(folder), profile("smoke").apply(Experiment()))
+    result = run(load(folder), profile("smoke").apply(preset()))
     assert set(result.models) == {"rgb", "flow"}
     assert result.models["flow"].input_width == 7
     assert 0 <= result.evaluation.average <= 100
@@ -82,7 +83,7 @@ def test_a_folder_is_trained_on_like_the_embedded_data(folder):
 def test_a_folder_is_evaluated_by_the_protocol_that_it_names(tmp_path, wide, named, protocol):
     write(tmp_path, annotations({"rgb": {"columns": [0, 5]}}) | named, wide)
     data = load(tmp_path)
-    untrained = changed(profile("smoke").apply(Experiment()), {"training.epochs": 0})
+    untrained = changed(profile("smoke").apply(preset()), {"training.epochs": 0})
     found = record(data, untrained)
     assert found["protocol"] == run(data, untrained).evaluation.protocol == protocol
     assert found["tiou"] == pytest.approx(PROTOCOLS[protocol].tiou)

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from facnet import localization
-from facnet.config import Experiment, changed, profile
+from facnet.config import changed, profile
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
 from facnet.experiment import detect, evaluate_test, run, run_seeds
-from facnet.localization import fuse, localize, parts
+from facnet.localization import fuse, in_parts, localize
 from facnet.methods import preset
 from facnet.study import plots, statistics, timelines
 from facnet.study.records import provenance, whole_videos
@@ -30,7 +30,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def result(data):
-    return run(data, profile("smoke").apply(Experiment()))
+    return run(data, profile("smoke").apply(preset()))
 
 
 def test_a_run_has_a_model_a_history_and_scores_for_each_stream(data, result):
@@ -67,7 +67,7 @@ def test_a_part_of_the_videos_at_a_time_gives_the_same_detections(data, monkeypa
     whole = detect(scores, data, experiment)
     areas = [separation(own, data, experiment) for own in scores.values()]
     monkeypatch.setattr(localization, "LARGEST_PART", 1000)
-    assert len(list(parts(scores))) > 4
+    assert len(list(in_parts(scores))) > 4
     got = detect(scores, data, experiment)
     order = ["video", "label", "start", "end"]
     pd.testing.assert_frame_equal(
@@ -104,7 +104,7 @@ def test_streams_of_different_length_are_refused(data, result):
 @pytest.mark.parametrize("fields", [
     {"background_class": False}, {"temperatures": (1.0,)}])
 def test_variants_of_the_model_run_from_end_to_end(data, fields):
-    experiment = profile("smoke").apply(Experiment())
+    experiment = profile("smoke").apply(preset())
     experiment = replace(experiment, model=replace(experiment.model, **fields),
                          training=replace(experiment.training, epochs=2))
     assert np.isfinite(run(data, experiment).evaluation.average)
@@ -117,7 +117,7 @@ def test_the_papers_preset_runs_from_end_to_end(data):
 
 
 def test_seeds_differ_and_carry_their_number(data):
-    experiment = profile("smoke").apply(Experiment())
+    experiment = profile("smoke").apply(preset())
     experiment = replace(experiment, training=replace(experiment.training, epochs=1))
     first, second = run_seeds(data, experiment, range(2))
     assert (first.experiment.seed, second.experiment.seed) == (0, 1)

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from test_cli import facnet, fails
 
-from facnet.config import Experiment
 from facnet.data import Dataset, load
 from facnet.experiment import detect, evaluate_test
 from facnet.files import read_detections
@@ -105,7 +104,7 @@ def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(dat
     assert sequence.get_title("left") == "dive, probability 0.60"
     rows = scores.rows("a")
     np.testing.assert_array_equal(foreground.patches[0].get_data().values, scores.foreground[rows])
-    expected = METHODS["FAC-Net"].sequence(scores, Experiment().localization)[rows, 0]
+    expected = METHODS["FAC-Net"].sequence(scores, preset().localization)[rows, 0]
     np.testing.assert_array_equal(sequence.patches[0].get_data().values, expected)
     assert sequence.patches[0].get_data().edges[1] == SECONDS
     assert bars(detected, "detections of dive") == [(50.0, 52.0, 0.1), (6.4, 12.0, 0.9)]
@@ -197,7 +196,7 @@ def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
 
 
 def test_proposals_and_ambiguous_intervals_are_shown_where_there_are_any(data):
-    scores, config = scores_of(data), Experiment().localization
+    scores, config = scores_of(data), preset().localization
     found = propose(scores, CLASSES, SECONDS, config)
     figure = timelines.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
     own = found[(found.video == "a") & (found.label == "dive")]
@@ -333,7 +332,7 @@ def compared(**columns) -> pd.DataFrame:
 
 def every_figure(data) -> dict:
     """By the name of its function."""
-    scores, model = scores_of(data), Experiment()
+    scores, model = scores_of(data), preset()
     found = detect({"flow": scores}, data)
     evaluation = evaluate_test(found, data)
     bins = diagnosis.binned(evaluation.truth.end - evaluation.truth.start, (3, 6))
@@ -350,8 +349,8 @@ def every_figure(data) -> dict:
         "timeline": timelines.timeline(data, scores, {"a": ["dive"]}, found),
         "by_kind": plots.by_kind({"length (s)": by_length}),
         "differences": plots.differences(compared(name=["a over b"])),
-        "errors": plots.errors(diagnosis.over_seeds([diagnosis.profile(evaluation)]),
-                               diagnosis.over_seeds([diagnosis.gains(evaluation)])),
+        "errors": plots.errors(diagnosis.over_seeds([diagnosis.false_positive_profile(evaluation)]),
+                               diagnosis.over_seeds([diagnosis.removal_gains(evaluation)])),
         "snippet_grid": diagrams.snippet_grid(),
         "strip": plots.strip(runs_of("table3")),
         "verdicts": plots.verdicts(told),

@@ -8,7 +8,7 @@ import pytest
 from study_shrec21 import COMMAND, write_study
 from test_shrec21 import Made, hand, published as as_published
 
-from facnet.config import PROFILES, Experiment, changed
+from facnet.config import PROFILES, changed
 from facnet.data import load
 from facnet.importers.check import check_folder
 from facnet.importers.shrec21 import import_shrec21
@@ -51,7 +51,7 @@ def test_every_choice_of_weights_holds_videos_out_and_has_one_weight_of_1():
 
 
 def test_the_comparison_changes_one_thing_at_a_time():
-    base = changed(Experiment(), {"training.lambda_cw": 0.1, "training.lambda_ca": 1.0})
+    base = changed(preset(), {"training.lambda_cw": 0.1, "training.lambda_ca": 1.0})
     named = {cell.name: cell.experiment for cell in variants("multilabel", base)}
     assert named["λ chosen"] == base
     assert named["λ as released"] == preset("released")

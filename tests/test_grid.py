@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facnet.config import Experiment
 from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.experiment import detect
 from facnet.importers.portrait import portrait
+from facnet.methods import preset
 from facnet.study import published
 from facnet.study.grid import VARIANTS, grid_ceiling, grid_marks, perfect_scores, shares_below
 
@@ -59,7 +59,7 @@ def test_perfect_scores_name_the_classes_of_every_snippet(data):
 
 def test_runs_are_the_instances_where_the_grid_lets_them(data):
     found = detect({"labels": perfect_scores(data)}, data,
-                   Experiment(localization=VARIANTS["all runs"]))
+                   replace(preset(), localization=VARIANTS["all runs"]))
     times = {(v, round(s / SECONDS), round(e / SECONDS)) for v, s, e in
              zip(found.video, found.start, found.end)}
     # The two that touch have no snippet between them, so they are one run.

@@ -10,7 +10,7 @@ import torch
 from facnet.config import changed, profile
 from facnet.data import load
 from facnet.experiment import RESULT_VERSION
-from facnet.losses import normalised_cross_entropy
+from facnet.model import normalised_cross_entropy
 from facnet.methods import preset
 from facnet.study import information
 from facnet.study.records import write_record

@@ -16,8 +16,8 @@ from facnet.config import CommonTraining, Experiment, changed, profile, to_dict
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.experiment import run
-from facnet.localization import Kept, Scores, nms
-from facnet.methods import METHODS, bm, experiment_of, method_of, recipes, stpn, um, w_talc
+from facnet.localization import ClassSequences, Scores, nms
+from facnet.methods import METHODS, bm, experiment_of, method_of, preset, recipes, stpn, um, w_talc
 from facnet.model import Packing, class_wise_foreground
 from facnet.study.records import classification
 from facnet.training import fit, predict, sampled, training_videos
@@ -309,7 +309,7 @@ def test_co_activity_without_a_pair_that_shares_a_class_is_zero():
 @pytest.mark.parametrize("background_class", [True, False])
 @pytest.mark.parametrize("temperatures", [(1.0,), (1.0, 2.0, 5.0)])
 def test_the_block_is_fac_nets_own_branch(background_class, temperatures):
-    config = changed(Experiment(), {
+    config = changed(preset(), {
         "model.embedding_widths": (4, 4), "model.temperatures": temperatures,
         "model.background_class": background_class, "model.foreground_init": "xavier"})
     network, (_, x, lengths) = network_of(config).eval(), batch()
@@ -388,7 +388,7 @@ def test_masks_choose_snippets_and_leave_um_s_features_whole(monkeypatch):
     output = network(x, torch.tensor([6]))
     assert torch.equal(output.x_action[0], x[1:4].mean(0))
     assert torch.equal(output.x_background[0], x[3:5].mean(0))
-    assert (output.activation == 0).all() and torch.equal(output.x, x)
+    assert (output.activation == 0).all() and torch.equal(output.length, x.norm(dim=1))
 
 
 # The arithmetic of two losses, all numbers written out.
@@ -642,7 +642,7 @@ def test_runs_are_those_of_a_slow_search(own_thresholds):
     offsets = np.array([0, 1, 9, 12, 40])
     sequence, action = rng.integers(0, 4, (40, 3)), rng.integers(0, 4, 40)
     chosen = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 0]], bool)
-    kept = Kept(chosen, offsets)
+    kept = ClassSequences(scores_of(sequence, None, np.zeros((4, 3)), offsets), chosen)
     pairs = [(v, c) for v in range(4) for c in range(3) if chosen[v, c]]
     thresholds = rng.integers(0, 3, (len(pairs), 2)) if own_thresholds else np.array([0.0, 1.0])
     assert list(zip(kept.video, kept.column)) == pairs
@@ -663,7 +663,7 @@ def test_runs_are_those_of_a_slow_search(own_thresholds):
                         start = None
         begin = kept.begin[found.pair]
         assert list(zip(found.pair, found.start - begin, found.end - begin)) == expected
-    nothing = Kept(np.zeros((4, 3), bool), offsets)
+    nothing = ClassSequences(kept.scores, np.zeros((4, 3), bool))
     assert len(nothing.runs(nothing.values(sequence), np.array([0.0])).pair) == 0
 
 
@@ -819,7 +819,7 @@ def test_every_recipe_runs_and_survives_json(smoke, name):
 
 
 def test_unknown_methods_are_refused_with_a_guess():
-    for unknown in (lambda: method_of(Experiment(method="W-TACL")),
+    for unknown in (lambda: method_of(replace(preset(), method="W-TACL")),
                     lambda: experiment_of({"method": "W-TACL"})):
         with pytest.raises(FacnetError, match="No method 'W-TACL'. Did you mean 'W-TALC'"):
             unknown()

@@ -8,9 +8,10 @@ import torch
 from conftest import FIXTURES
 
 from facnet.config import ModelConfig, TrainingConfig
-from facnet.losses import fac_net_losses, normalised_cross_entropy, separate_cross_entropy
 from facnet.methods import preset
-from facnet.model import FACNet, _dropout
+from facnet.model import (
+    FACNet, dropout_before_relu, fac_net_losses, normalised_cross_entropy, separate_cross_entropy,
+)
 
 PARAMETERS = {
     "W1": "embedding.0.weight", "b1": "embedding.0.bias", "W2": "embedding.1.weight",
@@ -118,12 +119,12 @@ def test_a_video_of_dead_snippets_has_uniform_scores():
 @pytest.mark.parametrize("rate", [0.5, 0.3, 255 / 256])
 def test_dropout_keeps_the_mean_and_drops_at_its_rate(rate):
     torch.manual_seed(0)
-    mask = _dropout(torch.ones(4000, 63), rate)
+    mask = dropout_before_relu(torch.ones(4000, 63), rate)
     assert float((mask == 0).float().mean()) == pytest.approx(rate, abs=0.005)
     assert float(mask.mean()) == pytest.approx(1.0, abs=0.02 if rate < 0.9 else 0.2)
     assert len(mask.unique()) == 2
     # Neighbours and layers are dropped independently of each other.
-    other = _dropout(torch.ones(4000, 63), rate)
+    other = dropout_before_relu(torch.ones(4000, 63), rate)
     for a, b in ((mask, other), (mask[:, 1:], mask[:, :-1]), (mask[1:], mask[:-1])):
         both = torch.stack([a.flatten(), b.flatten()])
         assert abs(float(torch.corrcoef(both)[0, 1])) < 0.01
@@ -143,7 +144,7 @@ def test_dropout_before_the_activation_is_dropout_after_it():
         expected = x
         for layer in model.embedding:
             expected = layer(expected)
-            mask = _dropout(torch.ones_like(expected), 0.3)
+            mask = dropout_before_relu(torch.ones_like(expected), 0.3)
             if activation_first:  # released
                 expected = expected.relu() * mask
             else:  # text

@@ -10,10 +10,10 @@ from conftest import FIXTURES
 from test_model import PARAMETERS, released_model
 
 from facnet import training
-from facnet.config import Experiment, ModelConfig, TrainingConfig, changed, profile
+from facnet.config import ModelConfig, TrainingConfig, changed, profile
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.methods import METHODS
+from facnet.methods import METHODS, preset
 from facnet.training import adam, fit, frame_labels, pack, predict, train_step
 
 FAC_NET = METHODS["FAC-Net"]
@@ -48,7 +48,7 @@ def smoke():
 
 @pytest.fixture(scope="module")
 def experiment():
-    return profile("smoke").apply(Experiment())
+    return profile("smoke").apply(preset())
 
 
 def test_training_repeats_exactly_and_depends_on_the_seed(smoke, experiment):

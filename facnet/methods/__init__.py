@@ -3,23 +3,14 @@
 What trains, localises, evaluates and sweeps asks this table and knows no method by name.
 """
 
-from dataclasses import replace
 from importlib import import_module
 
 from facnet.config import Experiment, from_dict
 from facnet.errors import FacnetError, suggest
 from facnet.methods.method import Method
 
-__all__ = ["METHODS", "Method", "experiment_of", "method_of", "preset", "recipes"]
-
 # The modules of this folder that hold a METHOD.
-MODULES = (
-    "fac_net",
-    "stpn",
-    "bm",
-    "w_talc",
-    "um",
-)
+MODULES = ("fac_net", "stpn", "bm", "w_talc", "um")
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (import_module(f"facnet.methods.{name}").METHOD for name in MODULES)}
@@ -33,15 +24,18 @@ def method_of(experiment: Experiment) -> Method:
     FacnetError
         If there is none.
     """
-    if experiment.method not in METHODS:
-        raise FacnetError(f"No method {experiment.method!r}.{suggest(experiment.method, METHODS)}")
-    return METHODS[experiment.method]
+    return _method(experiment.method)
+
+
+def _method(name: str) -> Method:
+    if name not in METHODS:
+        raise FacnetError(f"No method {name!r}.{suggest(str(name), METHODS)}")
+    return METHODS[name]
 
 
 def recipes() -> dict[str, Experiment]:
     """All recipes of all methods, by name."""
-    return {name: replace(recipe, method=method.name) for method in METHODS.values()
-            for name, recipe in method.recipes.items()}
+    return {name: recipe for method in METHODS.values() for name, recipe in method.recipes.items()}
 
 
 def preset(name: str = "released") -> Experiment:
@@ -78,6 +72,4 @@ def experiment_of(values: dict) -> Experiment:
     FacnetError
         If the method or a field is unknown, or a value is not allowed.
     """
-    method = method_of(Experiment(method=str(values.get("method", "FAC-Net"))))
-    first = next(iter(method.recipes.values()))
-    return from_dict(replace(first, method=method.name), values)
+    return from_dict(next(iter(_method(values["method"]).recipes.values())), values)

@@ -6,27 +6,22 @@ neither says.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from facnet.config import CommonTraining, check_types, require, require_choice
+from facnet.config import CommonTraining, Config, Count, Positive, Rate, Temperatures
 from facnet.localization import Scores, suppress
-from facnet.losses import normalised_cross_entropy
-from facnet.model import Packing, class_wise_foreground, cosine
-
-__all__ = [
-    "HostModel", "attention_weighted", "binary_cross_entropy", "cw_loss",
-    "foreground_vector", "fuse_by_nms", "only_model", "others", "sigmoid", "top_k_means",
-    "top_k_rows", "with_cw",
-]
+from facnet.model import (
+    Embedding, Packing, class_wise_foreground, cosine, normalised_cross_entropy,
+)
 
 
 @dataclass(frozen=True)
-class HostModel:
+class HostModel(Config):
     """What every host's network has.
 
     Attributes
@@ -45,25 +40,12 @@ class HostModel:
         τ of equation 2. One attention [P]: the hosts have no hybrid attention.
     """
 
-    embedding_widths: tuple[int, ...] = (1024,)
-    dropout: float = 0.5
-    cw_activation: str = "logits"
-    cw_snippet_scale: float = 5.0
-    cw_scale: float = 10.0
-    cw_temperatures: tuple[float, ...] = (1.0,)
-
-    def __post_init__(self):
-        check_types(self)
-        object.__setattr__(self, "embedding_widths", tuple(self.embedding_widths))
-        whole = all(isinstance(w, int) and w >= 1 for w in self.embedding_widths)
-        require(whole, self, "embedding_widths", "positive whole numbers")
-        require(0 <= self.dropout <= 255 / 256, self, "dropout", "in [0, 255/256]")
-        require_choice(self, "cw_activation", ("logits", "cosine"))
-        for name in ("cw_snippet_scale", "cw_scale"):
-            require(getattr(self, name) > 0, self, name, "positive")
-        object.__setattr__(self, "cw_temperatures", tuple(float(t) for t in self.cw_temperatures))
-        positive = bool(self.cw_temperatures) and min(self.cw_temperatures) > 0
-        require(positive, self, "cw_temperatures", "one or more positive numbers")
+    embedding_widths: tuple[Count, ...] = (1024,)
+    dropout: Rate = 0.5
+    cw_activation: Literal["logits", "cosine"] = "logits"
+    cw_snippet_scale: Positive = 5.0
+    cw_scale: Positive = 10.0
+    cw_temperatures: Temperatures = (1.0,)
 
 
 def foreground_vector(width: int) -> nn.Parameter:
@@ -71,67 +53,70 @@ def foreground_vector(width: int) -> nn.Parameter:
     return nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, width)))
 
 
-def cw_loss(
-    x: Tensor, logits: Tensor, rows: Tensor, w_f: Tensor, videos: Packing, labels: Tensor,
-    config: HostModel,
-) -> Tensor:
-    """The CW branch's loss in a host, equations 2 to 6, [B].
+class HostNetwork(nn.Module):
+    """An embedding of snippets, to which each host adds a `classifier`, W_f and more.
+
+    Its `compute` makes its Output of embedded snippets [N, D] and their `Packing`.
 
     Parameters
     ----------
-    x : Tensor [N, D]
-        The host's embedded snippets.
-    logits : Tensor [N, K]
-        Its scores of snippets. With a background column, the background is no class's foreground:
-        its label is 0.
-    rows : Tensor [K, D]
-        Its classifier, for cw_activation = "cosine".
-    w_f : Tensor [1, D]
-    videos : Packing
-    labels : Tensor [B, C]
+    input_width : int
+        Features a snippet.
     config : HostModel
+    kernel : int
+        Snippets that a layer of the embedding sees.
     """
-    activation = logits
-    if config.cw_activation == "cosine":
-        activation = config.cw_snippet_scale * cosine(x, rows)
-    R_a = class_wise_foreground(
-        x, activation, w_f, videos, config.cw_temperatures, config.cw_scale)
-    missing = R_a.shape[1] - labels.shape[1]
-    return normalised_cross_entropy(R_a, nn.functional.pad(labels, (0, missing)))
+
+    def __init__(self, input_width: int, config: HostModel, kernel: int = 1):
+        super().__init__()
+        self.config, self.input_width = config, input_width
+        self.embedding = Embedding(input_width, config.embedding_widths, kernel, config.dropout)
+        self.width = (input_width, *config.embedding_widths)[-1]
+
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Any:
+        """Packed snippets [N, input_width] of videos [B], as `FACNet.forward`, to Output."""
+        videos = Packing(lengths, x.device)
+        return self.compute(self.embedding(x, videos, bfloat16), videos)
+
+    def class_wise(self, x: Tensor, activation: Tensor, videos: Packing) -> Tensor | None:
+        """R_a [B, K], the scores of the CW branch in this host; None where it has no W_f.
+
+        Parameters
+        ----------
+        x : Tensor [N, D]
+            Embedded snippets.
+        activation : Tensor [N, K]
+            The host's scores of snippets.
+        videos : Packing
+        """
+        config = self.config
+        if self.W_f is None:
+            return None
+        if config.cw_activation == "cosine":
+            activation = config.cw_snippet_scale * cosine(x, self.classifier.weight)
+        return class_wise_foreground(
+            x, activation, self.W_f, videos, config.cw_temperatures, config.cw_scale)
 
 
-def with_cw(
-    losses: dict[str, Tensor], output: Any, labels: Tensor, config: CommonTraining
-) -> dict[str, Tensor]:
-    """A host's losses and, where the CW branch is on, its own, in "total" with weight λ_cw.
+def with_cw(losses: dict[str, tuple[float, Tensor]], R_a: Tensor, labels: Tensor,
+            config: CommonTraining) -> dict[str, Tensor]:
+    """A host's losses, that of the CW branch where it is on, and "total", their weighted sum.
 
     Parameters
     ----------
-    losses : dict of str to Tensor [B]
-        With "total".
-    output : host's Output
-        Has x, activation, videos and network, and the latter classifier, W_f and config.
+    losses : dict of str to (float, Tensor [B])
+        By name, each with its weight.
+    R_a : Tensor [B, K]
+        With a background column: it is no class's foreground, so its label is 0.
     labels : Tensor [B, C]
     config : CommonTraining
+        For λ_cw.
     """
-    if config.lambda_cw == 0:
-        return losses
-    network = output.network
-    cw = cw_loss(output.x, output.activation, network.classifier.weight, network.W_f,
-                 output.videos, labels, network.config)
-    return losses | {"cw": cw, "total": losses["total"] + config.lambda_cw * cw}
-
-
-def attention_weighted(x: Tensor, weight: Tensor, videos: Packing) -> Tensor:
-    """Σ_t weight(t) x(t) of each video, [N, D] and [N] to [B, D]."""
-    return videos.sums(weight.unsqueeze(1) * x)
-
-
-def top_k_rows(values: Tensor, videos: Packing, k: list[int]) -> list[Tensor]:
-    """Each video's k largest values [N] as rows of the packed batch."""
-    starts = [0, *torch.tensor(videos.lengths).cumsum(0).tolist()]
-    return [own.topk(size).indices + start
-            for own, size, start in zip(values.split(videos.lengths), k, starts)]
+    if config.lambda_cw > 0:
+        present = nn.functional.pad(labels, (0, R_a.shape[1] - labels.shape[1]))
+        losses = losses | {"cw": (config.lambda_cw, normalised_cross_entropy(R_a, present))}
+    total = sum(weight * loss for weight, loss in losses.values())
+    return {name: loss for name, (_, loss) in losses.items()} | {"total": total}
 
 
 def top_k_means(scores: Tensor, videos: Packing, k: list[int]) -> Tensor:
@@ -140,22 +125,31 @@ def top_k_means(scores: Tensor, videos: Packing, k: list[int]) -> Tensor:
                         for own, size in zip(scores.split(videos.lengths), k)])
 
 
-def binary_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
-    """Mean over classes of -t log p - (1 - t) log(1 - p): [B, C] to [B]."""
-    return nn.functional.binary_cross_entropy(probability, target, reduction="none").mean(-1)
+def means_where_largest(x: Tensor, values: Tensor, videos: Packing, k: list[int]) -> Tensor:
+    """Mean of x [N, D] over the k snippets of each video whose values [N] are largest: [B, D]."""
+    each = zip(x.split(videos.lengths), values.split(videos.lengths), k)
+    return torch.stack([own[by.topk(size).indices].mean(0) for own, by, size in each])
 
 
-def fuse_by_nms(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Any
-) -> pd.DataFrame:
+def binary_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """-ŷ log p - (1 - ŷ) log(1 - p), its mean over classes; ŷ = y / Σy, p a softmax: [B, C] to [B].
+
+    As `normalised_cross_entropy`, to which it adds that a class is not there.
+    """
+    target = labels / (labels.sum(1, keepdim=True) + 1e-8)
+    each = nn.functional.binary_cross_entropy(scores.softmax(-1), target, reduction="none")
+    return each.mean(-1)
+
+
+def fuse_by_nms(detections: dict[str, pd.DataFrame], snippet_seconds: float,
+                config: Any) -> pd.DataFrame:
     """NMS over the proposals of all streams, at `config.nms_threshold`."""
     pooled = pd.concat(detections.values(), ignore_index=True)
     return suppress(pooled, snippet_seconds, config.nms_threshold)
 
 
-def only_model(
-    detections: dict[str, pd.DataFrame], snippet_seconds: float, config: Any
-) -> pd.DataFrame:
+def only_model(detections: dict[str, pd.DataFrame], snippet_seconds: float,
+               config: Any) -> pd.DataFrame:
     """The one model's detections as they are."""
     (own,) = detections.values()
     return own.reset_index(drop=True)

@@ -8,7 +8,8 @@ followed [C]. All snippets of a video are tested, not DGAM's 50 to 400.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
+    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds, changed,
 )
-from facnet.localization import (
-    Kept, Scores, detections_of, keep, outer_inner, running_sums, softmax, upsample,
-)
-from facnet.losses import normalised_cross_entropy
+from facnet.localization import ClassSequences, Scores, keep, outer_inner, running_sums, softmax
 from facnet.methods.blocks import (
-    HostModel, attention_weighted, foreground_vector, fuse_by_nms as fuse, others, with_cw,
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw,
 )
 from facnet.methods.method import Method
-from facnet.model import Embedding, Packing, neighbourhood
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training", "guides"]
+from facnet.model import Packing, neighbourhood, normalised_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,8 @@ class Model(HostModel):
         Hidden channels of the attention, 256 [C].
     """
 
-    pooling: str = "normalised"
-    attention_width: int = 256
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_choice(self, "pooling", ("mean", "normalised"))
-        require(self.attention_width >= 1, self, "attention_width", "positive")
+    pooling: Literal["mean", "normalised"] = "normalised"
+    attention_width: Count = 256
 
 
 @dataclass(frozen=True)
@@ -80,22 +71,17 @@ class Training(CommonTraining):
     """
 
     epochs: int = 200
-    weight_decay: float = 5e-4
-    batch_size: int = 16
-    snippets: int | None = 400
-    background: float = 0.1
-    guide: float = 0.1
-    cluster: float = 0.1
-    guide_sigma: float = 1.0
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_not_negative(self, "background", "guide", "cluster")
-        require(self.guide_sigma > 0, self, "guide_sigma", "positive")
+    weight_decay: NotNegative = 5e-4
+    batch_size: Count = 16
+    snippets: Count | None = 400
+    background: NotNegative = 0.1
+    guide: NotNegative = 0.1
+    cluster: NotNegative = 0.1
+    guide_sigma: Positive = 1.0
 
 
 @dataclass(frozen=True)
-class Localization:
+class Localization(Config):
     """BM's test procedure: of the text it is known that it takes several thresholds, not one [R].
 
     DGAM's [C] is not taken: its two thresholds, .03 of rgb and .08 of flow, are made for the
@@ -118,72 +104,62 @@ class Localization:
         Largest tIoU kept when the streams are pooled, .5 [C][R].
     """
 
-    class_threshold: float = 0.1
-    upsampling: int = 20
-    thresholds: tuple[float, ...] = tuple(round(0.025 * i, 3) for i in range(1, 21))
-    own_share: float = 0.5
-    outer_weight: float = 1.0
-    nms_threshold: float = 0.5
-
-    def __post_init__(self):
-        check_types(self)
-        require(self.upsampling >= 1, self, "upsampling", "at least 1")
-        object.__setattr__(self, "thresholds", tuple(float(t) for t in self.thresholds))
-        known = bool(self.thresholds) and min(self.thresholds) >= 0
-        require(known, self, "thresholds", "one or more numbers, none negative")
-        require_not_negative(self, "outer_weight")
-        for name in ("class_threshold", "own_share", "nms_threshold"):
-            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+    class_threshold: Share = 0.1
+    upsampling: Count = 20
+    thresholds: Thresholds = tuple(round(0.025 * i, 3) for i in range(1, 21))
+    own_share: Share = 0.5
+    outer_weight: NotNegative = 1.0
+    nms_threshold: Share = 0.5
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch. The background is the last of K = C + 1 columns."""
 
-    x: Tensor  # [N, D]
+    videos: Packing
     attention: Tensor  # λ [N]
     activation: Tensor  # w_c · x_t [N, K]
-    x_fg: Tensor  # [B, D]
-    x_bg: Tensor  # [B, D]
-    videos: Packing
-    network: "Network"
+    scores: Tensor  # the same of a video's pooled foreground [B, K]
+    background: Tensor  # and of its pooled background [B, K]
+    z_fg: Tensor  # (u_fg, u_bg) · the pooled foreground [B, 2]
+    z_bg: Tensor  # and the pooled background [B, 2]
+    R_a: Tensor  # [B, K]
 
 
-class Network(nn.Module):
+class Network(HostNetwork):
     """BM for one stream. Parameters as in :class:`facnet.model.FACNet`."""
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
-        super().__init__()
-        self.config, self.input_width = config, input_width
-        self.embedding = Embedding(input_width, config.embedding_widths, 1, config.dropout)
+        super().__init__(input_width, config)
         self.embedding.reset_parameters()
-        width = (input_width, *config.embedding_widths)[-1]
         self.attention = nn.Sequential(  # initialised as torch does [C]
-            nn.Linear(width, config.attention_width), nn.ReLU(),
+            nn.Linear(self.width, config.attention_width), nn.ReLU(),
             nn.Linear(config.attention_width, 1))
-        self.classifier = nn.Linear(width, classes + 1, bias=False)
-        self.u_fg, self.u_bg = foreground_vector(width), foreground_vector(width)
+        self.classifier = nn.Linear(self.width, classes + 1, bias=False)
+        self.u_fg, self.u_bg = foreground_vector(self.width), foreground_vector(self.width)
 
     @property
     def W_f(self) -> Tensor:
         """The foreground's direction, u_fg [P]: L_cluster keeps it from the background's."""
         return self.u_fg
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        videos = Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`."""
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
-        x_fg, x_bg = (
-            attention_weighted(x, weight, videos) / self._denominator(weight, more, videos)
-            for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
-        return Output(x, attention, self.classifier(x), x_fg, x_bg, videos, self)
+        x_fg, x_bg = (self._pooled(x, weight, more, videos)  # [B, D]
+                      for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
+        activation = self.classifier(x)
+        u = torch.cat([self.u_fg, self.u_bg])
+        return Output(
+            videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
+            x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
-    def _denominator(self, weight: Tensor, more: float, videos: Packing) -> Tensor:
-        """What the weighted sums are divided by, [B, 1]; in training `more` than the weights."""
+    def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
+        """Σ_t weight(t) x(t) over T, or over the weights and, in training, `more`: [B, D]."""
+        weighted = weight.unsqueeze(1) * x
         if self.config.pooling == "mean":
-            return torch.tensor(videos.lengths, device=weight.device).unsqueeze(1)
-        return videos.sums(weight).unsqueeze(1) + (more if self.training else 1e-6)
+            return videos.means(weighted)
+        total = videos.sums(weight) + (more if self.training else 1e-6)
+        return videos.sums(weighted) / total.unsqueeze(1)
 
 
 def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -214,26 +190,21 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     negative; L_bg = -log p_bg(background); L_guide the mean over snippets of |λ - g_fg| +
     |λ - g_bg|; L_cluster = -log z_fg - log z_bg, softmax over u_fg and u_bg of each pooled feature.
     """
-    network, videos = output.network, output.videos
-    foreground = normalised_cross_entropy(
-        network.classifier(output.x_fg), nn.functional.pad(labels, (0, 1)))
-    background = -network.classifier(output.x_bg).log_softmax(-1)[:, -1]
     g_fg, g_bg = guides(output, labels, config.guide_sigma)
-    guide = videos.means((output.attention - g_fg).abs() + (output.attention - g_bg).abs())
-    u = torch.cat([network.u_fg, network.u_bg])
-    z_fg, z_bg = ((x @ u.T).log_softmax(-1) for x in (output.x_fg, output.x_bg))
-    cluster = -z_fg[:, 0] - z_bg[:, 1]
-    found = {"foreground": foreground, "background": background, "guide": guide,
-             "cluster": cluster}
-    total = (foreground + config.background * background + config.guide * guide
-             + config.cluster * cluster)
-    return with_cw(found | {"total": total}, output, labels, config)
+    off = (output.attention - g_fg).abs() + (output.attention - g_bg).abs()
+    z_fg, z_bg = output.z_fg.log_softmax(-1), output.z_bg.log_softmax(-1)
+    foreground = normalised_cross_entropy(output.scores, nn.functional.pad(labels, (0, 1)))
+    return with_cw({
+        "foreground": (1, foreground),
+        "background": (config.background, -output.background.log_softmax(-1)[:, -1]),
+        "guide": (config.guide, output.videos.means(off)),
+        "cluster": (config.cluster, -z_fg[:, 0] - z_bg[:, 1]),
+    }, output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
     """Softmax of the pooled foreground, snippets' logits and λ."""
-    probability = output.network.classifier(output.x_fg).softmax(-1)
-    return probability, output.activation, output.attention
+    return output.scores.softmax(-1), output.activation, output.attention
 
 
 def sequence(scores: Scores, config: Localization) -> np.ndarray:
@@ -241,28 +212,21 @@ def sequence(scores: Scores, config: Localization) -> np.ndarray:
     return scores.foreground[:, None] * softmax(scores.activation)
 
 
-def localize(
-    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
-    config: Localization,
-) -> pd.DataFrame:
+def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
+             snippet_seconds: float, config: Localization) -> pd.DataFrame:
     """Proposals of one stream, scored by all streams; [video, label, start, end, score]."""
-    own, share, factor = scores[stream], config.own_share, config.upsampling
+    own, share = scores[stream], config.own_share
     q = share * softmax(own.activation) + (1 - share) * softmax(others(scores, stream))
-    ranking = own.foreground[:, None] * q
     classified = keep(own.probability[:, : len(classes)], config.class_threshold, True)
-
-    kept = Kept(classified, own.offsets * factor)
-    values, ranking = (kept.values(upsample(one, own.offsets, factor))
-                       for one in (sequence(own, config), ranking))
-    runs = kept.runs(values, config.thresholds)
-    score = outer_inner(running_sums(ranking), runs, kept, config.outer_weight)
-    return detections_of(own.videos, classes, kept, runs, score, snippet_seconds / factor)
+    kept = ClassSequences(own, classified, config.upsampling)
+    runs = kept.runs(kept.upsampled(sequence(own, config)), config.thresholds)
+    ranking = running_sums(kept.upsampled(own.foreground[:, None] * q))
+    score = outer_inner(ranking, runs, kept, config.outer_weight)
+    return kept.detections(runs, score, classes, snippet_seconds)
 
 
-HOST = Experiment(Model(), Training(), Localization())
+HOST = Experiment("BM", Model(), Training(), Localization())
 METHOD = Method(
-    name="BM",
-    recipes={"BM": HOST, "BM + CW": replace(HOST, training=replace(HOST.training, lambda_cw=0.1))},
+    name="BM", recipes={"BM": HOST, "BM + CW": changed(HOST, {"training.lambda_cw": 0.1})},
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse,
-)
+    localize=localize, fuse=fuse)

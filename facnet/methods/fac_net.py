@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from facnet.config import Experiment, LocalizationConfig, ModelConfig, TrainingConfig
-from facnet.localization import Scores, fuse, localize, sequences
-from facnet.losses import fac_net_losses
+from facnet.localization import Scores, fuse, localize, sequences, thresholds
 from facnet.methods.method import Method
-from facnet.model import FACNet, Output
-
-__all__ = ["METHOD"]
+from facnet.model import FACNet, Output, fac_net_losses
 
 # For ActivityNet-1.3, of which no code of FAC-Net was released: the released recipe, and where that
 # was made for 20 classes and long videos, what follows. Nothing of it was chosen on a test video.
@@ -38,44 +35,25 @@ ACTIVITYNET = LocalizationConfig(
     extra_end_snippet=False,
 )
 
+RELEASED = Experiment("FAC-Net", ModelConfig(), TrainingConfig(), LocalizationConfig())
 RECIPES = {
-    "released": Experiment(),
-    "paper": Experiment(
-        model=ModelConfig(
-            embedding_kernel=3,
-            video_scale=5.0,
-            foreground_init="xavier",
-        ),
+    "released": RELEASED,
+    "paper": replace(
+        RELEASED,
+        model=ModelConfig(embedding_kernel=3, video_scale=5.0, foreground_init="xavier"),
         localization=LocalizationConfig(
-            sequence="activation",
-            threshold_rule="range",
-            thresholds=tuple(i * 0.025 for i in range(10)),
-            upsampling=16,
-            minimum_length=0.0,
-            extra_end_snippet=False,
-            outer_inner_weight=1.0,
-            nms_criterion="tiou",
-            nms_threshold=0.7,
-            fusion_nms_threshold=0.7,
-            rgb_weight=1.0,
-        ),
-    ),
+            sequence="activation", threshold_rule="range",
+            thresholds=tuple(i * 0.025 for i in range(10)), upsampling=16, minimum_length=0.0,
+            extra_end_snippet=False, outer_inner_weight=1.0, nms_criterion="tiou",
+            nms_threshold=0.7, fusion_nms_threshold=0.7, rgb_weight=1.0)),
     # Gestures of a hand, 3.8 classes in a training recording: the released class threshold is
     # shared among them; sampled at the recording's 25 frames a second, as the text has it; a run
     # lasts a snippet, as the shortest gesture does, and its end is not moved by one. Settled on
     # held-out training recordings, with their segments; no test recording was asked.
-    "shrec21": Experiment(
-        localization=LocalizationConfig(
-            class_threshold=0.55,
-            upsampling=4,
-            minimum_length=1.0,
-            extra_end_snippet=False,
-            nms_criterion="tiou",
-            nms_threshold=0.5,
-            fusion_nms_threshold=0.5,
-        ),
-    ),
-    "activitynet": Experiment(localization=ACTIVITYNET),
+    "shrec21": replace(RELEASED, localization=LocalizationConfig(
+        class_threshold=0.55, upsampling=4, minimum_length=1.0, extra_end_snippet=False,
+        nms_criterion="tiou", nms_threshold=0.5, fusion_nms_threshold=0.5)),
+    "activitynet": replace(RELEASED, localization=ACTIVITYNET),
 }
 
 
@@ -98,18 +76,8 @@ def sequence(scores: Scores, config: LocalizationConfig) -> np.ndarray:
     return sequences(scores, replace(config, upsampling=1))[0]
 
 
-def thresholds(
-    sequence: np.ndarray, columns: int, config: LocalizationConfig
-) -> tuple[float, ...]:
-    """Multiples of the uniform probability, or parts of the sequence's own range."""
-    scale = columns if config.threshold_rule == "uniform" else 1
-    return tuple(threshold / scale for threshold in config.thresholds)
-
-
-def localize_stream(
-    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
-    config: LocalizationConfig,
-) -> pd.DataFrame:
+def localize_stream(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
+                    snippet_seconds: float, config: LocalizationConfig) -> pd.DataFrame:
     """Each stream on its own."""
     return localize(scores[stream], classes, snippet_seconds, config)
 
@@ -135,5 +103,4 @@ def other_rule(config: LocalizationConfig) -> LocalizationConfig:
 METHOD = Method(
     name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
     predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
-    thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule,
-)
+    thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule)

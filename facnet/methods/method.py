@@ -13,8 +13,6 @@ from facnet.config import CommonTraining, Experiment
 from facnet.data import Dataset
 from facnet.localization import Scores, softmax
 
-__all__ = ["Method", "given_thresholds", "shuffled"]
-
 
 def shuffled(labels: Tensor, config: CommonTraining) -> Iterable[Tensor]:
     """Mini-batches of an epoch: every video once, in random order."""
@@ -48,7 +46,7 @@ class Method:
         "total" is trained on.
     predictions : callable
         (Output, training config) to what `Scores` holds: probability [B, K], activation [N, K]
-        and foreground [N] or None.
+        and, where the method has it, foreground [N].
     sequence : callable
         (Scores, localization config) to [N, K]: what is thresholded, at a sample a snippet.
     thresholds : callable
@@ -74,7 +72,7 @@ class Method:
     joint: bool
     network: Callable[[int, int, Any], nn.Module]
     losses: Callable[[Any, Tensor, Any], dict[str, Tensor]]
-    predictions: Callable[[Any, Any], tuple[Tensor, Tensor, Tensor | None]]
+    predictions: Callable[[Any, Any], tuple[Tensor, ...]]
     sequence: Callable[[Scores, Any], np.ndarray]
     localize: Callable[[dict[str, Scores], str, tuple[str, ...], float, Any], pd.DataFrame]
     fuse: Callable[[dict[str, pd.DataFrame], float, Any], pd.DataFrame]

@@ -8,22 +8,23 @@ layers in front [P]. Tested are all snippets of a video, not the code's 400: its
 batches of one length, and would drop snippets of long videos.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from facnet.config import CommonTraining, Experiment, check_types, require, require_choice
-from facnet.localization import Kept, Scores, detections_of, mean_between, running_sums, upsample
+from facnet.config import (
+    CommonTraining, Config, Count, Experiment, NotNegative, Share, WholeNumber, changed,
+)
+from facnet.localization import ClassSequences, Scores, mean_between, running_sums
 from facnet.methods.blocks import (
-    HostModel, attention_weighted, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw,
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw,
 )
 from facnet.methods.method import Method
-from facnet.model import Embedding, Packing
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training"]
+from facnet.model import Packing
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,10 @@ class Model(HostModel):
         sum of the text [R] logits begin as many times as large as a video has snippets.
     """
 
-    embedding_widths: tuple[int, ...] = ()
-    attention: str = "two layers"
-    attention_width: int = 256
-    pooling: str = "mean"
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_choice(self, "pooling", ("mean", "sum"))
-        require_choice(self, "attention", ("two layers", "one layer"))
-        require(self.attention_width >= 1, self, "attention_width", "positive")
+    embedding_widths: tuple[Count, ...] = ()
+    attention: Literal["two layers", "one layer"] = "two layers"
+    attention_width: Count = 256
+    pooling: Literal["mean", "sum"] = "mean"
 
 
 @dataclass(frozen=True)
@@ -80,18 +75,14 @@ class Training(CommonTraining):
         .05 to start from [P]: the classification loss is a mean over classes.
     """
 
-    epochs: int = 720
-    batch_size: int = 6
-    snippets: int | None = 400
-    sparsity: float = 1e-4
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self.sparsity >= 0, self, "sparsity", "zero or more")
+    epochs: WholeNumber = 720
+    batch_size: Count = 6
+    snippets: Count | None = 400
+    sparsity: NotNegative = 1e-4
 
 
 @dataclass(frozen=True)
-class Localization:
+class Localization(Config):
     """STPN's test procedure.
 
     Attributes
@@ -110,40 +101,29 @@ class Localization:
         class that only one stream keeps go without NMS, is not taken over [P].
     """
 
-    class_threshold: float = 0.1
-    upsampling: int = 24
-    threshold: float = 0.05
-    own_share: float = 0.5
-    nms_threshold: float = 0.5
-
-    def __post_init__(self):
-        check_types(self)
-        require(self.upsampling >= 1, self, "upsampling", "at least 1")
-        for name in ("class_threshold", "threshold", "own_share", "nms_threshold"):
-            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+    class_threshold: Share = 0.1
+    upsampling: Count = 24
+    threshold: Share = 0.05
+    own_share: Share = 0.5
+    nms_threshold: Share = 0.5
 
 
-@dataclass(frozen=True)
-class Output:
-    """Of a packed mini-batch; symbols are STPN's, W_f and the losses' inputs FAC-Net's."""
+class Output(NamedTuple):
+    """Of a packed mini-batch; symbols are STPN's, R_a FAC-Net's."""
 
-    x: Tensor  # [N, D]
+    videos: Packing
     attention: Tensor  # λ [N]
     activation: Tensor  # a, the T-CAM, without the classifier's bias [N, C]
     logits: Tensor  # of a video [B, C]
-    videos: Packing
-    network: "Network"
+    R_a: Tensor | None  # [B, C]; features that do not learn have no W_f of their own
 
 
-class Network(nn.Module):
+class Network(HostNetwork):
     """STPN for one stream. Parameters as in :class:`facnet.model.FACNet`."""
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
-        super().__init__()
-        self.config, self.input_width = config, input_width
-        self.embedding = Embedding(input_width, config.embedding_widths, 1, config.dropout)
-        width = (input_width, *config.embedding_widths)[-1]
-        hidden = config.attention_width
+        super().__init__(input_width, config)
+        width, hidden = self.width, config.attention_width
         self.attention = nn.Linear(width, 1) if config.attention == "one layer" else (
             nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1)))
         self.classifier = nn.Linear(width, classes)
@@ -151,34 +131,31 @@ class Network(nn.Module):
             if isinstance(layer, nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
-        if config.embedding_widths and config.attention == "two layers":
-            self.own_W_f = foreground_vector(width)
+        own = config.embedding_widths and config.attention == "two layers"
+        self.own_W_f = foreground_vector(width) if own else None
 
     @property
-    def W_f(self) -> Tensor:
+    def W_f(self) -> Tensor | None:
         """The foreground's direction, [1, D]."""
         return self.attention.weight if self.config.attention == "one layer" else self.own_W_f
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        videos = Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`."""
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
         activation = x @ self.classifier.weight.T
-        pooled = attention_weighted(x, attention, videos)
-        if self.config.pooling == "mean":
-            pooled = pooled / lengths.to(x).unsqueeze(1)
-        return Output(x, attention, activation, self.classifier(pooled), videos, self)
+        pool = videos.means if self.config.pooling == "mean" else videos.sums
+        pooled = pool(attention.unsqueeze(1) * x)
+        return Output(videos, attention, activation, self.classifier(pooled),
+                      self.class_wise(x, activation, videos))
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
     """Classification, mean over classes of binary cross-entropies, and β Σ_t λ_t; [B] each."""
-    classification = nn.functional.binary_cross_entropy_with_logits(
-        output.logits, labels, reduction="none").mean(1)
-    sparsity = output.videos.sums(output.attention)
-    found = {"classification": classification, "sparsity": sparsity}
-    total = classification + config.sparsity * sparsity
-    return with_cw(found | {"total": total}, output, labels, config)
+    each = nn.functional.binary_cross_entropy_with_logits(output.logits, labels, reduction="none")
+    return with_cw({
+        "classification": (1, each.mean(1)),
+        "sparsity": (config.sparsity, output.videos.sums(output.attention)),
+    }, output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
@@ -196,35 +173,27 @@ def thresholds(sequence: np.ndarray, columns: int, config: Localization) -> tupl
     return (config.threshold,)
 
 
-def localize(
-    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
-    config: Localization,
-) -> pd.DataFrame:
+def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
+             snippet_seconds: float, config: Localization) -> pd.DataFrame:
     """Proposals of one stream, scored by all streams; [video, label, start, end, score]."""
     own, share = scores[stream], config.own_share
     blend = share * own.activation + (1 - share) * others(scores, stream)
-    weighted = own.foreground[:, None] * blend
-
-    kept = Kept(own.probability > config.class_threshold, own.offsets * config.upsampling)
-    values, ranking = (kept.values(upsample(one, own.offsets, config.upsampling))
-                       for one in (sequence(own, config), weighted))
-    runs = kept.runs(values, [np.nextafter(config.threshold, 0)])
-    score = mean_between(running_sums(ranking), runs.start, runs.end)
-    return detections_of(
-        own.videos, classes, kept, runs, score, snippet_seconds / config.upsampling)
+    kept = ClassSequences(own, own.probability > config.class_threshold, config.upsampling)
+    runs = kept.runs(kept.upsampled(sequence(own, config)), [np.nextafter(config.threshold, 0)])
+    ranking = running_sums(kept.upsampled(own.foreground[:, None] * blend))
+    score = mean_between(ranking, runs.start, runs.end)
+    return kept.detections(runs, score, classes, snippet_seconds)
 
 
 EMBEDDING = Experiment(
-    Model(embedding_widths=(1024, 1024), attention="one layer"),
+    "STPN", Model(embedding_widths=(1024, 1024), attention="one layer"),
     Training(epochs=120, weight_decay=5e-4), Localization())
 METHOD = Method(
     name="STPN",
     recipes={
-        "STPN": Experiment(Model(), Training(), Localization()),
+        "STPN": Experiment("STPN", Model(), Training(), Localization()),
         "STPN + Embedding": EMBEDDING,
-        "STPN + Embedding + CW": replace(
-            EMBEDDING, training=replace(EMBEDDING.training, lambda_cw=0.05)),
+        "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05}),
     },
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid,
-)
+    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid)

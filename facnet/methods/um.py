@@ -6,7 +6,8 @@ weigh the class scores at test. Followed is the authors' code [C] where it diffe
 [R]. All snippets of a video are tested, of longer ones too, where the code takes 750.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,21 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
+    BelowOne, CommonTraining, Config, Count, Experiment, NotNegative, Odd, Positive, Rate, Share,
+    Thresholds, WholeNumber, changed,
 )
 from facnet.errors import FacnetError
 from facnet.localization import (
-    Kept, Runs, Scores, detections_of, keep, outer_inner, running_sums, softmax, suppress, upsample,
+    ClassSequences, Runs, Scores, keep, outer_inner, running_sums, softmax, stretched, suppress,
 )
-from facnet.losses import normalised_cross_entropy
 from facnet.methods.blocks import (
-    HostModel, binary_cross_entropy, foreground_vector, only_model as fuse, top_k_means, top_k_rows,
-    with_cw,
+    HostModel, HostNetwork, binary_cross_entropy, foreground_vector, means_where_largest,
+    only_model as fuse, top_k_means, with_cw,
 )
 from facnet.methods.method import Method
-from facnet.model import Embedding, Packing
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training"]
+from facnet.model import Packing, normalised_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,12 @@ class Model(HostModel):
         over 4, rounded down [C]; at least 1.
     """
 
-    embedding_widths: tuple[int, ...] = (2048,)
-    embedding_kernel: int = 3
-    dropout: float = 0.7
-    selection_dropout: float = 0.7
-    action_divisor: int = 9
-    background_divisor: int = 4
-
-    def __post_init__(self):
-        super().__post_init__()
-        odd = self.embedding_kernel >= 1 and self.embedding_kernel % 2 == 1
-        require(odd, self, "embedding_kernel", "odd and positive")
-        require(0 <= self.selection_dropout < 1, self, "selection_dropout", "in [0, 1)")
-        for name in ("action_divisor", "background_divisor"):
-            require(getattr(self, name) >= 1, self, name, "at least 1")
+    embedding_widths: tuple[Count, ...] = (2048,)
+    embedding_kernel: Odd = 3
+    dropout: Rate = 0.7
+    selection_dropout: BelowOne = 0.7
+    action_divisor: Count = 9
+    background_divisor: Count = 4
 
 
 @dataclass(frozen=True)
@@ -92,23 +83,18 @@ class Training(CommonTraining):
         .05 to start from [P]: L_cls is a mean over classes.
     """
 
-    epochs: int = 770
-    weight_decay: float = 5e-4
-    batch_size: int = 16
-    snippets: int | None = 750
-    classification: str = "binary"
-    magnitude: float = 5e-4
-    margin: float = 100.0
-    background: float = 1.0
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_choice(self, "classification", ("binary", "normalised"))
-        require_not_negative(self, "magnitude", "margin", "background")
+    epochs: WholeNumber = 770
+    weight_decay: NotNegative = 5e-4
+    batch_size: Count = 16
+    snippets: Count | None = 750
+    classification: Literal["binary", "normalised"] = "binary"
+    magnitude: NotNegative = 5e-4
+    margin: NotNegative = 100.0
+    background: NotNegative = 1.0
 
 
 @dataclass(frozen=True)
-class Localization:
+class Localization(Config):
     """UM's test procedure [C].
 
     Attributes
@@ -135,66 +121,47 @@ class Localization:
         For u of the video, the model's.
     """
 
-    class_threshold: float = 0.2
-    upsampling: int = 24
-    foreground: str = "video"
-    margin: float = 100.0
-    thresholds: tuple[float, ...] = tuple(round(0.025 * i, 3) for i in range(10))
-    foreground_thresholds: tuple[float, ...] = tuple(round(0.4 + 0.025 * i, 3) for i in range(9))
-    class_weight: float = 0.2
-    nms_threshold: float = 0.6
-    nms_added: float = 1.0
-    action_divisor: int = 9
-    background_divisor: int = 4
-
-    def __post_init__(self):
-        check_types(self)
-        require_choice(self, "foreground", ("video", "margin"))
-        require(self.margin > 0, self, "margin", "positive")
-        for name in ("upsampling", "action_divisor", "background_divisor"):
-            require(getattr(self, name) >= 1, self, name, "at least 1")
-        for name in ("thresholds", "foreground_thresholds"):
-            object.__setattr__(self, name, tuple(float(t) for t in getattr(self, name)))
-            require(all(t >= 0 for t in getattr(self, name)), self, name, "not negative")
-        require(bool(self.thresholds), self, "thresholds", "one or more")
-        require_not_negative(self, "class_weight", "nms_added")
-        for name in ("class_threshold", "nms_threshold"):
-            require(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+    class_threshold: Share = 0.2
+    upsampling: Count = 24
+    foreground: Literal["video", "margin"] = "video"
+    margin: Positive = 100.0
+    thresholds: Thresholds = tuple(round(0.025 * i, 3) for i in range(10))
+    foreground_thresholds: tuple[NotNegative, ...] = tuple(
+        round(0.4 + 0.025 * i, 3) for i in range(9))
+    class_weight: NotNegative = 0.2
+    nms_threshold: Share = 0.6
+    nms_added: NotNegative = 1.0
+    action_divisor: Count = 9
+    background_divisor: Count = 4
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch."""
 
-    x: Tensor  # f, before dropout [N, D]
     length: Tensor  # ‖f‖ [N]
     activation: Tensor  # a [N, C]
     scores: Tensor  # of a video, before the softmax [B, C]
     background: Tensor  # of a video's pseudo-background, likewise [B, C]
     x_action: Tensor  # mean of f over the pseudo-action [B, D]
     x_background: Tensor  # and the pseudo-background [B, D]
-    videos: Packing
-    network: "Network"
+    R_a: Tensor  # [B, C]
 
 
-class Network(nn.Module):
+class Network(HostNetwork):
     """UM on all streams side by side. Parameters as in :class:`facnet.model.FACNet`."""
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
-        super().__init__()
         if classes < 2:
             raise FacnetError("UM: one class, whose softmax is 1 in every video; it needs two.")
-        self.config, self.input_width = config, input_width
         # Initialised as torch does a convolution [C].
-        self.embedding = Embedding(input_width, config.embedding_widths, config.embedding_kernel, 0)
-        width = (input_width, *config.embedding_widths)[-1]
-        self.classifier = nn.Linear(width, classes, bias=False)
-        self.W_f = foreground_vector(width)
+        super().__init__(input_width, config, config.embedding_kernel)
+        self.embedding.dropout = 0.0  # it comes after, in front of the classifier
+        self.classifier = nn.Linear(self.width, classes, bias=False)
+        self.W_f = foreground_vector(self.width)
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        config, videos = self.config, Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`."""
+        config = self.config
         activation = self.classifier(nn.functional.dropout(x, config.dropout, self.training))
         k_action, k_background = (
             [max(1, n // divisor) for n in videos.lengths]
@@ -204,16 +171,13 @@ class Network(nn.Module):
             mask = nn.functional.dropout(
                 torch.ones_like(length), config.selection_dropout, self.training)
             longest = torch.stack([own.max() for own in length.split(videos.lengths)])
-            shortness = longest[videos.of_snippet] - length
-            action = top_k_rows(length * mask, videos, k_action)
-            quiet = top_k_rows(shortness * mask, videos, k_background)
-
-        def means(values: Tensor, rows: list[Tensor]) -> Tensor:
-            return torch.stack([values[own].mean(0) for own in rows])
-
+            longness, shortness = length * mask, (longest[videos.of_snippet] - length) * mask
         return Output(
-            x, length, activation, top_k_means(activation, videos, k_action),
-            means(activation, quiet), means(x, action), means(x, quiet), videos, self)
+            length, activation, top_k_means(activation, videos, k_action),
+            means_where_largest(activation, shortness, videos, k_background),
+            means_where_largest(x, longness, videos, k_action),
+            means_where_largest(x, shortness, videos, k_background),
+            self.class_wise(x, activation, videos))
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
@@ -222,21 +186,16 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     L_um = (max(0, m - ‖mean f of pseudo-action‖) + ‖mean f of pseudo-background‖)²; L_be is the
     distance of the pseudo-background's class probabilities from uniform.
     """
-    classes = labels.shape[1]
-    target = labels / (labels.sum(1, keepdim=True) + 1e-8)
-    uniform = torch.full_like(labels, 1 / classes)
-    if config.classification == "binary":
-        classification = binary_cross_entropy(output.scores.softmax(-1), target)
-        background = binary_cross_entropy(output.background.softmax(-1), uniform)
-    else:
-        classification = normalised_cross_entropy(output.scores, labels)
-        background = normalised_cross_entropy(output.background, uniform)
+    forms = {"binary": binary_cross_entropy, "normalised": normalised_cross_entropy}
+    cross_entropy = forms[config.classification]
     action, quiet = (torch.linalg.vector_norm(x, dim=1)
                      for x in (output.x_action, output.x_background))
-    magnitude = ((config.margin - action).relu() + quiet) ** 2
-    found = {"classification": classification, "magnitude": magnitude, "background": background}
-    total = classification + config.magnitude * magnitude + config.background * background
-    return with_cw(found | {"total": total}, output, labels, config)
+    return with_cw({
+        "classification": (1, cross_entropy(output.scores, labels)),
+        "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
+        "background": (config.background,
+                       cross_entropy(output.background, torch.ones_like(labels))),
+    }, output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
@@ -261,40 +220,30 @@ def action_probability(scores: Scores, config: Localization) -> np.ndarray:
 def sequence(scores: Scores, config: Localization) -> np.ndarray:
     """c: softmax over classes of a, times u, each class scaled to its video's own range."""
     c = softmax(scores.activation) * action_probability(scores, config)[:, None]
-    repeats, begin = np.diff(scores.offsets), scores.offsets[:-1]
-    low, high = (np.repeat(extreme.reduceat(c, begin), repeats, axis=0)
-                 for extreme in (np.minimum, np.maximum))
-    return np.clip((c - low) / np.where(high > low, high - low, 1.0), 0, 1)
+    return stretched(c, scores.offsets)
 
 
-def localize(
-    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
-    config: Localization,
-) -> pd.DataFrame:
+def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
+             snippet_seconds: float, config: Localization) -> pd.DataFrame:
     """Runs of the class's sequence and of u together, ranked by the former; then NMS."""
-    own, factor = scores[stream], config.upsampling
-    kept = Kept(keep(own.probability, config.class_threshold, True), own.offsets * factor)
-    values, action = (kept.values(upsample(one, own.offsets, factor))
-                      for one in (sequence(own, config), action_probability(own, config)))
+    own = scores[stream]
+    classified = keep(own.probability, config.class_threshold, True)
+    kept = ClassSequences(own, classified, config.upsampling)
+    values = kept.upsampled(sequence(own, config))
+    action = kept.upsampled(action_probability(own, config))
     # Strictly above 0, at least any other threshold.
-    thresholds, above = (np.array([np.nextafter(t, 0) if t > 0 else 0.0 for t in values_])
-                         for values_ in (config.thresholds, config.foreground_thresholds))
-    found = kept.runs(values, thresholds, minimum=2)
-    if len(above):
-        also = kept.runs(action, above, minimum=2)
-        found = Runs(*(np.concatenate([getattr(one, name) for one in (found, also)])
-                       for name in ("pair", "start", "end")))
-    probability = own.probability[kept.video, kept.column][found.pair]
-    score = outer_inner(running_sums(values), found, kept, 1.0) + config.class_weight * probability
-    proposals = detections_of(
-        own.videos, classes, kept, found, score, snippet_seconds / factor)
+    of_class, of_action = (kept.runs(samples, np.nextafter(thresholds, 0), minimum=2)
+                           for samples, thresholds in ((values, config.thresholds),
+                                                       (action, config.foreground_thresholds)))
+    runs = Runs(*(np.concatenate(both) for both in zip(of_class, of_action)))
+    probability = own.probability[kept.video, kept.column][runs.pair]
+    score = outer_inner(running_sums(values), runs, kept, 1.0) + config.class_weight * probability
+    proposals = kept.detections(runs, score, classes, snippet_seconds)
     return suppress(proposals, 1.0, config.nms_threshold, added=config.nms_added)
 
 
-HOST = Experiment(Model(), Training(), Localization())
+HOST = Experiment("UM", Model(), Training(), Localization())
 METHOD = Method(
-    name="UM",
-    recipes={"UM": HOST, "UM + CW": replace(HOST, training=replace(HOST.training, lambda_cw=0.05))},
+    name="UM", recipes={"UM": HOST, "UM + CW": changed(HOST, {"training.lambda_cw": 0.05})},
     joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse,
-)
+    localize=localize, fuse=fuse)

@@ -7,7 +7,8 @@ PyTorch code [C]. A short video is not padded here, since videos are packed.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,18 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Experiment, check_types, require, require_choice, require_not_negative,
+    CommonTraining, Config, Count, Experiment, NotNegative, Rate, Share, WholeNumber, changed,
 )
 from facnet.errors import FacnetError
-from facnet.localization import Kept, Scores, detections_of
-from facnet.losses import normalised_cross_entropy
+from facnet.localization import ClassSequences, Scores
 from facnet.methods.blocks import (
-    HostModel, foreground_vector, only_model as fuse, top_k_means, with_cw,
+    HostModel, HostNetwork, foreground_vector, only_model as fuse, top_k_means, with_cw,
 )
 from facnet.methods.method import Method
-from facnet.model import Embedding, Packing
-
-__all__ = ["METHOD", "Localization", "Model", "Network", "Training", "batches", "co_activity"]
+from facnet.model import Packing, normalised_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,10 @@ class Model(HostModel):
         ... rounded up in the code, which is followed, down in the text [R]; at least 1.
     """
 
-    embedding_widths: tuple[int, ...] = (2048,)
-    dropout: float = 0.7
-    top_k_divisor: int = 8
-    top_k_rounding: str = "ceil"
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self.top_k_divisor >= 1, self, "top_k_divisor", "at least 1")
-        require_choice(self, "top_k_rounding", ("ceil", "floor"))
+    embedding_widths: tuple[Count, ...] = (2048,)
+    dropout: Rate = 0.7
+    top_k_divisor: Count = 8
+    top_k_rounding: Literal["ceil", "floor"] = "ceil"
 
 
 @dataclass(frozen=True)
@@ -82,24 +75,23 @@ class Training(CommonTraining):
         .1 to start from [P].
     """
 
-    epochs: int = 300
-    weight_decay: float = 5e-4
-    snippets: int | None = 750
-    sampling: str = "crop"
-    pairs: int = 3
-    mil_share: float = 0.5
-    margin: float = 0.5
+    epochs: WholeNumber = 300
+    weight_decay: NotNegative = 5e-4
+    snippets: Count | None = 750
+    sampling: Literal["stratified", "crop"] = "crop"
+    pairs: WholeNumber = 3
+    mil_share: Share = 0.5
+    margin: NotNegative = 0.5
 
     def __post_init__(self):
         super().__post_init__()
-        fits = 0 <= 2 * self.pairs <= self.batch_size
-        require(fits, self, "pairs", "0 to half of batch_size")
-        require(0 <= self.mil_share <= 1, self, "mil_share", "in [0, 1]")
-        require_not_negative(self, "margin")
+        if 2 * self.pairs > self.batch_size:
+            raise FacnetError(
+                f"Training.pairs = {self.pairs}: must be at most half of batch_size.")
 
 
 @dataclass(frozen=True)
-class Localization:
+class Localization(Config):
     """W-TALC's test procedure [C].
 
     Attributes
@@ -116,55 +108,53 @@ class Localization:
         class is localised if it is above 0.
     """
 
-    threshold_factor: float = 0.5
-    minimum_length: int = 2
-    class_weight: float = 0.7
-    top_k_divisor: int = 8
-
-    def __post_init__(self):
-        check_types(self)
-        require(0 <= self.threshold_factor <= 1, self, "threshold_factor", "in [0, 1]")
-        require_not_negative(self, "minimum_length", "class_weight")
-        require(self.top_k_divisor >= 1, self, "top_k_divisor", "at least 1")
+    threshold_factor: Share = 0.5
+    minimum_length: WholeNumber = 2
+    class_weight: NotNegative = 0.7
+    top_k_divisor: Count = 8
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Of a packed mini-batch."""
 
-    x: Tensor  # after ReLU and dropout [N, D]
     activation: Tensor  # A [N, C]
     scores: Tensor  # of a video, before the softmax [B, C]
-    videos: Packing
-    network: "Network"
+    high: Tensor  # H, its feature where a class is active [B, C, D]
+    low: Tensor  # L, its feature elsewhere [B, C, D]
+    R_a: Tensor  # [B, C]
 
 
-class Network(nn.Module):
+class Network(HostNetwork):
     """W-TALC on all streams side by side. Parameters as in :class:`facnet.model.FACNet`."""
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
-        super().__init__()
         if classes < 2:
             raise FacnetError("W-TALC: one class, whose softmax is 1 in every video; it needs two.")
-        self.config, self.input_width = config, input_width
-        self.embedding = Embedding(input_width, config.embedding_widths, 1, config.dropout)
+        super().__init__(input_width, config)
         self.embedding.reset_parameters()
-        width = (input_width, *config.embedding_widths)[-1]
-        self.classifier = nn.Linear(width, classes)
+        self.classifier = nn.Linear(self.width, classes)
         nn.init.xavier_uniform_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
         # Without a background class, one vector for the foreground has nothing to be mistaken for.
-        self.W_f = foreground_vector(width)
+        self.W_f = foreground_vector(self.width)
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
-        """Packed snippets [N, input_width] of videos [B] to `Output`."""
-        videos = Packing(lengths, x.device)
-        x = self.embedding(x, videos, bfloat16)
+    def compute(self, x: Tensor, videos: Packing) -> Output:
+        """Embedded snippets [N, D] of packed videos to `Output`.
+
+        With a(t) the softmax over time of the class's scores, H = Σ a x is a video's feature where
+        the class is active, L = Σ (1 - a) x / max(T - 1, 1) elsewhere.
+        """
         activation = self.classifier(x)
         divisor, up = self.config.top_k_divisor, self.config.top_k_rounding == "ceil"
         k = [max(1, -(-length // divisor) if up else length // divisor)
              for length in videos.lengths]
-        return Output(x, activation, top_k_means(activation, videos, k), videos, self)
+        scores = top_k_means(activation, videos, k)
+        a = videos.softmax(activation, (1.0,))  # [N, 1, C]
+        high = videos.weighted_sums(a, x).squeeze(1)
+        count = torch.tensor(videos.lengths, device=x.device).view(-1, 1, 1)
+        # Not Σ x - H: of a video of one snippet that is 0 but for rounding, a direction by chance.
+        low = videos.weighted_sums(1 - a, x).squeeze(1) / (count - 1).clamp_min(1)
+        return Output(activation, scores, high, low, self.class_wise(x, activation, videos))
 
 
 def batches(labels: Tensor, config: Training) -> Iterable[Tensor]:
@@ -186,25 +176,19 @@ def batches(labels: Tensor, config: Training) -> Iterable[Tensor]:
 def co_activity(output: Output, labels: Tensor, config: Training) -> Tensor:
     """CASL, a number: the mean over a batch's first pairs and the classes that a pair shares.
 
-    With a(t) the softmax over time of the class's scores, H = Σ a x is a video's feature where the
-    class is active, L = Σ (1 - a) x / max(T - 1, 1) elsewhere, d(u, v) = 1 - cos(u, v):
+    With d(u, v) = 1 - cos(u, v):
 
     ½ [d(H_m, H_n) - d(H_m, L_n) + margin]₊ + ½ [d(H_m, H_n) - d(L_m, H_n) + margin]₊
     """
-    videos, x = output.videos, output.x
-    a = videos.softmax(output.activation, (1.0,))  # [N, 1, C]
-    H = videos.weighted_sums(a, x).squeeze(1)  # [B, C, D]
-    count = torch.tensor(videos.lengths, device=x.device).view(-1, 1, 1)
-    # Not Σ x - H: for a video of one snippet that is 0 but for rounding, and its direction noise.
-    L = videos.weighted_sums(1 - a, x).squeeze(1) / (count - 1).clamp_min(1)
+    H, L, margin = output.high, output.low, config.margin
     m, n = slice(0, 2 * config.pairs, 2), slice(1, 2 * config.pairs, 2)
 
     def d(u: Tensor, v: Tensor) -> Tensor:
         return 1 - torch.cosine_similarity(u, v, dim=-1)
 
     alike = d(H[m], H[n])  # [pairs, C]
-    each = (0.5 * (alike - d(H[m], L[n]) + config.margin).relu()
-            + 0.5 * (alike - d(L[m], H[n]) + config.margin).relu())
+    each = (0.5 * (alike - d(H[m], L[n]) + margin).relu()
+            + 0.5 * (alike - d(L[m], H[n]) + margin).relu())
     shared = labels[m] * labels[n]
     return (each * shared).sum() / shared.sum().clamp_min(1)
 
@@ -213,14 +197,13 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     """λ L_MIL + (1 - λ) L_CASL; [B] each, CASL the batch's one number for all of them."""
     mil = normalised_cross_entropy(output.scores, labels)
     casl = co_activity(output, labels, config).expand_as(mil)
-    found = {"mil": mil, "casl": casl}
-    total = config.mil_share * mil + (1 - config.mil_share) * casl
-    return with_cw(found | {"total": total}, output, labels, config)
+    return with_cw({"mil": (config.mil_share, mil), "casl": (1 - config.mil_share, casl)},
+                   output.R_a, labels, config)
 
 
-def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, None]:
-    """Softmax of the video's scores, A, and nothing for the foreground."""
-    return output.scores.softmax(-1), output.activation, None
+def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor]:
+    """Softmax of the video's scores and A; it has nothing for the foreground."""
+    return output.scores.softmax(-1), output.activation
 
 
 def sequence(scores: Scores, config: Localization) -> np.ndarray:
@@ -234,34 +217,29 @@ def thresholds(sequence: np.ndarray, columns: int, config: Localization) -> tupl
     return (low + config.threshold_factor * (high - low),)
 
 
-def localize(
-    scores: dict[str, Scores], stream: str, classes: tuple[str, ...], snippet_seconds: float,
-    config: Localization,
-) -> pd.DataFrame:
+def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
+             snippet_seconds: float, config: Localization) -> pd.DataFrame:
     """Runs above one threshold of each video's and class's own; no run overlaps another."""
     own = scores[stream]
-    parts = np.split(np.asarray(own.activation, np.float64), own.offsets[1:-1])
-    of_video = np.stack([
-        np.sort(part, axis=0)[-max(1, len(part) // config.top_k_divisor):].mean(0)
-        for part in parts])  # [V, C]
-    low, high = (np.stack([extreme(part, axis=0) for part in parts])
-                 for extreme in (np.min, np.max))
+    ordered = [np.sort(activation, axis=0) for activation in np.split(
+        np.asarray(own.activation, np.float64), own.offsets[1:-1])]
+    of_video = np.stack([one[-max(1, len(one) // config.top_k_divisor):].mean(0)
+                         for one in ordered])  # [V, C]
+    low, high = (np.stack([one[end] for one in ordered]) for end in (0, -1))
     threshold = low + config.threshold_factor * (high - low)
 
-    kept = Kept(of_video > 0, own.offsets)
+    kept = ClassSequences(own, of_video > 0)
     values = kept.values(own.activation)
     runs = kept.runs(
         values, threshold[kept.video, kept.column][:, None], config.minimum_length)
     largest = np.array([values[a:b].max() for a, b in zip(runs.start, runs.end)])
     score = largest + config.class_weight * of_video[kept.video, kept.column][runs.pair]
-    return detections_of(own.videos, classes, kept, runs, score, snippet_seconds)
+    return kept.detections(runs, score, classes, snippet_seconds)
 
 
-HOST = Experiment(Model(), Training(), Localization())
+HOST = Experiment("W-TALC", Model(), Training(), Localization())
 METHOD = Method(
     name="W-TALC",
-    recipes={"W-TALC": HOST,
-             "W-TALC + CW": replace(HOST, training=replace(HOST.training, lambda_cw=0.1))},
+    recipes={"W-TALC": HOST, "W-TALC + CW": changed(HOST, {"training.lambda_cw": 0.1})},
     joint=True, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    thresholds=thresholds, localize=localize, fuse=fuse, batches=batches,
-)
+    thresholds=thresholds, localize=localize, fuse=fuse, batches=batches)

@@ -14,7 +14,7 @@ import pandas as pd
 from facnet.config import Experiment
 from facnet.data import Dataset
 from facnet.localization import Scores
-from facnet.methods import method_of
+from facnet.methods import method_of, preset
 from facnet.study.separation import by_measure
 from facnet.training import frame_labels
 
@@ -24,7 +24,7 @@ FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 
 
 def selection_and_class(
-    scores: Scores, column: int, experiment: Experiment = Experiment()
+    scores: Scores, column: int, experiment: Experiment = preset()
 ) -> tuple[np.ndarray, np.ndarray]:
     """What selects foreground, and the probability of a class, for each snippet: [N] each.
 
@@ -40,7 +40,7 @@ def _selection(scores: Scores, column: int) -> np.ndarray:
 
 
 def consistency(
-    scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()
+    scores: Scores, dataset: Dataset, experiment: Experiment = preset()
 ) -> pd.DataFrame:
     """How well the two agree, in each video and for each class that it shows.
 

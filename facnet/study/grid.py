@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from facnet.config import Experiment, LocalizationConfig
+from facnet.config import LocalizationConfig
 from facnet.data import Dataset
 from facnet.experiment import detect, evaluate_test
 from facnet.localization import Scores
@@ -99,7 +99,7 @@ def grid_ceiling(dataset: Dataset) -> pd.DataFrame:
     scores, found = perfect_scores(dataset), {}
     for name, config in VARIANTS.items():
         detections = detect(
-            {"labels": scores}, dataset, Experiment(localization=config), "released")
+            {"labels": scores}, dataset, replace(preset(), localization=config), "released")
         evaluation = evaluate_test(detections, dataset, "released")
         found[name] = {"detections": len(detections),
                        **evaluation.mean_ap.rename("{:g}".format), "average": evaluation.average}

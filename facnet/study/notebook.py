@@ -1,10 +1,9 @@
 """What a notebook asks of its parameters.
 """
 
-import dataclasses
 import re
 
-from facnet.config import check_types
+from facnet.config import checked
 from facnet.errors import FacnetError, suggest
 
 __all__ = [
@@ -27,5 +26,5 @@ def check_parameters(notebook: dict) -> None:
             for name in re.findall(r"^(\w+) = ", cell, re.M):
                 if name not in declared:
                     raise FacnetError(f"parameters.{name} is unknown.{suggest(name, declared)}")
-    fields = {name: notebook[name] for name in declared}
-    check_types(dataclasses.make_dataclass("parameters", declared.items())(**fields))
+    for name, kind in declared.items():
+        checked(notebook[name], kind, f"parameters.{name}")

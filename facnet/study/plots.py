@@ -288,7 +288,7 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     Parameters
     ----------
     profile, gains : DataFrame
-        Of `facnet.study.diagnosis.profile` and `gains`, as its `over_seeds` gives them.
+        Of `facnet.study.diagnosis.false_positive_profile` and `removal_gains`, as its `over_seeds` gives them.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=(1.5, 1))
     profile["mean"][list(KINDS)].plot.bar(stacked=True, ax=left, width=0.85, rot=0, legend=False)

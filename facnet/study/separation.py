@@ -18,8 +18,8 @@ from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import untimed
 from facnet.experiment import stream_scores, trained
-from facnet.localization import Scores, parts
-from facnet.methods import method_of
+from facnet.localization import Scores, in_parts
+from facnet.methods import method_of, preset
 from facnet.model import FACNet, Packing
 from facnet.training import frame_labels, pack
 
@@ -35,7 +35,7 @@ FIG5 = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
         for name in ("CA", "MIL", "CA+MIL")}
 
 
-def separation(scores: Scores, dataset: Dataset, experiment: Experiment = Experiment()) -> float:
+def separation(scores: Scores, dataset: Dataset, experiment: Experiment = preset()) -> float:
     """How well what is thresholded in a stream tells a class's snippets from the rest of a video.
 
     For each video and each class that it shows, the probability that a snippet inside an instance
@@ -44,7 +44,7 @@ def separation(scores: Scores, dataset: Dataset, experiment: Experiment = Experi
     background for action.
     """
     method, found = method_of(experiment), []
-    for part in parts({"": scores}):
+    for part in in_parts({"": scores}):
         sequence = method.sequence(part[""], experiment.localization)
         for video in part[""].videos:
             rows = part[""].rows(video)

@@ -1,6 +1,7 @@
 """Pictures of a video over time: FAC-Net's Figs 1, 5, 6 and 7."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
 from facnet.localization import Scores
-from facnet.methods import method_of
+from facnet.methods import method_of, preset
 from facnet.study.consistency import scaled, selection_and_class
 from facnet.study.plots import COLOURS, LINES, key
 
@@ -99,7 +100,7 @@ def activations(
     """
     figure, panels = plt.subplots(len(scores), 2, figsize=(7.2, 1.25 * len(scores) + 0.7),
                                   sharex=True, sharey="col", squeeze=False)
-    experiment, truth = Experiment(localization=config), _of(dataset.instances, video, label)
+    experiment, truth = replace(preset(), localization=config), _of(dataset.instances, video, label)
     for (left, right), (name, own) in zip(panels, scores.items()):
         rows = own.rows(video)
         _draw(left, dataset, own.foreground[rows], "foreground")
@@ -118,7 +119,7 @@ def activations(
 
 def timeline(
     dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]],
-    detections: pd.DataFrame, experiment: Experiment = Experiment(),
+    detections: pd.DataFrame, experiment: Experiment = preset(),
     proposals: pd.DataFrame | None = None,
 ) -> Figure:
     """Fig. 7 of the paper: scores, detections and ground truth of a video on one time axis.
