@@ -19,8 +19,6 @@ from facnet.config import profile as profile_of
 from facnet.errors import FacnetError, suggest
 from facnet.files import Annotations, read_annotations
 
-__all__ = ["Dataset", "Header", "check_name", "load", "open_folder", "read_features", "read_header"]
-
 
 @dataclass(frozen=True)
 class Dataset:

@@ -16,11 +16,6 @@ import pandas as pd
 from facnet.errors import FacnetError, suggest
 from facnet.files import DETECTION, INSTANCE, INTERVAL, check_segments
 
-__all__ = [
-    "Evaluation", "PROTOCOLS", "Protocol", "average_precision", "drop_ignored", "evaluate",
-    "nearest", "rules_of", "temporal_iou", "to_snippets", "untimed",
-]
-
 TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
 
 

@@ -23,11 +23,6 @@ from facnet.localization import Scores, in_parts
 from facnet.methods import method_of, preset
 from facnet.training import fit, predict
 
-__all__ = [
-    "RESULT_VERSION", "Result", "checkpoint_scores", "detect", "evaluate_test", "experiment_key",
-    "run", "run_seeds", "stream_scores", "trained", "training_of", "video_probability",
-]
-
 RESULT_VERSION = 3  # raised when a change of code changes results: old records then count no more
 
 

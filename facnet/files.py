@@ -19,11 +19,6 @@ import pandas as pd
 
 from facnet.errors import FacnetError
 
-__all__ = [
-    "Annotations", "check_segments", "collect", "read_annotations", "read_detections",
-    "read_ignored", "read_json", "read_text", "read_videos", "write_detections", "write_json",
-]
-
 INTERVAL = ("video", "start", "end")
 INSTANCE = ("video", "label", "start", "end")
 DETECTION = (*INSTANCE, "score")

@@ -16,8 +16,6 @@ from facnet.importers.importing import (
     counted, find_features, incomplete, read_truth, write_container, write_features,
 )
 
-__all__ = ["import_activitynet"]
-
 TRAIN, TEST, HIDDEN = "training", "validation", "testing"  # no labels are published of the last
 PREFIX = "v_"  # of files' names in most distributions, and never of the official annotations
 

@@ -16,8 +16,6 @@ from facnet.errors import one_line
 from facnet.files import Annotations, collect, read_annotations
 from facnet.importers.portrait import portrait
 
-__all__ = ["Report", "check_features", "check_folder", "find_faults"]
-
 # Features end up to a stride before their video does, and extractors round frame rates.
 SLACK_SECONDS, SLACK_SNIPPETS, SLACK_SHARE = 1.0, 2, 0.05
 

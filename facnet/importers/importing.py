@@ -19,11 +19,6 @@ from facnet.files import Annotations, write_json
 from facnet.importers.check import find_faults
 from facnet.importers.wtalc import read_ground_truth
 
-__all__ = [
-    "BOTH", "counted", "entry", "find_features", "incomplete", "link_target", "read_truth",
-    "refuse_existing", "shortened", "write_container", "write_features",
-]
-
 STREAMS = ("rgb", "flow")
 BOTH = ""  # the place of files that hold both streams
 # How much longer one stream of a video may be than the other: optical flow needs a frame more, and

@@ -17,8 +17,6 @@ from facnet.files import collect, read_text
 from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
 from facnet.importers.importing import entry, link_target, refuse_existing, write_container
 
-__all__ = ["init_folder"]
-
 COLUMNS, SUBSET = ("video", "label", "start", "end"), "subset"
 SUBSETS = ("train", "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header

@@ -15,8 +15,6 @@ import numpy as np
 
 from facnet.errors import FacnetError
 
-__all__ = ["read_array"]
-
 DEPTH = 3  # videos, their segments, start and end
 _PLAIN = re.compile(r"[|<=]?(O8?|f[248]|[iu][1248]|b1|[SU]\d{1,6})")
 

@@ -5,8 +5,6 @@ import pandas as pd
 
 from facnet.data import Dataset
 
-__all__ = ["foreground_seconds", "portrait"]
-
 
 def portrait(dataset: Dataset) -> pd.DataFrame:
     """What a data set holds, by subset.

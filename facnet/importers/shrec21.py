@@ -20,8 +20,6 @@ from facnet.errors import FacnetError, suggest
 from facnet.files import read_json, read_text
 from facnet.importers.importing import counted, entry, refuse_existing, write_container
 
-__all__ = ["import_shrec21"]
-
 CLASSES = (
     "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
     "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")

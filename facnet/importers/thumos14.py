@@ -16,8 +16,6 @@ from facnet.importers.importing import (
 )
 from facnet.importers.pickled import read_array
 
-__all__ = ["import_thumos14"]
-
 SUBSETS = {"validation": "training", "test": "test"}  # and what they are for
 
 

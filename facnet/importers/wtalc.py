@@ -13,8 +13,6 @@ from facnet.files import (
 )
 from facnet.importers.pickled import read_array
 
-__all__ = ["read_ground_truth", "read_wtalc"]
-
 ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
 
 

@@ -19,17 +19,10 @@ import pandas as pd
 from facnet.errors import FacnetError, suggest
 from facnet.study import published
 from facnet.study.records import read_record
-from facnet.study.statistics import Verdict, cell, interval, number, summary, verdict
-
-__all__ = [
-    "WHOLE", "Comparison", "behind", "beside_whole_videos", "compare", "every_claim", "judge",
-    "read_claims", "readable_claims", "readable_every", "resampled", "said", "untested",
-    "with_best_points",
-]
+from facnet.study.statistics import Verdict, interval, summary, verdict
 
 WHOLE = "whole video, its classes"  # Table 2's variant without localisation
 UNTESTED = "untested"  # the group of what nothing here can test
-COUNTED = {"holds": "hold", "fails": "do not", "open": "open", "untold": "cannot be told"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +41,6 @@ class Comparison:
         The difference that the paper prints, or NaN.
     each : bool
         Whether the claim is that every one of its comparisons holds, and not only their mean.
-    at_least : bool
-        Whether the paper says no more than that its difference is larger than `paper`.
     """
 
     claim: str
@@ -57,13 +48,12 @@ class Comparison:
     weights: dict[str, float]
     paper: float = float("nan")
     each: bool = False
-    at_least: bool = False
 
 
 def _read() -> pd.DataFrame:
     """claims.csv; what stands once for all comparisons of a claim is filled in."""
     table = published.read("claims", dtype=str)
-    once = ["group", "claim", "says", "compared", "where", "each", "at_least"]
+    once = ["group", "claim", "says", "compared", "where", "each"]
     first = table.claim.notna()
     table.loc[first, once] = table.loc[first, once].fillna("")
     return table.assign(**table[once].ffill())
@@ -81,7 +71,7 @@ def read_claims(group: str) -> list[Comparison]:
     if group not in set(table.group) - {UNTESTED}:
         raise FacnetError(f"No claims of {group!r}.{suggest(group, set(table.group))}")
     return [Comparison(row.claim, row.comparison, _weights(row.better, row.worse),
-                       float(row.paper), row.each == "yes", row.at_least == "yes")
+                       float(row.paper), row.each == "yes")
             for row in table[table.group == group].itertuples()]
 
 
@@ -160,7 +150,7 @@ def compare(
     Returns
     -------
     DataFrame
-        A row a comparison: claim, name, paper, at_least, n (seeds), same (seeds of which both
+        A row a comparison: claim, name, paper, n (seeds), same (seeds of which both
         sides are one and the same model), mean, low and high (over seeds), video_low and
         video_high (over test videos), verdict.
     """
@@ -177,9 +167,9 @@ def compare(
         told = verdict(np.nanmin([low, videos[0]]), np.nanmax([high, videos[1]])) if (
             len(own) > 1) else Verdict.OPEN
         found.append({
-            "claim": which.claim, "name": which.name, "paper": which.paper,
-            "at_least": which.at_least, "n": len(own), "same": same, "mean": mean,
-            "low": low, "high": high, "video_low": videos[0], "video_high": videos[1],
+            "claim": which.claim, "name": which.name, "paper": which.paper, "n": len(own),
+            "same": same, "mean": mean, "low": low, "high": high, "video_low": videos[0],
+            "video_high": videos[1],
             "verdict": Verdict.SAME if same and same == len(own) else told})
     return pd.DataFrame(found)
 
@@ -195,30 +185,27 @@ def judge(
     -------
     DataFrame
         The columns of `compare` without name and same, for the mean of those of a claim's
-        comparisons that can be told; how many comparisons there are, and of them hold, fail, are
-        open or untold; and the claim's verdict.
+        comparisons that can be told, with the claim's verdict; and holds, how many of the
+        comparisons hold ("2 of 3").
     """
-    of_claim: dict[str, list[Comparison]] = {}
-    for which in comparisons:
-        of_claim.setdefault(which.claim, []).append(which)
-    found = []
-    for claim, own in of_claim.items():
-        each = compare(runs, own, draws)
-        told = each[each.verdict != Verdict.SAME] if (each.verdict != Verdict.SAME).any() else each
+    comparisons, found = list(comparisons), []
+    for claim in dict.fromkeys(one.claim for one in comparisons):
+        own = [one for one in comparisons if one.claim == claim]
+        verdicts = compare(runs, own, draws).verdict
+        told = [one for one, word in zip(own, verdicts) if word != Verdict.SAME] or own
         weights: dict[str, float] = {}
-        for i in told.index:
-            for variant, weight in own[i].weights.items():
+        for one in told:
+            for variant, weight in one.weights.items():
                 weights[variant] = weights.get(variant, 0) + weight / len(told)
-        mean = Comparison(claim, "mean", weights, told.paper.mean(), at_least=own[0].at_least)
+        mean = Comparison(claim, "mean", weights, pd.Series([one.paper for one in told]).mean())
         row = compare(runs, [mean], draws).drop(columns=["name", "same"]).iloc[0].to_dict()
-        counts = {name: int((each.verdict == word).sum()) for name, word in zip(
-            COUNTED, (Verdict.HOLDS, Verdict.FAILS, Verdict.OPEN, Verdict.SAME))}
-        if counts["untold"] == len(own):
+        counts = verdicts.value_counts()
+        holds, same = counts.get(Verdict.HOLDS, 0), counts.get(Verdict.SAME, 0)
+        if same == len(own):
             row["verdict"] = Verdict.SAME
-        elif own[0].each and row["verdict"] == Verdict.HOLDS and counts["holds"] < len(own):
-            each_told = counts["holds"] + counts["untold"] == len(own)
-            row["verdict"] = Verdict.PARTLY if each_told else Verdict.ON_AVERAGE
-        found.append(row | {"comparisons": len(own)} | counts)
+        elif own[0].each and row["verdict"] == Verdict.HOLDS and holds < len(own):
+            row["verdict"] = Verdict.PARTLY if holds + same == len(own) else Verdict.ON_AVERAGE
+        found.append(row | {"holds": f"{holds} of {len(own)}"})
     return pd.DataFrame(found)
 
 
@@ -240,28 +227,6 @@ def behind(
     ours = ours.rename(columns={"mean": "behind", "low": "behind_low", "high": "behind_high"})
     return table.join(ours[
         ["behind", "behind_low", "behind_high", "video_low", "video_high", "verdict"]])
-
-
-def readable_claims(table: pd.DataFrame) -> pd.DataFrame:
-    """What `judge` gives, in words."""
-    return pd.DataFrame({
-        "claim": table.claim,
-        "paper": [_printed(one) for one in table.itertuples()],
-        "here": [cell(*v, sign=True) for v in table[["mean", "low", "high"]].to_numpy()],
-        "n": table.n,
-        "each": [_counts(one) for one in table.itertuples()],
-        "verdict": table.verdict,
-    })
-
-
-def _printed(one) -> str:
-    """The paper's difference, of a row that `judge` gives."""
-    return f">{number(one.paper, digits=0)}" if one.at_least else number(one.paper, sign=True)
-
-
-def _counts(one) -> str:
-    counts = ((getattr(one, name), word) for name, word in COUNTED.items())
-    return ", ".join(f"{n:.0f} {word}" for n, word in counts if n) + f" of {one.comparisons:.0f}"
 
 
 def with_best_points(points: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
@@ -301,19 +266,3 @@ def every_claim(measured: dict[str, pd.DataFrame]) -> pd.DataFrame:
     found = table.merge(pd.DataFrame({"data": list(measured)}), how="cross").merge(
         asked, how="left", on=["claim", "data"])
     return found.assign(verdict=found.verdict.fillna(Verdict.UNTESTED))
-
-
-def readable_every(table: pd.DataFrame) -> pd.DataFrame:
-    """What `every_claim` gives, in words: a row a claim, a column a data set."""
-    def words(one) -> str:
-        if one.verdict == Verdict.UNTESTED:
-            return one.verdict
-        return f"{cell(one.mean, one.low, one.high, sign=True)}; {one.verdict}, n = {one.n:.0f}"
-
-    shown = table.assign(said=[words(one) for one in table.itertuples()])
-    shown = shown.pivot(index="claim", columns="data", values="said")[table.data.unique()]
-    tested = table.dropna(subset="n").drop_duplicates("claim").set_index("claim")
-    paper = untested().set_index("claim").paper.to_dict() | {
-        one.Index: _printed(one) for one in tested.itertuples()}
-    first = table.drop_duplicates("claim")[["claim", "where"]]
-    return first.assign(paper=first.claim.map(paper)).merge(shown, on="claim")

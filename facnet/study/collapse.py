@@ -15,8 +15,6 @@ from facnet.study.records import read_record
 from facnet.study.separation import CHANCE, foreground_separation
 from facnet.training import fit, predict
 
-__all__ = ["missed_by_rule", "rates", "restarts", "through_training", "with_streams"]
-
 
 def with_streams(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     """The runs of a sweep, with what their records in `folder` hold for each stream.

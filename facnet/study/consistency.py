@@ -18,8 +18,6 @@ from facnet.methods import method_of, preset
 from facnet.study.separation import by_measure
 from facnet.training import frame_labels
 
-__all__ = ["agreements", "consistency", "fig1_runs", "mistakes", "scaled", "selection_and_class"]
-
 FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 
 

@@ -17,11 +17,6 @@ from facnet.errors import FacnetError
 from facnet.evaluation import TRUE, UNCOUNTED, Evaluation, average_precision, nearest, rules_of
 from facnet.study.statistics import interval
 
-__all__ = [
-    "BINS", "CAUSES", "binned", "causes", "characteristics", "false_positive_profile", "missed",
-    "over_seeds", "removal_gains", "taken",
-]
-
 ALPHA = 0.1  # DETAD's: what overlaps no instance by so much is background
 CAUSES = ("double detection", "wrong label", "localisation error", "confusion error",
           "background error")

@@ -12,8 +12,6 @@ from facnet.config import ModelConfig
 from facnet.evaluation import to_snippets
 from facnet.study.plots import COLOURS, LINES, name_rows
 
-__all__ = ["BOXES", "hybrid_attention", "overview", "snippet_grid"]
-
 
 # The boxes of a branch from left to right: a symbol with its equation, what it is, its shape.
 BOXES = {

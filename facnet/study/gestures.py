@@ -19,8 +19,6 @@ from facnet.study.collapse import with_streams
 from facnet.study.records import provenance
 from facnet.study.tables import base_of, chosen_lambdas, sweep, variants
 
-__all__ = ["CUT", "SEEDS", "Study", "cut_at_gestures", "read_study", "run_study"]
-
 # Seeds of each sweep: the choice of weights, the main comparison, and the rest.
 SEEDS = {"weights": 3, "multilabel": 10, "one_class": 10, "table3": 3, "table4_full": 3,
          "table5": 3}

@@ -17,8 +17,6 @@ from facnet.localization import Scores
 from facnet.methods import preset
 from facnet.training import frame_labels
 
-__all__ = ["VARIANTS", "grid_ceiling", "grid_marks", "perfect_scores", "shares_below"]
-
 # Snippet scores this far apart have a softmax of 0 and 1.
 APART = 50.0
 

@@ -19,8 +19,6 @@ from facnet.model import FACNet
 from facnet.study.records import read_record
 from facnet.training import predict, training_videos
 
-__all__ = ["bounds", "bounds_and_areas", "cw_loss", "label_entropy", "least_cw_loss"]
-
 
 def label_entropy(labels: np.ndarray) -> tuple[float, float]:
     """H(J) and H(J | video) in nats, J being drawn evenly from the classes of a video.

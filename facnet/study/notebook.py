@@ -6,10 +6,6 @@ import re
 from facnet.config import checked
 from facnet.errors import FacnetError, suggest
 
-__all__ = [
-    "check_parameters",
-]
-
 
 def check_parameters(notebook: dict) -> None:
     """Refuse parameters that a notebook lacks, or whose type is not the one that it declares.

@@ -21,12 +21,6 @@ from facnet.study.diagnosis import CAUSES, NOTHING, RIGHT
 from facnet.study.statistics import summary
 from facnet.study.tables import BRANCHES
 
-__all__ = [
-    "COLOURS", "CYCLE", "FORMATS", "KINDS", "LINES", "MARKS", "by_kind", "differences",
-    "embeddings", "errors", "key", "lambda_maps", "name_rows", "save_figure", "strip", "use_style",
-    "verdicts", "with_slider", "write_figure",
-]
-
 
 COLOURS = {
     "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000",
@@ -191,8 +185,7 @@ def differences(
             axes.hlines(row, one.video_low, one.video_high, color=mark["color"], lw=1)
             axes.hlines(row, one.low, one.high, color=mark["color"], lw=5, alpha=0.35)
             axes.plot(one.mean, row, ms=4.5, **mark)
-            # An arrow where the paper only says that its difference is larger.
-            axes.plot(one.paper, row, ">" if one.at_least else "D", color="black", ms=3.5)
+            axes.plot(one.paper, row, "D", color="black", ms=3.5)
         axes.axvline(0, color="0.3", lw=0.8)
         axes.set_title(claim, loc="left")
         name_rows(axes, own.name)
@@ -210,8 +203,8 @@ def verdicts(table: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    table : DataFrame [claim, printed, data, verdict]
-        Where a claim is printed is a table or figure, and what stands after a comma.
+    table : DataFrame [claim, where, data, verdict]
+        `where` begins with a table or figure, and goes on after a comma.
     """
     rows, data = table.drop_duplicates("claim"), table.data.unique()
     figure, axes = plt.subplots(figsize=(7.2, 0.235 * len(rows) + 0.9))
@@ -219,7 +212,7 @@ def verdicts(table: pd.DataFrame) -> Figure:
         axes.plot(pd.Categorical(own.data, data).codes, pd.Categorical(own.claim, rows.claim).codes,
                   **{"ls": "", "ms": 8} | MARKS[verdict])
     name_rows(axes, rows.claim.str.replace(r"λ_(\w+)", r"$λ_{\1}$", regex=True))
-    for place, row in zip(*np.unique(rows.printed.str.partition(",")[0], return_index=True)):
+    for place, row in zip(*np.unique(rows["where"].str.partition(",")[0], return_index=True)):
         axes.axhline(row - 0.5, color="0.85", lw=0.6)
         axes.text(len(data) - 0.4, row, place, va="center")
     axes.set_xticks(range(len(data)), data, rotation=30, ha="left")
@@ -288,7 +281,8 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     Parameters
     ----------
     profile, gains : DataFrame
-        Of `facnet.study.diagnosis.false_positive_profile` and `removal_gains`, as its `over_seeds` gives them.
+        Of `facnet.study.diagnosis`, its `false_positive_profile` and `removal_gains`, as its
+        `over_seeds` gives them.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=(1.5, 1))
     profile["mean"][list(KINDS)].plot.bar(stacked=True, ax=left, width=0.85, rot=0, legend=False)

@@ -21,11 +21,6 @@ from facnet.study.records import weighted_averages
 from facnet.study.statistics import means
 from facnet.training import fit, predict
 
-__all__ = [
-    "BASE", "RULES", "TOOLKIT", "WHOLE", "best_on_test", "by_rule", "by_rule_here", "row_of",
-    "rule_changes", "scores_by_epoch",
-]
-
 BASE, TOOLKIT = "FAC-Net's released code", "ActivityNet's toolkit"
 _RELEASED, _ACTIVITYNET = PROTOCOLS["released"], PROTOCOLS["activitynet"]
 # The released rules, with one of them changed, and three other codes' whole; tIoU .1 to .7.

@@ -12,8 +12,6 @@ import pandas as pd
 
 from facnet.errors import FacnetError, suggest
 
-__all__ = ["read", "result", "statement", "table", "value", "write_result"]
-
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 RESULTS = FOLDER.parent / "results"
 

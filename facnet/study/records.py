@@ -27,11 +27,6 @@ from facnet.study.consistency import consistency
 from facnet.study.separation import CHANCE, separation
 from facnet.training import predict, training_videos
 
-__all__ = [
-    "REVISION", "classification_mean_ap", "provenance", "read_record", "record",
-    "resampled_averages", "weighted_averages", "whole_videos", "write_record",
-]
-
 _ONE_AT_A_TIME = threading.Lock()
 
 

@@ -27,8 +27,6 @@ from facnet.experiment import training_of
 from facnet.files import write_json
 from facnet.study.records import read_record, record, write_record
 
-__all__ = ["Failure", "load_once", "run_missing"]
-
 LIVES = 2  # how often processes are started again after one of them was killed
 WAIT = 60  # seconds for the first worker of a scheduler
 

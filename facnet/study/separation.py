@@ -23,12 +23,6 @@ from facnet.methods import method_of, preset
 from facnet.model import FACNet, Packing
 from facnet.training import frame_labels, pack
 
-__all__ = [
-    "CHANCE", "FIG5", "by_measure", "drawn_snippets", "embedded", "foreground_separation", "gains",
-    "laid_out", "measured_features", "roc_areas", "scores_by_seed", "separation",
-    "silhouette_and_probe", "typical_seeds",
-]
-
 CHANCE = 0.5  # ROC area below which a stream has collapsed
 # Fig. 5: models of Table 3 without CW and with it.
 FIG5 = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")

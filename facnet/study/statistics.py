@@ -9,11 +9,6 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
-__all__ = [
-    "Verdict", "cell", "ends", "interval", "means", "number", "percent", "readable", "save_table",
-    "show", "summary", "verdict",
-]
-
 # What a table's symbols are in LaTeX, where the usual text fonts lack them.
 LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
          "→": r"$\to$"}

@@ -24,12 +24,6 @@ from facnet.methods import preset, recipes
 from facnet.study import published
 from facnet.study.runner import load_once, run_missing
 
-__all__ = [
-    "BRANCHES", "CHOICES", "HELD_OUT", "HOSTS", "LAMBDAS", "MANY_SEEDS", "NAMED", "OPEN",
-    "SWEEPS", "TEXT", "TOGETHER", "Variant", "WEIGHTS", "base_of", "chosen_lambdas",
-    "chosen_weights", "said_weights", "sweep", "variants", "with_branches",
-]
-
 BRANCHES = ("cw", "ca", "mil")
 MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
 # Table 5: the methods that take the CW branch in, and the weights to choose from for each.

@@ -12,8 +12,6 @@ from facnet.study.claims import Comparison, compare
 from facnet.study.statistics import means
 from facnet.study.tables import TEXT, Variant
 
-__all__ = ["PARTS", "explained", "parts_compared", "summed"]
-
 PARTS = {
     "model": "Model, trained anew", "training": "Training",
     "localization": "Localisation of the same models", "open": "Left open by the text",

@@ -18,8 +18,6 @@ from facnet.methods import method_of, preset
 from facnet.study.consistency import scaled, selection_and_class
 from facnet.study.plots import COLOURS, LINES, key
 
-__all__ = ["activations", "example_video", "selection", "shown_classes", "timeline"]
-
 TRUTH = "#D2EBE2"  # light and opaque: what overlaps is not darker
 SHADES = sns.color_palette("blend:#F0C9DF,#7A3B63", as_cmap=True)  # of detections, by score
 
@@ -152,7 +150,7 @@ def timeline(
                                   figsize=(7.2, 1.1 * sum(heights) + 0.8), height_ratios=heights)
     for column, (video, labels) in zip(panels.T, examples.items()):
         v = scores.videos.index(video)
-        own, used = scores.part(v, v + 1), first + 2 * len(labels)
+        own, used = scores.of_videos(v, v + 1), first + 2 * len(labels)
         if first:
             _draw(column[0], dataset, own.foreground, "foreground")
             column[0].set_ylabel("foreground")

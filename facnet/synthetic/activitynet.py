@@ -29,8 +29,6 @@ from facnet.config import Profile
 from facnet.data import Dataset
 from facnet.synthetic.features import Look, make_dataset
 
-__all__ = ["BUMP", "CLASSES", "STRENGTH", "VERSION", "make_synthetic_activitynet"]
-
 VERSION = 1
 CLASSES, RELATED = 200, 5  # RELATED of them make a group
 VIDEOS = 10  # of a class and subset; ActivityNet's median class has 47 to train and 23 to test on

@@ -23,8 +23,6 @@ from scipy.signal import lfilter
 
 from facnet.data import Dataset
 
-__all__ = ["FEATURE_WIDTH", "SNIPPET_SECONDS", "STREAMS", "Look", "make_dataset"]
-
 SNIPPET_SECONDS = 0.64  # 16 frames at 25 fps
 FEATURE_WIDTH = 128
 STREAMS = ("rgb", "flow")

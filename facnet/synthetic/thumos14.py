@@ -24,8 +24,6 @@ from facnet.config import Profile
 from facnet.data import Dataset
 from facnet.synthetic.features import Look, make_dataset
 
-__all__ = ["CLASSES", "STRENGTH", "VERSION", "make_synthetic"]
-
 VERSION = 1
 
 
