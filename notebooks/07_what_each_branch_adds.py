@@ -69,7 +69,7 @@ if data.name == "synthetic":  # beside other data the larger size has no place
     shown.insert(1, "full size", of_size.reindex(shown.index))
     print("Full size:", large_source)
 save_table(shown.reset_index(), "table3", output, ticks.join(table).reset_index())
-show(shown.reset_index())
+show(shown)
 
 # %% [markdown]
 # The full model is in every difference. A few seeds can be lucky ones, so here it is with many more,
@@ -161,7 +161,7 @@ def beside_preset(weight):
     models = {value: run(data, changed(preset, {"training.lambda_cw": value}), folder=folder,
                          progress=False) for value in (preset.training.lambda_cw, weight)}
     return timelines.activations(
-        data, {f"λ_CW {value:g}, AVG {one.evaluation.average:.1f} %": one.scores[data.streams[-1]]
+        data, {f"$λ_{{CW}}$ {value:g}, AVG {one.evaluation.average:.1f} %": one.scores[data.streams[-1]]
                for value, one in models.items()}, video, label, preset.localization)
 
 

@@ -185,7 +185,9 @@ def save_table(
 
 
 def show(table: pd.DataFrame) -> Styler:
-    """`table` as a page shows it: small, without its index, only long words broken."""
+    """`table` as a page shows it: small, only long words broken; a named index is a column."""
+    if table.index.name or table.index.nlevels > 1:
+        table = table.reset_index()
     short = [column for column in table if table[column].astype(str).str.len().max() <= 22]
     return table.style.hide(axis="index").format(precision=1, na_rep="").set_properties(
         **{"font-size": "85%", "padding": "0.2em 0.4em"}).set_properties(
