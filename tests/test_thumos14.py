@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, truth, arrays, mon
 KILLED = """
 import sys, time
 from facnet.importers import importing
-from facnet.data import thumos14
+from facnet.importers import thumos14
 def stop(*arguments, **options):
     print("writing", flush=True)
     time.sleep(60)
@@ -286,7 +286,7 @@ def test_a_single_stream_is_not_halved(tmp_path, truth):
 
 MEMORY = """
 import resource, sys
-from facnet.data import thumos14
+from facnet.importers import thumos14
 def peak():  # of this process alone: a child of a larger one inherits its mark in getrusage
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024

@@ -78,7 +78,7 @@ def touch(path):
     path.touch()
 
 
-GLOBAL = b"cfacnet.datasets.safe_pickle\n_dtype\n"
+GLOBAL = b"cfacnet.importers.pickled\n_dtype\n"
 DTYPE = b"cnumpy\ndtype\n"
 NDARRAY = b"cnumpy\nndarray\n"
 EMPTY = b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR"
@@ -167,6 +167,6 @@ def test_a_call_anywhere_in_an_array_is_refused(tmp_path):
     marker = tmp_path / "marker"
     for value in (Call(touch, marker), [[Call(touch, marker)]], (1, Call(touch, marker))):
         path = file_of(tmp_path / "a.npy", pickle.dumps(lists(value)))
-        with pytest.raises(FacnetError, match="names test_safe_pickle.touch, which no array needs"):
+        with pytest.raises(FacnetError, match="names test_pickled.touch, which no array needs"):
             read_array(path)
     assert not marker.exists()
