@@ -249,7 +249,7 @@ def test_features_that_cannot_be_used_are_one_line_and_leave_nothing(
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"aaa": video("test", 16, ("Ballet", 1, 2))}, "its subsets are .*; ActivityNet has 'train"),
+    ({"aaa": video("test", 16, ("Ballet", 1, 2))}, "subsets are .*; ActivityNet-1.3 has 'train"),
     ({name: None for name in ("ccc", "ddd", "uno")}, r"its subsets are \['testing', 'training'\]"),
     ({"aaa": video("training", 16, ("Ballet", 3, 2))}, "aaa: .*ends before it starts"),
     ({"aaa": video("training", 16, ("Ballet", -1, 2))}, r"aaa: Ballet \[-1.0, 2.0\] starts before"),
