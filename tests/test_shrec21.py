@@ -412,7 +412,7 @@ TRAINING, TEXT = "annotations_revised_training.txt", "1.txt"
     (gestures(["TAP", 0, 40], ["OK", 50, 250]), "sequence 1: TAP has '0' where .*, the first bei"),
     (lambda d, m: d.mkdir(), "none found where one file annotations.*training_set"),
     (lambda d, m: None, "shrec: no such folder"),
-    (second_annotations, "several annotations of the test sequences: .*_2.txt"),
+    (second_annotations, "_2.txt, .*revised.txt found where one file .* below a folder test_set"),
     (lambda d, m: [p.unlink() for p in published(d, m).rglob("[127].txt")],
      "shrec: none of its 3 sequences is there"),
     (lambda d, m: next(published(d, m).rglob("7.txt")).unlink(), "no video has subset 'test'"),

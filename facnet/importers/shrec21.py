@@ -5,14 +5,14 @@ them, in the spirit of rgb and flow: `pose`, what the hand looks like, and `moti
 What is faulty in the files is repaired by a rule or left out, and reported.
 """
 
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy.fft import dct
-from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from facnet.data import check_name
@@ -108,10 +108,15 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     """
     source, out = Path(source), Path(out)
     refuse_existing(out)
-    if (source / POSES).is_file():
-        sequences, strangers = _compact(source)
-    else:
-        sequences, strangers = _published(source)
+    if not source.is_dir():
+        raise FacnetError(f"{source}: no such folder.")
+    sequences, strangers = (_compact if (source / POSES).is_file() else _published)(source)
+    named = {}
+    for sequence in sequences:
+        check_name(sequence.name, sequence.where)
+        if other := named.get(sequence.name):
+            raise FacnetError(f"{sequence.where}: {other.where} is the same one.")
+        named[sequence.name] = sequence
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         report["left out"] += strangers
@@ -172,28 +177,26 @@ def _write_standardised(
 
 def _published(source: Path) -> tuple[list[Sequence], list[str]]:
     """The text files of the distribution, and a line for each of them that nothing annotates."""
-    if not source.is_dir():
-        raise FacnetError(f"{source}: no such folder.")
-    files = {subset: _annotation_file(source, subset) for subset in SUBSETS}
     sequences, strangers = [], []
-    for subset, path in files.items():
+    for subset in SUBSETS:
+        path = _annotation_file(source, subset)
         folder = path.parent / "sequences"
-        own = []
+        unknown = set(folder.glob("*.txt"))
         for number, line in enumerate(read_text(path).splitlines(), start=1):
-            fields = [field.strip() for field in line.split(";")]
-            while fields and not fields[-1]:  # a line ends with ";"
-                fields.pop()
-            if fields:
-                where = f"{path}, line {number}, sequence {fields[0]}"
-                file = folder / f"{fields[0]}.txt"
-                own.append(Sequence(
-                    fields[0], subset, _gestures(_triples(fields[1:], where), where), where, file,
-                    lambda name=fields[0], file=file: _read_published(file, name)))
-        annotated = {sequence.name for sequence in own}
-        strangers += [f"{file}: no such sequence in {path.name}"
-                      for file in sorted(folder.glob("*.txt")) if file.stem not in annotated]
-        sequences += own
-    _check_unique(sequences)
+            name, *fields = [field.strip() for field in line.rstrip("; ").split(";")]
+            if not name:
+                continue
+            where, file = f"{path}, line {number}, sequence {name}", folder / f"{name}.txt"
+            if len(fields) % 3:
+                raise FacnetError(
+                    f"{where}: {len(fields)} values, not a label, a start and an end for each"
+                    f" gesture; the last is {fields[-1][:40]!r}.")
+            gestures = _gestures([fields[i : i + 3] for i in range(0, len(fields), 3)], where)
+            sequences.append(Sequence(
+                name, subset, gestures, where, file,
+                lambda name=name, file=file: _read_published(file, name)))
+            unknown.discard(file)
+        strangers += [f"{file}: no such sequence in {path.name}" for file in sorted(unknown)]
     return sequences, strangers
 
 
@@ -202,23 +205,13 @@ def _annotation_file(source: Path, subset: str) -> Path:
     found = [path for path in sorted(source.rglob("annotations*.txt"))
              if any(part.lower().startswith(subset) for part in path.relative_to(source).parts[:-1])
              or subset in path.stem]
-    revised = [path for path in found if "revised" in path.stem] or found
-    if len(revised) != 1:
-        said = ", ".join(str(path.relative_to(source)) for path in revised) or "none"
+    found = [path for path in found if "revised" in path.stem] or found
+    if len(found) != 1:
+        said = ", ".join(str(path.relative_to(source)) for path in found) or "none"
         raise FacnetError(
             f"{source}: {said} found where one file annotations*.txt below a folder {subset}_set"
-            f" belongs; there is no {POSES} either." if not revised else
-            f"{source}: several annotations of the {subset} sequences: {said}; keep one.")
-    return revised[0]
-
-
-def _triples(fields: list[str], where: str) -> list[list[object]]:
-    """Label, start, end, label, start, end, ..."""
-    if len(fields) % 3:
-        raise FacnetError(
-            f"{where}: {len(fields)} values, not a label, a start and an end for each gesture; the"
-            f" last is {fields[-1][:40]!r}.")
-    return [fields[i : i + 3] for i in range(0, len(fields), 3)]
+            f" belongs; there is no {POSES} either.")
+    return found[0]
 
 
 def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
@@ -234,13 +227,11 @@ def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
             hint = (" It is in the first annotations only; take the revised ones."
                     if label == "POINTING" else suggest(str(label), CLASSES))
             raise FacnetError(f"{where}: unknown gesture {str(label)[:40]!r}.{hint}")
-        for value in times:
-            if not (type(value) is int and 1 <= value < 1e9
-                    or isinstance(value, str) and value.isdecimal() and 0 < len(value) < 9
-                    and int(value) >= 1):
+        for value in map(str, times):
+            if not re.fullmatch("0*[1-9][0-9]{0,7}", value):
                 raise FacnetError(
-                    f"{where}: {label} has {str(value)[:40]!r} where a frame's number belongs, the"
-                    " first being 1.")
+                    f"{where}: {label} has {value[:40]!r} where a frame's number belongs, the first"
+                    " being 1.")
         gestures.append((label, *map(int, times)))
     if not gestures:
         raise FacnetError(f"{where}: no gesture.")
@@ -251,29 +242,19 @@ def _read_published(file: Path, name: str) -> np.ndarray | None:
     """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
     if not file.is_file():
         return None
-    rows = [line.rstrip().split(";") for line in read_text(file).rstrip().split("\n")]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != JOINTS * NUMBERS + 1 or row.pop():
-            filled = sum(bool(value.strip()) for value in row) or "no"
+    frames, lines = [], read_text(file).rstrip().split("\n")
+    for number, line in enumerate(lines, start=1):
+        where, values = f"{file}, sequence {name}, line {number}", line.rstrip().split(";")
+        if len(values) != JOINTS * NUMBERS + 1 or values.pop():
             raise FacnetError(
-                f"{file}, sequence {name}, line {number} of {len(rows)}: {filled} numbers, not"
+                f"{where} of {len(lines)}: {sum(map(bool, values)) or 'no'} numbers, not"
                 f" {JOINTS * NUMBERS} with a ';' after each; is the file complete?")
-    try:
-        frames = np.array(rows, np.float64)
-    except ValueError:
-        number, value = next((i, v) for i, row in enumerate(rows, start=1) for v in row
-                             if not _is_number(v))
-        raise FacnetError(
-            f"{file}, sequence {name}, line {number}: {value[:40]!r} is not a number.") from None
-    return frames.reshape(len(rows), JOINTS, NUMBERS)[:: FRAME_RATE // RATE]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        try:
+            frames.append([float(value) for value in values])
+        except ValueError as error:  # could not convert string to float: 'abc'
+            said = str(error).partition(": ")[2][:40]
+            raise FacnetError(f"{where}: {said} is not a number.") from error
+    return np.reshape(frames, (-1, JOINTS, NUMBERS))[:: FRAME_RATE // RATE]
 
 
 def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
@@ -281,7 +262,6 @@ def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
     path, poses = source / ANNOTATIONS, source / POSES
     try:
         arrays = np.load(poses, allow_pickle=False)
-        names = list(arrays.files)
     except Exception as error:  # numpy raises many kinds of error on a damaged file
         raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
     sequences = []
@@ -289,17 +269,16 @@ def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
         where = f"{path}, sequence {name}"
         if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
             raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
-        subset = SUBSETS[one["split"] == "test"]
         sequences.append(Sequence(
-            name, subset, _gestures(one.get("segs"), where), where, poses,
-            lambda name=name: _read_compact(arrays, poses, name) if name in names else None))
-    _check_unique(sequences)
-    strangers = [f"{poses}, {name}: no such sequence in {path.name}"
-                 for name in names if name not in {sequence.name for sequence in sequences}]
-    return sequences, strangers
+            name, SUBSETS[one["split"] == "test"], _gestures(one.get("segs"), where), where, poses,
+            lambda name=name: _read_compact(arrays, poses, name)))
+    strangers = sorted(set(arrays.files) - {sequence.name for sequence in sequences})
+    return sequences, [f"{poses}, {name}: no such sequence in {path.name}" for name in strangers]
 
 
-def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.ndarray:
+def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.ndarray | None:
+    if name not in arrays.files:
+        return None
     try:
         frames = arrays[name]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
@@ -311,15 +290,6 @@ def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.nda
     return frames / np.array([METRE] * 3 + [UNIT] * 4)
 
 
-def _check_unique(sequences: list[Sequence]) -> None:
-    seen: dict[str, Sequence] = {}
-    for sequence in sequences:
-        check_name(sequence.name, sequence.where)
-        if sequence.name in seen:
-            raise FacnetError(f"{sequence.where}: {seen[sequence.name].where} is the same one.")
-        seen[sequence.name] = sequence
-
-
 # ------------------------------------------------------------------------------- what is repaired
 
 
@@ -329,18 +299,15 @@ def _plausible(
     """Frames [n, 20, 7] with impossible positions replaced by those of the nearest good frame."""
     if len(frames) < 2:
         raise FacnetError(f"{where}: {len(frames)} frames; a movement takes at least two.")
-    bad = ~np.isfinite(frames)
-    if bad.any():
-        frame, joint, number = np.argwhere(bad)[0]
-        raise FacnetError(
-            f"{where}, at {frame / RATE:.2f} s: joint {joint} has {frames[frame, joint, number]}.")
     lengths = np.linalg.norm(frames[..., 3:], axis=-1)
-    off = np.abs(lengths - 1) > UNIT_TOLERANCE
-    if off.any():
-        frame, joint = np.argwhere(off)[0]
-        raise FacnetError(
-            f"{where}, at {frame / RATE:.2f} s: the quaternion of joint {joint} has length"
-            f" {lengths[frame, joint]:.4g}, not 1; are columns missing?")
+    for wrong, values, said in (
+        (~np.isfinite(frames).all(-1), frames.sum(-1), "joint {} has {}."),
+        (np.abs(lengths - 1) > UNIT_TOLERANCE, lengths,
+         "the quaternion of joint {} has length {:.4g}, not 1; are columns missing?"),
+    ):
+        for frame, joint in np.argwhere(wrong):
+            told = said.format(joint, values[frame, joint])
+            raise FacnetError(f"{where}, at {frame / RATE:.2f} s: {told}")
     position = frames[..., :3]
     reach = np.linalg.norm(position - position[:, :1], axis=-1).max(1)
     impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
@@ -351,11 +318,8 @@ def _plausible(
             f" {np.abs(position[impossible]).max():.3g} m")
     if impossible.mean() > HELD_SHARE:
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
-    good = np.flatnonzero(~impossible)
-    at = np.searchsorted(good, np.arange(len(frames)))
-    before, after = good[np.maximum(at - 1, 0)], good[np.minimum(at, len(good) - 1)]
-    here = np.arange(len(frames))
-    nearest = np.where(np.abs(before - here) < np.abs(after - here), before, after)
+    good = np.flatnonzero(~impossible)[::-1]  # of two that are equally near, the later one
+    nearest = good[np.abs(np.arange(len(frames))[:, None] - good).argmin(1)]
     report["repaired"].append(f"{name}: {said}; replaced by the nearest good frame")
     return frames[nearest]
 
@@ -380,7 +344,7 @@ def _repaired(
             end = last
         kept.append((label, start, end))
     kept.sort(key=lambda gesture: gesture[1])
-    for (label, *times), (other, *others) in zip(kept, kept[1:]):
+    for (label, *times), (other, *others) in pairwise(kept):
         if others[0] <= times[1]:
             raise FacnetError(f"{sequence.where}: {label} {times} and {other} {others} overlap.")
     return [(label, (start - 1) / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
@@ -431,7 +395,12 @@ def features(poses: np.ndarray) -> dict[str, np.ndarray]:
 
 def rotation(quaternion: np.ndarray) -> np.ndarray:
     """Rotation matrices [n, 3, 3] of quaternions [n, 4] in the order x, y, z, w."""
-    return Rotation.from_quat(quaternion).as_matrix()
+    x, y, z, w = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
+    return np.stack([
+        x * x - y * y - z * z + w * w, 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), y * y - x * x - z * z + w * w, 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), z * z - x * x - y * y + w * w,
+    ], axis=1).reshape(-1, 3, 3)
 
 
 def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
@@ -455,6 +424,7 @@ def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
     padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
     first = window + stride // 2 - window // 2
     seen = np.lib.stride_tricks.sliding_window_view(padded, window + 1, axis=0)
-    found = dct(seen[first : first + len(signal) : stride], type=1)[..., :COEFFICIENTS] / window
-    found[..., 0] /= 2  # a wave's mean square is half of its amplitude's
-    return found.swapaxes(1, 2)
+    cosines = np.cos(np.pi / window * np.outer(np.arange(window + 1), np.arange(COEFFICIENTS)))
+    cosines[[0, -1]] /= 2
+    cosines[:, 0] /= 2  # a wave's mean square is half of its amplitude's
+    return (seen[first : first + len(signal) : stride] @ cosines).swapaxes(1, 2) * 2 / window
