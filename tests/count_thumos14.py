@@ -17,7 +17,7 @@ from facnet.data import Dataset
 from facnet.evaluation import to_snippets
 from facnet.files import Annotations, read_annotations
 from facnet.importers.pickled import read_array
-from facnet.importers.portrait import portrait
+from facnet.importers.check import portrait
 from facnet.study.grid import grid_ceiling, grid_marks, shares_below
 from facnet.study.published import FOLDER, PARTS
 

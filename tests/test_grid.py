@@ -13,7 +13,7 @@ from facnet.config import Experiment
 from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.experiment import detect
-from facnet.importers.portrait import portrait
+from facnet.importers.check import portrait
 from facnet.study import plots, published
 from facnet.study.grid import VARIANTS, grid_ceiling, grid_marks, perfect_scores, shares_below
 

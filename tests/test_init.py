@@ -329,7 +329,7 @@ def deeper(folder, *places):
     (lambda d: (d / "i3d/match_3.npy").write_bytes(b"\x93NUM"), "i3d/match_3.npy: cannot be read"),
     (lambda d: np.save(d / "i3d/match_3.npy", np.zeros((9, 2, 2))), r"match_3.npy: .*\(9, 2, 2\)"),
     (lambda d: np.save(d / "i3d/match_3.npy", np.ones((23, 5))), "match_3.npy, match_3: 5 colu"),
-    (lambda d: separate(d / "i3d", {"match_0": np.zeros((20, 6))}), "i3d: holds both VIDEO.npy and STREAM/VIDEO.npy"),
+    (lambda d: separate(d / "i3d", {"match_0": np.zeros((20, 6))}), "i3d: holds both VIDEO"),
     (lambda d: (d / "i3d").rename(d / "there"), "i3d: no such folder"),
     (lambda d: [p.unlink() for p in (d / "i3d").iterdir()], "i3d: holds neither VIDEO.npy nor"),
     (lambda d: [np.save(p, np.load(p).T) for p in (d / "i3d").iterdir()],

@@ -85,7 +85,7 @@ def thumos14(part: str = "portrait") -> pd.DataFrame:
     Parameters
     ----------
     part : {"portrait", "lengths", "ceiling", "oddities", "protocols", "stpn"}
-        The rows of :func:`facnet.importers.portrait.portrait` and of
+        The rows of :func:`facnet.importers.check.portrait` and of
         :func:`facnet.study.grid.shares_below`; quantiles of the instances' lengths; the result of
         :func:`facnet.study.grid.grid_ceiling`; what is odd about the files; what public detections
         score by the rules of `facnet.study.protocols.RULES` and on fewer videos; what STPN's paper
