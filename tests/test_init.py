@@ -94,7 +94,8 @@ def test_all_that_the_rows_say_is_in_the_folder(mine, arrays):
         [video, label, float(start), float(end)] for video, label, start, end in given)
     durations = data.videos.set_index("video").duration
     assert durations.to_dict() == {video: n * SECONDS for video, n in VIDEOS.items()}
-    assert report.splitlines()[:2] == ["kept:", "  6 training videos with 7 segments"]
+    assert report.splitlines()[:2] == [
+        "kept:", "  6 training videos with 7 instances and 142 snippets of 0.5 s"]
     assert report == (mine / "data/mine/import_report.txt").read_text().rstrip("\n")
 
 
@@ -190,7 +191,8 @@ def test_labels_alone_are_enough_to_train_on(mine):
     text = init(mine, test_share=0.5)
     data = load(mine / "data/mine")
     assert {"match_0", "match_1"} <= set(data.subset("train"))
-    assert "4 training videos with 3 segments; 2 of them have labels without times" in text
+    assert "4 training videos with 3 instances" in text
+    assert "  2 videos have labels without times" in text
     assert data.labels(("match_0", "match_1")).tolist() == [[1, 1], [1, 0]]
 
 
@@ -200,7 +202,7 @@ def test_without_any_segment_evaluation_says_what_it_lacks(mine, capsys, columns
               for line in ROWS.splitlines()[1:]]
     rows(mine, "\n".join([columns, *map(",".join, labels)]))
     text = init(mine)
-    assert text.count("instance") == 1
+    assert text.count("an instance") == 1
     assert "no test video has an instance; detections can be made, but not evaluated" in text
     told = facnet("data", "check", "data/mine")
     assert "unknown" in told and "nan" not in told and told.endswith("0 errors, 1 oddities\n")
@@ -217,7 +219,7 @@ def test_test_videos_of_unknown_times_are_left_out_of_the_number(mine):
         times = "," if i == 5 else "1,4"
         text += f"match_{i},{'dive' if i % 2 else 'jump'},{times},{'train' if i < 4 else 'test'}\n"
     rows(mine, text)
-    assert "4 test videos with 3 segments; 1 of them have labels without times" in init(mine)
+    assert "  1 videos have labels without times" in init(mine)
     everywhere = pd.DataFrame([(f"match_{i}", "dive", 1.0, 4.0, 0.9) for i in (5, 7)],
                               columns=["video", "label", "start", "end", "score"])
     write_detections(mine / "d.json", everywhere)

@@ -282,22 +282,22 @@ def described(
 
     `subsets` has how the two, to train and to test on, are called in the report.
     """
+    videos = truth.videos[truth.videos.video.isin(list(lengths))]
     instances, ignored = (
-        {video: rows[columns].values.tolist() for video, rows in frame.groupby("video")
-         if video in lengths}
+        {video: rows[columns].values.tolist()
+         for video, rows in frame[frame.video.isin(videos.video)].groupby("video")}
         for frame, columns in ((truth.instances, ["label", "start", "end"]),
                                (truth.ignored, ["start", "end"])))
     database = {video: entry(subset, labels, instances.get(video, ()), duration)
-                for video, subset, duration, labels in truth.videos.itertuples(index=False)
-                if video in lengths}
+                for video, subset, duration, labels in videos.itertuples(index=False)}
     report["kept"][:0] = counted(database, lengths, snippet_seconds, subsets)
+    shown = [{*one["labels"], *(item["label"] for item in one["annotations"])}
+             for one in database.values()]
     train, test = subsets
     return {
-        "name": name, "classes": sorted(
-            {label for one in database.values() for label in one["labels"]}
-            | {label for rows in instances.values() for label, _, _ in rows}),
-        "streams": streams, "snippet_seconds": snippet_seconds, "train": train, "test": test,
-        "ignored": ignored, "database": database}
+        "name": name, "classes": sorted(set.union(*shown)), "streams": streams,
+        "snippet_seconds": snippet_seconds, "train": train, "test": test, "ignored": ignored,
+        "database": database}
 
 
 def counted(
@@ -307,11 +307,10 @@ def counted(
     """For a report: what there is of each subset; `subsets` has how it is called there."""
     lines = []
     for subset, called in subsets.items():
-        own = [video for video, one in database.items() if one["subset"] == subset]
-        instances = sum(len(database[video]["annotations"]) for video in own)
-        lines.append(
-            f"{len(own)} {called} {nouns[0]} with {instances} {nouns[1]} and"
-            f" {sum(lengths[video] for video in own)} snippets of {snippet_seconds} s")
+        own = {video: len(one["annotations"]) for video, one in database.items()
+               if one["subset"] == subset}
+        lines.append(f"{len(own)} {called} {nouns[0]} with {sum(own.values())} {nouns[1]} and"
+                     f" {sum(map(lengths.get, own))} snippets of {snippet_seconds} s")
     return lines
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.data import read_features, read_header
+from facnet.data import Header, read_features
 from facnet.errors import FacnetError, suggest
-from facnet.files import collect, read_text
+from facnet.files import Annotations, collect, read_text
 from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
-from facnet.importers.importing import entry, link_target, refuse_existing, write_container
+from facnet.importers.importing import described, link_target, refuse_existing, write_container
 
 __all__ = ["init_folder"]
 
@@ -84,43 +84,33 @@ def init_folder(
     with collect(faults):
         _check_times(segments, lengths, snippet_seconds, annotations)
     split = _split(videos, annotations, test_share, seed, faults)
-    shown = Counter(videos.labels.explode().dropna())
-    facts = {
-        "name": out.resolve().name, "classes": sorted(shown),
-        "streams": _columns(places, streams, width, features),
-        "snippet_seconds": snippet_seconds, "train": "train", "test": "test", "split": split,
-        "ignored": {video: own[["start", "end"]].values.tolist()
-                    for video, own in rows[rows.label == AMBIGUOUS].groupby("video")},
-    }
+    entries = _columns(places, streams, width, features)
     if faults:  # nothing is made of it, but what the arrays hold should not be news the next time
-        found, header = Report(), read_header(annotations, facts | {"classes": ["any"]})
+        found, header = Report(), Header("", (), {
+            name: tuple(one["columns"]) if one else None for name, one in entries.items()}, 1, {})
         whole = sorted(set(lengths).intersection(*places.values()))
         check_features(features, pd.DataFrame({"video": whole}), header, found)
         raise FacnetError(f"{annotations}: not imported.",
                           list(dict.fromkeys(faults + found.errors)))
-    of_video = dict(list(segments[COLUMNS[1:]].groupby(segments.video)))
-    facts["database"] = {
-        video: entry(one.subset, one.labels,
-                     of_video[video].values.tolist() if video in of_video else (),
-                     lengths[video] * snippet_seconds)
-        for video, one in videos.iterrows()}
+    videos["duration"] = videos.index.map(lengths) * snippet_seconds
+    truth = Annotations(segments, rows[rows.label == AMBIGUOUS],
+                        videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
-    where = "nothing was moved" if in_place else f"{out / 'features'} is a link to {target}"
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         folder.symlink_to(target, target_is_directory=True)
-        for subset, use in SUBSETS.items():
-            own = videos[videos.subset == subset]
-            untimed = (~own.timed).sum()
-            report["kept"].append(
-                f"{len(own)} {use} videos with {segments.video.isin(own.index).sum()} segments"
-                + (f"; {untimed} of them have labels without times" if untimed else ""))
-        counts = ", ".join(f"{label} {shown[label]}" for label in facts["classes"])
+        facts = described(
+            out.resolve().name, truth, lengths, entries, snippet_seconds, SUBSETS, report)
+        shown = videos.labels.explode().value_counts()[facts["classes"]]
         report["kept"] += [
-            f"split {split}", f"classes, and the videos that show them: {counts}",
-            f"features where they are, as {', '.join(facts['streams'])}: {where}"]
+            f"split {split}", "classes, and the videos that show them: "
+            + ", ".join(f"{label} {count}" for label, count in shown.items()),
+            f"features where they are, as {', '.join(entries)}: "
+            + ("nothing was moved" if in_place else f"{out / 'features'} is a link to {target}")]
+        if not videos.timed.all():
+            report["kept"].append(f"{(~videos.timed).sum()} videos have labels without times")
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
-        return facts
+        return facts | {"split": split}
 
     return write_container(annotations, out, write, {
         out / "annotations.json": annotations, out / "features": features}, in_place)

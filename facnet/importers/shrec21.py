@@ -6,8 +6,7 @@ What is faulty in the files is repaired by a rule or left out, and reported.
 """
 
 import re
-import zipfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,7 @@ from tqdm import tqdm
 from facnet.data import check_name
 from facnet.errors import FacnetError, suggest
 from facnet.files import read_json, read_text
-from facnet.importers.importing import counted, entry, refuse_existing, write_container
+from facnet.importers.importing import counted, entry, write_container
 
 __all__ = ["import_shrec21"]
 
@@ -41,7 +40,7 @@ METRE, UNIT = 10000.0, 32767.0
 # around its middle. `motion` looks through two: a short one tells when, a long one what. How well
 # held-out training sequences were classified chose them.
 SNIPPET_SECONDS = 0.16
-WINDOWS = {"pose": (0.64,), "motion": (0.64, 1.28)}  # seconds
+POSE_WINDOW, MOTION_WINDOWS = 0.64, (0.64, 1.28)  # seconds
 # Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window. `pose` keeps the first, the mean;
 # `motion` the mean and the root of the sum of the others' squares, since the phase at which a
 # window meets a gesture says nothing of it.
@@ -70,7 +69,7 @@ class Sequence:
     gestures: tuple[tuple[str, int, int], ...]  #: label, first and last frame, from 1
     where: str  #: begins a message about the annotations
     file: Path
-    read: Callable[[], np.ndarray | None]  #: [n, 20, 7] at 25 a second, or None
+    frames: np.ndarray | None  #: [n, 20, 7] at 25 a second; None if they are not there
 
 
 def import_shrec21(source: str | Path, out: str | Path) -> str:
@@ -107,43 +106,37 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     both give the same features to the latter's rounding.
     """
     source, out = Path(source), Path(out)
-    refuse_existing(out)
     if not source.is_dir():
         raise FacnetError(f"{source}: no such folder.")
-    sequences, strangers = (_compact if (source / POSES).is_file() else _published)(source)
-    named = {}
-    for sequence in sequences:
-        check_name(sequence.name, sequence.where)
-        if other := named.get(sequence.name):
-            raise FacnetError(f"{sequence.where}: {other.where} is the same one.")
-        named[sequence.name] = sequence
+    recordings = _compact if (source / POSES).is_file() else _published
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        report["left out"] += strangers
-        database, streams = {}, {stream: {} for stream in STREAMS}
-        for sequence in tqdm(sequences, desc="importing", unit="sequence"):
-            frames = sequence.read()
-            if frames is None:
-                report["left out"].append(f"{sequence.name}: no {sequence.file}")
+        seen, database, streams = {}, {}, {stream: {} for stream in STREAMS}
+        for one in tqdm(recordings(source, report["left out"]), desc="importing", unit="sequence"):
+            check_name(one.name, one.where)
+            if one.name in seen:
+                raise FacnetError(f"{one.where}: {seen[one.name]} is the same one.")
+            seen[one.name] = one.where
+            if one.frames is None:
+                report["left out"].append(f"{one.name}: no {one.file}")
                 continue
-            where = f"{sequence.file}, sequence {sequence.name}"
-            poses = _plausible(frames, sequence.name, where, report)
-            duration = len(poses) / RATE
-            labels = dict.fromkeys(label for label, _, _ in sequence.gestures)
-            database[sequence.name] = entry(
-                sequence.subset, labels, _repaired(sequence, duration, report), duration)
+            poses = _plausible(one, report)
+            labels = dict.fromkeys(label for label, _, _ in one.gestures)
+            segments = _repaired(one, len(poses) * FRAME_RATE // RATE, report)
+            database[one.name] = entry(one.subset, labels, segments, len(poses) / RATE)
             for stream, array in features(poses).items():
-                streams[stream][sequence.name] = array
+                streams[stream][one.name] = array
         if not database:
-            raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
+            raise FacnetError(f"{source}: none of its {len(seen)} sequences is there.")
         training = [name for name, one in database.items() if one["subset"] == SUBSETS[0]]
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
-        report["kept"] += [
-            *counted(database, {name: len(array) for name, array in streams["pose"].items()},
-                     SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)), ("sequences", "gestures")),
-            ", ".join(f"{stream}: {len(own['mean'])} features a snippet"
-                      for stream, own in scales.items())]
+        lengths = {name: len(array) for name, array in streams[STREAMS[0]].items()}
+        report["kept"] += counted(
+            database, lengths, SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)),
+            ("sequences", "gestures"))
+        report["kept"].append(", ".join(
+            f"{stream}: {len(own['mean'])} features a snippet" for stream, own in scales.items()))
         shown = {label for one in database.values() for label in one["labels"]}
         return {
             "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
@@ -175,29 +168,25 @@ def _write_standardised(
 # ------------------------------------------------------------------- what the two forms look like
 
 
-def _published(source: Path) -> tuple[list[Sequence], list[str]]:
-    """The text files of the distribution, and a line for each of them that nothing annotates."""
-    sequences, strangers = [], []
+def _published(source: Path, left_out: list[str]) -> Iterator[Sequence]:
+    """The text files of the distribution; those that nothing annotates are left out."""
     for subset in SUBSETS:
         path = _annotation_file(source, subset)
         folder = path.parent / "sequences"
         unknown = set(folder.glob("*.txt"))
         for number, line in enumerate(read_text(path).splitlines(), start=1):
             name, *fields = [field.strip() for field in line.rstrip("; ").split(";")]
-            if not name:
-                continue
             where, file = f"{path}, line {number}, sequence {name}", folder / f"{name}.txt"
             if len(fields) % 3:
                 raise FacnetError(
                     f"{where}: {len(fields)} values, not a label, a start and an end for each"
                     f" gesture; the last is {fields[-1][:40]!r}.")
-            gestures = _gestures([fields[i : i + 3] for i in range(0, len(fields), 3)], where)
-            sequences.append(Sequence(
-                name, subset, gestures, where, file,
-                lambda name=name, file=file: _read_published(file, name)))
+            if name or fields:
+                items = [fields[i : i + 3] for i in range(0, len(fields), 3)]
+                yield Sequence(name, subset, _gestures(items, where), where, file,
+                               _read_text(file, name) if file in unknown else None)
             unknown.discard(file)
-        strangers += [f"{file}: no such sequence in {path.name}" for file in sorted(unknown)]
-    return sequences, strangers
+        left_out += [f"{file}: no such sequence in {path.name}" for file in sorted(unknown)]
 
 
 def _annotation_file(source: Path, subset: str) -> Path:
@@ -217,12 +206,11 @@ def _annotation_file(source: Path, subset: str) -> Path:
 def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
     """Gestures [label, start, end]: a known label, and two whole numbers from 1."""
     gestures = []
-    if not isinstance(items, list):
-        raise FacnetError(f"{where}: {str(items)[:80]!r} is no list of gestures.")
-    for item in items:
-        if not (isinstance(item, list) and len(item) == 3):
-            raise FacnetError(f"{where}: {str(item)[:80]!r} is not a label, a start and an end.")
-        label, *times = item
+    if not (isinstance(items, list) and items
+            and all(isinstance(item, list) and len(item) == 3 for item in items)):
+        raise FacnetError(
+            f"{where}: {str(items)[:80]!r} is no list of gestures, each a label, a start and an end.")
+    for label, *times in items:
         if label not in CLASSES:
             hint = (" It is in the first annotations only; take the revised ones."
                     if label == "POINTING" else suggest(str(label), CLASSES))
@@ -233,15 +221,11 @@ def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
                     f"{where}: {label} has {value[:40]!r} where a frame's number belongs, the first"
                     " being 1.")
         gestures.append((label, *map(int, times)))
-    if not gestures:
-        raise FacnetError(f"{where}: no gesture.")
     return tuple(gestures)
 
 
-def _read_published(file: Path, name: str) -> np.ndarray | None:
+def _read_text(file: Path, name: str) -> np.ndarray:
     """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
-    if not file.is_file():
-        return None
     frames, lines = [], read_text(file).rstrip().split("\n")
     for number, line in enumerate(lines, start=1):
         where, values = f"{file}, sequence {name}, line {number}", line.rstrip().split(";")
@@ -257,46 +241,41 @@ def _read_published(file: Path, name: str) -> np.ndarray | None:
     return np.reshape(frames, (-1, JOINTS, NUMBERS))[:: FRAME_RATE // RATE]
 
 
-def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
-    """The arrays of the compact form, and a line for each that nothing annotates."""
+def _compact(source: Path, left_out: list[str]) -> Iterator[Sequence]:
+    """The arrays of the compact form; those that nothing annotates are left out."""
     path, poses = source / ANNOTATIONS, source / POSES
+    annotated = read_json(path)
     try:
         arrays = np.load(poses, allow_pickle=False)
     except Exception as error:  # numpy raises many kinds of error on a damaged file
         raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
-    sequences = []
-    for name, one in read_json(path).items():
+    left_out += [f"{poses}, {name}: no such sequence in {path.name}"
+                 for name in arrays.files if name not in annotated]
+    for name, one in annotated.items():
         where = f"{path}, sequence {name}"
         if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
             raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
-        sequences.append(Sequence(
-            name, SUBSETS[one["split"] == "test"], _gestures(one.get("segs"), where), where, poses,
-            lambda name=name: _read_compact(arrays, poses, name)))
-    strangers = sorted(set(arrays.files) - {sequence.name for sequence in sequences})
-    return sequences, [f"{poses}, {name}: no such sequence in {path.name}" for name in strangers]
-
-
-def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.ndarray | None:
-    if name not in arrays.files:
-        return None
-    try:
-        frames = arrays[name]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        raise FacnetError(f"{file}, sequence {name}: cannot be read ({error}).") from error
-    if frames.dtype != np.int16 or frames.ndim != 3 or frames.shape[1:] != (JOINTS, NUMBERS):
-        raise FacnetError(
-            f"{file}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
-            f" [T, {JOINTS}, {NUMBERS}].")
-    return frames / np.array([METRE] * 3 + [UNIT] * 4)
+        gestures = _gestures(one.get("segs"), where)
+        try:
+            frames = arrays[name] if name in arrays.files else None
+        except Exception as error:
+            raise FacnetError(f"{poses}, sequence {name}: cannot be read ({error}).") from error
+        if frames is not None:
+            if frames.dtype != np.int16 or frames.shape[1:] != (JOINTS, NUMBERS):
+                raise FacnetError(
+                    f"{poses}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
+                    f" [T, {JOINTS}, {NUMBERS}].")
+            frames = frames / np.array([METRE] * 3 + [UNIT] * 4)
+        subset = SUBSETS[one["split"] == "test"]
+        yield Sequence(name, subset, gestures, where, poses, frames)
 
 
 # ------------------------------------------------------------------------------- what is repaired
 
 
-def _plausible(
-    frames: np.ndarray, name: str, where: str, report: dict[str, list[str]]
-) -> np.ndarray:
+def _plausible(sequence: Sequence, report: dict[str, list[str]]) -> np.ndarray:
     """Frames [n, 20, 7] with impossible positions replaced by those of the nearest good frame."""
+    frames, where = sequence.frames, f"{sequence.file}, sequence {sequence.name}"
     if len(frames) < 2:
         raise FacnetError(f"{where}: {len(frames)} frames; a movement takes at least two.")
     lengths = np.linalg.norm(frames[..., 3:], axis=-1)
@@ -320,16 +299,15 @@ def _plausible(
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
     good = np.flatnonzero(~impossible)[::-1]  # of two that are equally near, the later one
     nearest = good[np.abs(np.arange(len(frames))[:, None] - good).argmin(1)]
-    report["repaired"].append(f"{name}: {said}; replaced by the nearest good frame")
+    report["repaired"].append(f"{sequence.name}: {said}; replaced by the nearest good frame")
     return frames[nearest]
 
 
 def _repaired(
-    sequence: Sequence, duration: float, report: dict[str, list[str]]
+    sequence: Sequence, last: int, report: dict[str, list[str]]
 ) -> list[tuple[str, float, float]]:
-    """Gestures in seconds, the known faults repaired or left out."""
-    last = round(duration * FRAME_RATE)
-    kept: list[tuple[str, int, int]] = []
+    """Gestures in seconds, the known faults repaired or left out; `last` is the last frame."""
+    kept = []
     for label, start, end in sequence.gestures:
         said = f"{sequence.name}: {label} [{start}, {end}]"
         if end < start:
@@ -341,8 +319,7 @@ def _repaired(
                 f" {sequence.file.name} complete?")
         if end > last:
             report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
-            end = last
-        kept.append((label, start, end))
+        kept.append((label, start, min(end, last)))
     kept.sort(key=lambda gesture: gesture[1])
     for (label, *times), (other, *others) in pairwise(kept):
         if others[0] <= times[1]:
@@ -386,10 +363,9 @@ def features(poses: np.ndarray) -> dict[str, np.ndarray]:
                      turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
     motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
 
-    still = [amplitudes(pose, window)[:, 0] for window in WINDOWS["pose"]]
-    moving = [amplitudes(motion, window) for window in WINDOWS["motion"]]
+    moving = [amplitudes(motion, window) for window in MOTION_WINDOWS]
     strength = [np.linalg.norm(own[:, 1:], axis=1) for own in moving]
-    return {"pose": np.concatenate(still, axis=1),
+    return {"pose": amplitudes(pose, POSE_WINDOW)[:, 0],
             "motion": np.concatenate([*(own[:, 0] for own in moving), *strength], axis=1)}
 
 
