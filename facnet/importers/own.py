@@ -148,9 +148,10 @@ def _lengths(
     lengths, widths = {}, Counter()
     for name, row in videos.row.items():
         for place, there in places.items():
-            file, unused = features / place / f"{name}.npy", there - set(videos.index)
+            file = features / place / f"{name}.npy"
             with collect(faults):
                 if name not in there:
+                    unused = there - set(videos.index)
                     hint = suggest(name, unused) if unused else ""
                     raise FacnetError(f"{annotations}, row {row}, {name}: no {file}.{hint}")
                 array = read_features(file)

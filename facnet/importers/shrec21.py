@@ -209,7 +209,8 @@ def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
     if not (isinstance(items, list) and items
             and all(isinstance(item, list) and len(item) == 3 for item in items)):
         raise FacnetError(
-            f"{where}: {str(items)[:80]!r} is no list of gestures, each a label, a start and an end.")
+            f"{where}: {str(items)[:80]!r} is no list of gestures, each a label, a start and an"
+            " end.")
     for label, *times in items:
         if label not in CLASSES:
             hint = (" It is in the first annotations only; take the revised ones."
