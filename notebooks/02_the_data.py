@@ -25,7 +25,7 @@ from IPython.display import Markdown
 
 from facnet.data import load
 from facnet.evaluation import to_snippets
-from facnet.importers.portrait import portrait
+from facnet.importers.check import portrait
 from facnet.study import plots, published, statistics
 from facnet.study.grid import grid_ceiling, grid_marks, shares_below
 from facnet.study.records import provenance

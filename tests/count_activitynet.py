@@ -16,7 +16,7 @@ from count_shrec21 import END, README
 
 from facnet.data import Dataset
 from facnet.files import Annotations, read_annotations
-from facnet.importers.portrait import portrait
+from facnet.importers.check import portrait
 
 BEGIN = "<!-- counted by tests/count_activitynet.py -->\n"
 SUBSETS = {"training": "train", "validation": "test"}

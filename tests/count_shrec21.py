@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from facnet.data import load
-from facnet.importers.portrait import portrait
+from facnet.importers.check import portrait
 from facnet.importers.shrec21 import import_shrec21
 
 README = Path(__file__).parents[1] / "data" / "README.md"

@@ -17,8 +17,8 @@ from facnet.data import Dataset
 from facnet.evaluation import to_snippets
 from facnet.files import Annotations
 from facnet.importers.pickled import read_array
+from facnet.importers.check import portrait
 from facnet.importers.wtalc import read_wtalc
-from facnet.importers.portrait import portrait
 from facnet.study.grid import grid_ceiling, grid_marks, shares_below
 from facnet.study.published import FOLDER
 

@@ -249,7 +249,7 @@ def test_features_that_cannot_be_used_are_one_line_and_leave_nothing(
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"aaa": video("test", 16, ("Ballet", 1, 2))}, "its subsets are .*; ActivityNet has 'train"),
+    ({"aaa": video("test", 16, ("Ballet", 1, 2))}, "subsets are .*; ActivityNet-1.3 has 'train"),
     ({name: None for name in ("ccc", "ddd", "uno")}, r"its subsets are \['testing', 'training'\]"),
     ({"aaa": video("training", 16, ("Ballet", 3, 2))}, "aaa: .*ends before it starts"),
     ({"aaa": video("training", 16, ("Ballet", -1, 2))}, r"aaa: Ballet \[-1.0, 2.0\] starts before"),
@@ -391,8 +391,10 @@ def test_memory_does_not_grow_with_the_number_of_videos(tmp_path):
         import_activitynet(put(folder, {f"rgb/v_{v}": x for v, x in arrays.items()}), truth,
                            folder / "out")
         sizes.append(sum(array.nbytes for array in arrays.values()))
+        # glibc else keeps freed arrays, some 20 MB of them now and then.
         done = subprocess.run([sys.executable, "-c", MEMORY, str(folder / "out")],
-                              capture_output=True, text=True, check=True)
+                              capture_output=True, text=True, check=True,
+                              env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"})
         peaks.append(int(done.stdout))
     assert peaks[1] - peaks[0] < 0.1 * (sizes[1] - sizes[0])
 

@@ -14,8 +14,7 @@ from test_files import lists
 from facnet.cli import cli
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.importers.check import check_folder
-from facnet.importers.portrait import foreground_seconds, portrait
+from facnet.importers.check import check_folder, foreground_seconds, portrait
 
 VIDEOS = [f"train_{i}" for i in range(12)] + [f"test_{i}" for i in range(4)]
 SECONDS, SNIPPETS = 6.4, 10

@@ -10,7 +10,7 @@ import pytest
 from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.experiment import detect
-from facnet.importers.portrait import portrait
+from facnet.importers.check import portrait
 from facnet.methods import preset
 from facnet.study import published
 from facnet.study.grid import VARIANTS, grid_ceiling, grid_marks, perfect_scores, shares_below

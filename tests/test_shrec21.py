@@ -263,8 +263,8 @@ def test_what_is_not_there_or_not_annotated_is_left_out(tmp_path, made, form):
     if form is published:
         place = folder / "test_set/test_set/sequences"
         (place / "8.txt").rename(place / "9.txt")
-        expected = [f"  {place}/9.txt: no such sequence in annotations_revised.txt",
-                    f"  8: no {place}/8.txt"]
+        expected = [f"  8: no {place}/8.txt",
+                    f"  {place}/9.txt: no such sequence in annotations_revised.txt"]
     else:
         with np.load(folder / POSES) as arrays:
             kept = {("9" if name == "8" else name): arrays[name] for name in arrays.files}
@@ -406,13 +406,13 @@ TRAINING, TEXT = "annotations_revised_training.txt", "1.txt"
     (edit(TRAINING, fields(1, f1="POINTING")), "'POINTING'. It is in the first annotations only"),
     (edit(TRAINING, fields(2, f0="1")), "line 2, sequence 1: .*line 1, sequence 1 is the same one"),
     (edit(TRAINING, fields(2, f0="../2")), "'../2' is no name for a file"),
-    (edit(TRAINING, line(2, lambda f: f[:1])), "line 2, sequence 2: no gesture"),
+    (edit(TRAINING, line(2, lambda f: f[:1])), "line 2, sequence 2: '\\[\\]' is no list"),
     (gestures(["TAP", 40, 60], ["OK", 50, 250]), r"TAP \[40, 60\] and OK \[50, 250\] overlap"),
     (gestures(["TAP", 40, 60], ["OK", 60, 250]), r"TAP \[40, 60\] and OK \[60, 250\] overlap"),
     (gestures(["TAP", 0, 40], ["OK", 50, 250]), "sequence 1: TAP has '0' where .*, the first bei"),
     (lambda d, m: d.mkdir(), "none found where one file annotations.*training_set"),
     (lambda d, m: None, "shrec: no such folder"),
-    (second_annotations, "several annotations of the test sequences: .*_2.txt"),
+    (second_annotations, "_2.txt, .*revised.txt found where one file .* below a folder test_set"),
     (lambda d, m: [p.unlink() for p in published(d, m).rglob("[127].txt")],
      "shrec: none of its 3 sequences is there"),
     (lambda d, m: next(published(d, m).rglob("7.txt")).unlink(), "no video has subset 'test'"),
@@ -426,7 +426,7 @@ TRAINING, TEXT = "annotations_revised_training.txt", "1.txt"
     (lambda d, m: (compact(d, m) / ANNOTATIONS).unlink(), "json: cannot be read .No such file"),
     (entries(lambda f: f.update({"1": {"split": "val", "segs": []}})), "sequence 1: .* no split"),
     (entries(lambda f: f["1"].pop("segs")), "sequence 1: 'None' is no list of gestures"),
-    (entries(lambda f: f["1"].update(segs=[["TAP", 1]])), "sequence 1: .* is not a label, a start"),
+    (entries(lambda f: f["1"].update(segs=[["TAP", 1]])), "sequence 1: .*, each a label, a start"),
     (entries(lambda f: f["1"].update(segs=[["TAP", 1.5, 2]])), "sequence 1: TAP has '1.5' where"),
     (entries(lambda f: f["1"].update(segs=[["TAP", True, 2]])), "sequence 1: TAP has 'True' where"),
     (entries(lambda f: f["1"].update(segs=[[["TAP"], 1, 2]])), "sequence 1: unknown gesture"),
@@ -533,7 +533,7 @@ def test_both_forms_of_the_real_annotations_agree(reference):
     from facnet.importers.shrec21 import _compact, _published
 
     source = reference / "data/shrec21"
-    (text, _), (arrays, _) = _published(source / "raw"), _compact(source)
+    text, arrays = list(_published(source / "raw", [])), list(_compact(source, []))
     assert {one.name: (one.subset, one.gestures) for one in text} == {
         one.name: (one.subset, one.gestures) for one in arrays}
     assert sum(len(one.gestures) for one in text) == 678

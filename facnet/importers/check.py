@@ -1,7 +1,8 @@
-"""Everything that is wrong with a data set's folder, at once."""
+"""Everything that is wrong with a data set's folder, at once; and what it holds, in numbers."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet.data import (
-    Header, empty_splits, header_faults, open_folder, read_features, read_header, unknown_labels,
-    used_videos,
+    Dataset, Header, empty_splits, header_faults, open_folder, read_features, read_header,
+    unknown_labels, used_videos,
 )
 from facnet.errors import one_line
 from facnet.files import Annotations, collect, read_annotations
-from facnet.importers.portrait import portrait
 
 # Features end up to a stride before their video does, and extractors round frame rates.
 SLACK_SECONDS, SLACK_SNIPPETS, SLACK_SHARE = 1.0, 2, 0.05
@@ -31,7 +31,7 @@ class Report:
     oddities : list of str
         Worth a look; nothing fails. THUMOS14's annotations have some.
     portrait : DataFrame or None
-        As :func:`facnet.importers.portrait.portrait` gives it, if there is no error.
+        As :func:`portrait` gives it, if there is no error.
     """
 
     errors: list[str] = field(default_factory=list)
@@ -56,10 +56,9 @@ def check_folder(folder: Path) -> Report:
     FacnetError
         If annotations.json cannot be read at all.
     """
-    report = find_faults(Path(folder), Path(folder) / "annotations.json")
-    if report.errors:
-        return report
-    return Report([], report.oddities, portrait(open_folder(Path(folder))))
+    folder = Path(folder)
+    report = find_faults(folder, folder / "annotations.json")
+    return report if report.errors else replace(report, portrait=portrait(open_folder(folder)))
 
 
 def find_faults(folder: Path, path: Path) -> Report:
@@ -68,40 +67,48 @@ def find_faults(folder: Path, path: Path) -> Report:
     annotations = read_annotations(path, found.errors)
     wrong = header_faults(path, annotations.facts)
     found.errors.extend(wrong.values())
-    subsets = {"train", "test"} if wrong.keys() & {"train", "test"} else set()
-    guesses = _guesses(folder, annotations)
+    unclear = {"train", "test"} if wrong.keys() & {"train", "test"} else set()
+    guesses = _guesses(folder / "features", annotations)
     header = read_header(
-        path, annotations.facts | {key: guesses[key] for key in wrong.keys() | subsets})
+        path, annotations.facts | {key: guesses[key] for key in wrong.keys() | unclear})
     videos = used_videos(annotations, header)
+    own = annotations.instances[annotations.instances.video.isin(videos.video)]
     lengths = check_features(folder / "features", videos, header, found)
     if "snippet_seconds" not in wrong:
         _check_durations(path, videos, lengths, header.snippet_seconds, found)
-    if "classes" not in wrong and not subsets:
-        _check_videos(path, videos, annotations, header, found)
-    _check_instances(path, videos, annotations, lengths, header, found)
-    return Report([one_line(line) for line in dict.fromkeys(found.errors)],
-                  [one_line(line) for line in found.oddities])
+    if "classes" not in wrong and not unclear:
+        training = videos[videos.subset == "train"]
+        taught = set(training.labels.explode())
+        found.errors.extend(empty_splits(path, videos, header))
+        found.errors.extend(f"{path}: no training video has class {label!r}." for label in
+                            header.classes if len(training) and label not in taught)
+        found.oddities.extend(f"{path}{said}" for said in _odd_videos(videos, annotations, header))
+    found.errors.extend(unknown_labels(path, videos, own, header.classes))
+    found.errors.extend(f"{path}, {i.video}: {i.label} [{i.start}, {i.end}] starts before 0."
+                        for i in own[own.start < 0].itertuples())
+    of_features = pd.Series(lengths, dtype=float) * header.snippet_seconds
+    ends = videos.set_index("video").duration.fillna(of_features)
+    found.oddities.extend(
+        f"{path}{said}" for said in _odd_instances(videos, own, ends, annotations, header))
+    return Report(list(map(one_line, dict.fromkeys(found.errors))),
+                  list(map(one_line, found.oddities)))
 
 
-def _guesses(folder: Path, annotations: Annotations) -> dict[str, object]:
+def _guesses(features: Path, annotations: Annotations) -> dict[str, object]:
     """What the keys of annotations.json may have meant.
 
     They stand in for those that are wrong, so that all the rest is looked at in the same call.
     """
-    features = folder / "features"
-    given = [*annotations.videos.labels.explode().dropna(), *annotations.instances.label]
+    labels = {*annotations.videos.labels.explode().dropna(), *annotations.instances.label} - {""}
     streams = {file.parent.name for file in features.glob("*/*.npy")}
-    subsets = Counter(annotations.videos.subset)
     test = annotations.test or "test"
-    del subsets[test]
+    others = annotations.videos.subset[~annotations.videos.subset.isin(["", test])]
     return {
-        "name": "unnamed",
-        "classes": sorted({str(label) for label in given if label}) or ["unnamed"],
+        "name": "unnamed", "classes": sorted(labels) or ["unnamed"],
         "streams": {name: {} for name in sorted(streams) if "+" not in name}
         or {"features": {"columns": [0, 1]}},
         "snippet_seconds": 1e5,  # so that no time lies past the end
-        "train": max(subsets, key=subsets.get, default="") or "train",
-        "test": test,
+        "train": next(iter(others.mode()), "train"), "test": test,
     }
 
 
@@ -120,12 +127,11 @@ def check_features(
         What is found is added to it.
     """
     lengths: dict[str, int] = {}
-    places = {}  # a folder of features, and the streams that lie in it
+    places = defaultdict(dict)  # a folder of features: the streams that lie in it, their columns
     for stream, columns in header.streams.items():
-        places.setdefault(stream if columns is None else "", []).append(stream)
-    widths = {place: [] for place in places}  # of its files: (file, video, width)
+        places["" if columns else stream][stream] = columns
     for place, streams in places.items():
-        where = features / place
+        where, widths = features / place, {}
         if not where.is_dir():
             link = f" It links to {features.readlink()}." if features.is_symlink() else ""
             report.errors.append(
@@ -133,167 +139,181 @@ def check_features(
             continue
         for video in tqdm(videos.video, desc=f"checking {place or 'features'}", unit="video"):
             with collect(report.errors):
-                file = header.file(features, streams[0], video)
-                array = np.array(read_features(file))
-                _check_values(file, video, array, report)
-                width = array.shape[1]
-                beyond = {stream: columns for stream, columns in header.streams.items()
-                          if stream in streams and columns and columns[1] > width}
-                for stream, columns in beyond.items():
-                    report.errors.append(
-                        f"{file}, {video}: {width} columns, but {stream} is in {list(columns)}.")
-                if not beyond:
-                    widths[place].append((file, video, width))
+                file = header.file(features, next(iter(streams)), video)
+                array, about = np.array(read_features(file)), f"{file}, {video}"
+                widths[about] = array.shape[1]
+                _check_values(about, array, report)
+                for stream, columns in streams.items():
+                    if columns and columns[1] > array.shape[1]:
+                        widths.pop(about, None)
+                        report.errors.append(
+                            f"{about}: {array.shape[1]} columns, but {stream} is in"
+                            f" {list(columns)}.")
                 if lengths.setdefault(video, len(array)) != len(array):
                     report.errors.append(
-                        f"{file}, {video}: {len(array)} snippets, but {lengths[video]} in the"
-                        " stream before it.")
-        extra = {f.stem for f in where.glob("*.npy")} - set(videos.video)
-        if extra:
+                        f"{about}: {len(array)} snippets, but {lengths[video]} in the stream before"
+                        " it.")
+        if extra := {file.stem for file in where.glob("*.npy")} - set(videos.video):
             report.oddities.append(
                 f"{where}: {len(extra)} files belong to no video of train or test, such as"
                 f" {min(extra)}.npy.")
-    for place, files in widths.items():
-        _check_widths(features / place, files, lengths, report)
+        counts = Counter(widths.values()).most_common()
+        if len(counts) > 1 and counts[0][1] <= len(widths) / 2 and len(set(lengths.values())) == 1:
+            report.errors.append(
+                f"{where}: every file has {lengths[video]} rows, and from {min(counts)[0]} to"
+                f" {max(counts)[0]} columns; a row is a snippet: turn them, array.T.")
+        else:
+            report.errors.extend(
+                f"{about}: {width} features a snippet, but {counts[0][0]} in most videos."
+                for about, width in widths.items() if width != counts[0][0])
     return lengths
 
 
-def _check_widths(
-    where: Path, files: list[tuple[Path, str, int]], lengths: dict[str, int], report: Report
-) -> None:
-    """All files must have as many columns."""
-    counts = Counter(width for _, _, width in files).most_common()
-    if len(counts) < 2:
-        return
-    if counts[0][1] <= len(files) / 2 and len({lengths[video] for _, video, _ in files}) == 1:
-        report.errors.append(
-            f"{where}: every file has {lengths[files[0][1]]} rows, and from"
-            f" {min(counts)[0]} to {max(counts)[0]} columns; a row is a snippet: turn them,"
-            " array.T.")
-        return
-    report.errors.extend(
-        f"{file}, {video}: {width} features a snippet, but {counts[0][0]} in most videos."
-        for file, video, width in files if width != counts[0][0])
-
-
-def _check_values(file: Path, video: str, array: np.ndarray, report: Report) -> None:
+def _check_values(about: str, array: np.ndarray, report: Report) -> None:
     with np.errstate(over="ignore"):
         bad = ~np.isfinite(array.astype(np.float32, copy=False))  # what training makes of it
     if bad.any():
         snippet, column = np.argwhere(bad)[0]
         report.errors.append(
-            f"{file}, {video}: {bad.sum()} values are NaN or infinite, the first"
+            f"{about}: {bad.sum()} values are NaN or infinite, the first"
             f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
     zero = np.flatnonzero((array == 0).all(axis=1))
     if len(zero):
-        report.oddities.append(
-            f"{file}, {video}: {len(zero)} of {len(array)} snippets are all zeros, the first is"
-            f" snippet {zero[0]}.")
+        report.oddities.append(f"{about}: {len(zero)} of {len(array)} snippets are all zeros, the"
+                               f" first is snippet {zero[0]}.")
 
 
 def _check_durations(
     path: Path, videos: pd.DataFrame, lengths: dict[str, int], seconds: float, report: Report
 ) -> None:
     """Length times stride against duration."""
-    known = videos[videos.video.isin(list(lengths))].dropna(subset="duration")
+    known = videos.assign(snippets=videos.video.map(lengths)).dropna(
+        subset=["duration", "snippets"])
     if len(known) < len(videos):
         report.oddities.append(
             f"{path}: for {len(videos) - len(known)} videos a duration or features are missing;"
             " their lengths were not compared.")
     if known.empty:
         return
-    snippets = known.video.map(lengths)
-    gap = (snippets * seconds - known.duration).abs()
-    slack = np.maximum(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
-    odd = gap > np.maximum(slack, SLACK_SHARE * known.duration)
-    if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
-        implied = (known.duration / snippets).median()
+    gap = (known.snippets * seconds - known.duration).abs()
+    slack = max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
+    odd = known[gap > np.maximum(slack, SLACK_SHARE * known.duration)]
+    implied = (known.duration / known.snippets).median()
+    if len(odd) > 0.1 * len(known):  # not a few odd videos: the grid is wrong
         report.errors.append(
             f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
-            f" {odd.sum()} of {len(known)} videos; by the median video a snippet lasts"
+            f" {len(odd)} of {len(known)} videos; by the median video a snippet lasts"
             f" {implied:.4g} s. Another stride or frame rate, or features of other videos?")
         return
-    off = float((known.duration / (snippets * seconds)).median()) - 1
+    off = implied / seconds - 1
     if abs(off) > 0.02:
         report.oddities.append(
             f"{path}: the median video is {off:+.1%} longer than its snippets at {seconds} s; were"
             " they taken at another frame rate?")
-    for video, count, duration in zip(known.video[odd], snippets[odd], known.duration[odd]):
-        report.oddities.append(
-            f"{path}, {video}: {count} snippets last {count * seconds:.1f} s at"
-            f" {seconds} s each, but its duration is {duration:.1f} s.")
+    report.oddities.extend(
+        f"{path}, {one.video}: {one.snippets:.0f} snippets last {one.snippets * seconds:.1f} s at"
+        f" {seconds} s each, but its duration is {one.duration:.1f} s."
+        for one in odd.itertuples())
 
 
-def _check_videos(
-    path: Path, videos: pd.DataFrame, annotations: Annotations, header: Header, report: Report
-) -> None:
-    """Splits, and the labels to train on."""
-    report.errors.extend(empty_splits(path, videos, header))
+def _odd_videos(
+    videos: pd.DataFrame, annotations: Annotations, header: Header
+) -> Iterator[str]:
+    """What is odd about splits and the labels to train on."""
     unused = annotations.videos[~annotations.videos.video.isin(videos.video)]
     for subset, own in unused.groupby("subset"):
-        report.oddities.append(
-            f"{path}: {len(own)} videos of subset {subset!r} are used neither to train nor to test,"
-            f" such as {own.video.iloc[0]}.")
+        yield (f": {len(own)} videos of subset {subset!r} are used neither to train nor to test,"
+               f" such as {own.video.iloc[0]}.")
     training = videos[videos.subset == "train"]
-    taught = {label for labels in training.labels for label in labels}
-    for label in header.classes:
-        if len(training) and label not in taught:
-            report.errors.append(f"{path}: no training video has class {label!r}.")
     for video in training.video[training.labels.map(len) == 0]:
-        report.oddities.append(f"{path}, {video}: a training video without a label.")
-    alike = {}
+        yield f", {video}: a training video without a label."
+    alike = defaultdict(list)
     for label in header.classes:
-        alike.setdefault("".join(filter(str.isalnum, label.casefold())), []).append(label)
+        alike["".join(filter(str.isalnum, label.casefold()))].append(repr(label))
     for labels in alike.values():
         if len(labels) > 1:
-            report.oddities.append(
-                f"{path}: {', '.join(map(repr, labels))} are different classes; is one mistyped?")
+            yield f": {', '.join(labels)} are different classes; is one mistyped?"
 
 
-def _check_instances(
-    path: Path, videos: pd.DataFrame, annotations: Annotations, lengths: dict[str, int],
-    header: Header, report: Report,
-) -> None:
-    """Labels and times of the instances and ignored intervals."""
-    own = annotations.instances[annotations.instances.video.isin(videos.video)]
-    report.errors.extend(unknown_labels(path, videos, own, header.classes))
-    of_features = pd.Series(lengths, dtype=float) * header.snippet_seconds
-    ends = videos.set_index("video").duration.fillna(of_features)
-    for video, label, start, end in own.itertuples(index=False):
-        if start < 0:
-            report.errors.append(f"{path}, {video}: {label} [{start}, {end}] starts before 0.")
+def _odd_instances(
+    videos: pd.DataFrame, own: pd.DataFrame, ends: pd.Series, annotations: Annotations,
+    header: Header,
+) -> Iterator[str]:
+    """What is odd about instances and ignored intervals; `ends` are those of the videos."""
     late = own[own.end > own.video.map(ends) + header.snippet_seconds]
     for video, rows in late.groupby("video", sort=False):
-        report.oddities.append(
-            f"{path}, {video}: {len(rows)} of {(own.video == video).sum()} instances end after the"
-            f" video's {ends[video]:.1f} s, the last at {rows.end.max()} s.")
-    for video, label, start, _ in own[own.end == own.start].itertuples(index=False):
-        report.oddities.append(f"{path}, {video}: {label} at {start} has no length.")
-    tested = own[own.video.isin(videos.video[videos.subset == "test"])]
+        yield (f", {video}: {len(rows)} of {(own.video == video).sum()} instances end after the"
+               f" video's {ends[video]:.1f} s, the last at {rows.end.max()} s.")
+    for one in own[own.end == own.start].itertuples():
+        yield f", {one.video}: {one.label} at {one.start} has no length."
+    for one in own[own.duplicated()].itertuples():
+        yield f", {one.video}: {one.label} [{one.start}, {one.end}] is there twice."
+    testing = videos.video[videos.subset == "test"]
+    tested = set(own.label[own.video.isin(testing)])
     for label in header.classes:
-        if len(tested) and label not in set(tested.label):
-            report.oddities.append(f"{path}: no test video has an instance of {label!r}.")
-    twice = own[own.duplicated(keep="first")]
-    for video, label, start, end in twice.itertuples(index=False):
-        report.oddities.append(f"{path}, {video}: {label} [{start}, {end}] is there twice.")
+        if tested and label not in tested:
+            yield f": no test video has an instance of {label!r}."
+    if len(testing) and not tested:
+        yield ": no test video has an instance; detections can be made, but not evaluated."
     shown = own.groupby("video").label.agg(set)
-    if tested.empty and (videos.subset == "test").any():
-        report.oddities.append(
-            f"{path}: no test video has an instance; detections can be made, but not evaluated.")
-    for video, subset, labels in zip(videos.video, videos.subset, videos.labels):
-        if video not in shown.index:
-            if subset == "test" and len(tested):
-                report.oddities.append(f"{path}, {video}: a test video without an instance.")
-        elif set(labels) != shown[video]:
-            report.oddities.append(
-                f"{path}, {video}: labelled {_listed(labels)}, but its instances show"
-                f" {_listed(shown[video])}.")
+    for one in videos.itertuples():
+        if one.video not in shown:
+            if one.subset == "test" and tested:
+                yield f", {one.video}: a test video without an instance."
+        elif set(one.labels) != shown[one.video]:
+            given, seen = (", ".join(sorted(labels)) for labels in (one.labels, shown[one.video]))
+            yield f", {one.video}: labelled {given or 'nothing'}, but its instances show {seen}."
     strangers = set(annotations.ignored.video) - set(annotations.videos.video)
     if strangers:
-        report.oddities.append(
-            f"{path}: ignored intervals of {len(strangers)} videos that are not in it, such as"
-            f" {min(strangers)}.")
+        yield (f": ignored intervals of {len(strangers)} videos that are not in it, such as"
+               f" {min(strangers)}.")
 
 
-def _listed(labels) -> str:
-    return ", ".join(sorted(labels)) or "nothing"
+def portrait(dataset: Dataset) -> pd.DataFrame:
+    """What a data set holds, by subset.
+
+    Returns
+    -------
+    DataFrame [train, test]
+        Rows: videos; videos of several classes (by their video-level labels); instances; classes
+        (with an instance); hours of video; snippets (of the first stream); foreground share (time
+        inside any instance, of all time); median instance, in seconds. NaN where durations or
+        training instances are not given.
+    """
+    columns = {}
+    for subset in ("train", "test"):
+        videos = dataset.videos[dataset.videos.subset == subset]
+        instances = dataset.instances_of(subset)
+        lengths = instances.end - instances.start
+        seconds = videos.duration.sum(skipna=False)
+        columns[subset] = {
+            "videos": len(videos),
+            "videos of several classes": int((videos.labels.map(len) > 1).sum()),
+            "instances": len(instances) or np.nan,
+            "classes": instances.label.nunique() or np.nan,
+            "hours": seconds / 3600,
+            "snippets": sum(len(dataset.features(dataset.streams[0], v)) for v in videos.video),
+            "foreground share": foreground_seconds(videos, instances) / seconds,
+            "median instance (s)": lengths.median(),
+        }
+    return pd.DataFrame(columns)
+
+
+def foreground_seconds(videos: pd.DataFrame, instances: pd.DataFrame) -> float:
+    """Seconds inside any instance, overlaps counted once and nothing past a video's end.
+
+    Parameters
+    ----------
+    videos : DataFrame [video, duration]
+    instances : DataFrame [video, start, end]
+    """
+    if instances.empty:
+        return np.nan
+    ends = instances.video.map(videos.set_index("video").duration)
+    ordered = pd.DataFrame({
+        "video": instances.video, "start": np.minimum(instances.start, ends),
+        "end": np.minimum(instances.end, ends),
+    }).sort_values(["video", "start"])
+    # What an instance adds begins where all earlier ones of its video have ended.
+    reached = ordered.groupby("video").end.cummax().groupby(ordered.video).shift(fill_value=0.0)
+    return float((ordered.end - np.maximum(ordered.start, reached)).clip(lower=0).sum())

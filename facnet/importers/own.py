@@ -3,39 +3,25 @@
 
 import csv
 import io
-import math
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from facnet.data import check_name, read_features, read_header
+from facnet.data import Header, read_features
 from facnet.errors import FacnetError, suggest
-from facnet.files import collect, read_text
+from facnet.files import Annotations, collect, read_text
 from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
-from facnet.importers.importing import entry, link_target, refuse_existing, write_container
+from facnet.importers.importing import described, link_target, refuse_existing, write_container
 
-COLUMNS, SUBSET = ("video", "label", "start", "end"), "subset"
-SUBSETS = ("train", "test")
+COLUMNS, SUBSET = ["video", "label", "start", "end"], "subset"
+SUBSETS = {"train": "training", "test": "test"}  # and how they are called in the report
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Where more than a tenth of the segments end later than features may end before their video does,
 # times are not seconds or the grid is another.
 LATE_SHARE = 0.1
-
-
-@dataclass
-class Video:
-    """What the rows of one video say."""
-
-    row: int  #: its first; the header is row 1
-    labels: list[str] = field(default_factory=list)
-    segments: list[tuple[int, str, float, float]] = field(default_factory=list)  #: row, label, ...
-    ambiguous: list[list[float]] = field(default_factory=list)
-    subset: str = ""
-    timed: bool = True  #: whether all its rows have a start and an end
 
 
 def init_folder(
@@ -80,52 +66,49 @@ def init_folder(
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
     in_place = out.exists() and features.resolve() == (out / "features").resolve()
-    if not in_place:
-        refuse_existing(out)
-    elif (out / "annotations.json").exists():
-        raise FacnetError(f"{out / 'annotations.json'}: exists already; remove it first.")
+    refuse_existing(out / "annotations.json" if in_place else out)
     for value, name, limit in ((snippet_seconds, "snippet seconds", 1e6),
                                (test_share, "test share", 1)):
         if not 0 < value < limit:
             raise FacnetError(f"{name} = {value}: must be above 0 and below {limit:g}.")
-    places = _places(features)
     faults: list[str] = []
-    videos, unused = _read_rows(annotations, faults)
+    places = _places(features)
+    rows, unused = _read_rows(annotations, faults)
+    videos = _videos(rows)
     lengths, width = _lengths(features, places, videos, annotations, faults)
     if not lengths:
         raise FacnetError(f"{annotations}: not imported.", faults)
+    segments = rows[(rows.label != AMBIGUOUS) & rows.end.notna()]
     with collect(faults):
-        _check_times(videos, lengths, snippet_seconds, annotations)
+        _check_times(segments, lengths, snippet_seconds, annotations)
     split = _split(videos, annotations, test_share, seed, faults)
-    facts = {
-        "name": out.resolve().name,
-        "classes": sorted({label for video in videos.values() for label in video.labels}),
-        "streams": _columns(places, streams, width, features),
-        "snippet_seconds": snippet_seconds, "train": "train", "test": "test", "split": split,
-    }
+    entries = _columns(places, streams, width, features)
     if faults:  # nothing is made of it, but what the arrays hold should not be news the next time
-        found, header = Report(), read_header(annotations, facts | {"classes": ["any"]})
-        check_features(features, pd.DataFrame({"video": list(lengths)}), header, found)
+        found, header = Report(), Header("", (), {
+            name: tuple(one["columns"]) if one else None for name, one in entries.items()}, 1, {})
+        whole = sorted(set(lengths).intersection(*places.values()))
+        check_features(features, pd.DataFrame({"video": whole}), header, found)
         raise FacnetError(f"{annotations}: not imported.",
                           list(dict.fromkeys(faults + found.errors)))
-    facts |= {
-        "ignored": {name: v.ambiguous for name, v in videos.items() if v.ambiguous},
-        "database": {name: entry(
-            video.subset, video.labels, [segment for _, *segment in video.segments],
-            lengths[name] * snippet_seconds) for name, video in videos.items()},
-    }
-    target = link_target(features, out / "features")
-    where = "nothing was moved" if in_place else f"{out / 'features'} is a link to {target}"
-    report = {
-        "kept": [*_counts(videos), f"split {split}",
-                 f"classes, and the videos that show them: {_shown(videos, facts['classes'])}",
-                 f"features where they are, as {', '.join(facts['streams'])}: {where}"],
-        "left out": [f"{annotations}: column {name!r}" for name in unused]}
+    videos["duration"] = videos.index.map(lengths) * snippet_seconds
+    truth = Annotations(segments, rows[rows.label == AMBIGUOUS],
+                        videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
+    target = features.resolve() if in_place else link_target(features, out / "features")
 
-    def write(folder: Path, lines: dict[str, list[str]]) -> dict:
-        folder.symlink_to(features.resolve() if in_place else target, target_is_directory=True)
-        lines |= report
-        return facts
+    def write(folder: Path, report: dict[str, list[str]]) -> dict:
+        folder.symlink_to(target, target_is_directory=True)
+        facts = described(
+            out.resolve().name, truth, lengths, entries, snippet_seconds, SUBSETS, report)
+        shown = videos.labels.explode().value_counts()[facts["classes"]]
+        report["kept"] += [
+            f"split {split}", "classes, and the videos that show them: "
+            + ", ".join(f"{label} {count}" for label, count in shown.items()),
+            f"features where they are, as {', '.join(entries)}: "
+            + ("nothing was moved" if in_place else f"{out / 'features'} is a link to {target}")]
+        if not videos.timed.all():
+            report["kept"].append(f"{(~videos.timed).sum()} videos have labels without times")
+        report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
+        return facts | {"split": split}
 
     return write_container(annotations, out, write, {
         out / "annotations.json": annotations, out / "features": features}, in_place)
@@ -134,200 +117,161 @@ def init_folder(
 # ----------------------------------------------------------------------------------- the features
 
 
-def _places(features: Path) -> tuple[str, ...]:
-    """The streams that are folders of their own, rgb first; ("",) where a video is one file."""
+def _places(features: Path) -> dict[str, set[str]]:
+    """The videos of each stream that is a folder of its own, rgb first; of "" if there are none."""
     if not features.is_dir():
         raise FacnetError(f"{features}: no such folder.")
-    joint = any(features.glob("*.npy"))
-    streams = sorted((folder.name for folder in features.iterdir() if any(folder.glob("*.npy"))),
-                     key=lambda name: (name != "rgb", name))
-    if joint and streams:
+    joint = {file.stem for file in features.glob("*.npy")}
+    folders = sorted(features.iterdir(), key=lambda folder: (folder.name != "rgb", folder.name))
+    streams = {folder.name: {file.stem for file in folder.glob("*.npy")}
+               for folder in folders if any(folder.glob("*.npy"))}
+    if bool(joint) == bool(streams):
+        deeper = min(features.rglob("*.npy"), default="")
         raise FacnetError(
-            f"{features}: holds VIDEO.npy and {streams[0]}/VIDEO.npy; name a folder of one kind.")
-    if not joint and not streams:
-        deeper = min(features.rglob("*.npy"), default=None)
-        deeper = f" Its arrays lie deeper, such as {deeper}." if deeper else ""
-        raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy.{deeper}")
-    for name in streams:
-        if "+" in name:
-            raise FacnetError(f"{features / name}: a stream's name cannot hold '+'.")
-    if len(streams) > 1 and not set.intersection(*(_stems(features / name) for name in streams)):
+            f"{features}: holds both VIDEO.npy and STREAM/VIDEO.npy; name a folder of one kind."
+            if joint else f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy."
+            f"{deeper and ' Its arrays lie deeper, such as '}{deeper}")
+    if streams and not set.intersection(*streams.values()):
         raise FacnetError(
             f"{features}: its folders {', '.join(streams)} have no video in common, so they are"
             " not its streams. Put the arrays of all videos into one folder, or one a stream.")
-    return ("",) if joint else tuple(streams)
-
-
-def _stems(folder: Path) -> set[str]:
-    return {file.stem for file in folder.glob("*.npy")}
+    return streams or {"": joint}
 
 
 def _lengths(
-    features: Path, places: tuple[str, ...], videos: dict[str, Video], annotations: Path,
+    features: Path, places: dict[str, set[str]], videos: pd.DataFrame, annotations: Path,
     faults: list[str],
 ) -> tuple[dict[str, int], int]:
-    """Snippets of each video that has all its files, and the usual number of columns."""
+    """Snippets of each video that has files, and the usual number of columns."""
     lengths, widths = {}, Counter()
-    there = {place: _stems(features / place) for place in places}
-    for name, video in videos.items():
-        missing = [place for place in places if name not in there[place]]
-        for place in missing:
-            unused = there[place] - set(videos)
-            hint = suggest(name, unused) if unused else ""
+    for name, row in videos.row.items():
+        for place, there in places.items():
             file = features / place / f"{name}.npy"
-            faults.append(f"{annotations}, row {video.row}, {name}: no {file}.{hint}")
-        for place in places if not missing else ():
             with collect(faults):
-                array = read_features(features / place / f"{name}.npy")
+                if name not in there:
+                    unused = there - set(videos.index)
+                    hint = suggest(name, unused) if unused else ""
+                    raise FacnetError(f"{annotations}, row {row}, {name}: no {file}.{hint}")
+                array = read_features(file)
                 lengths.setdefault(name, len(array))
                 widths[array.shape[1]] += 1
     return lengths, max(widths, key=widths.get, default=0)
 
 
 def _columns(
-    places: tuple[str, ...], streams: tuple[str, ...], width: int, features: Path
+    places: dict[str, set[str]], streams: tuple[str, ...], width: int, features: Path
 ) -> dict[str, dict]:
     """The entry "streams" of annotations.json."""
-    if places != ("",):
+    if "" not in places:
         if streams and set(streams) != set(places):
             raise FacnetError(
                 f"streams = {','.join(streams)}: {features} has the folders {', '.join(places)}.")
         return {name: {} for name in streams or places}
     streams = streams or ("features",)
-    if len(set(streams)) < len(streams) or width % len(streams):
+    part, rest = divmod(width, len(streams))
+    if len(set(streams)) < len(streams) or rest:
         raise FacnetError(
             f"streams = {','.join(streams)}: {width} columns, those of the files in {features}, are"
             " not so many different streams of one width.")
-    part = width // len(streams)
     return {name: {"columns": [i * part, (i + 1) * part]} for i, name in enumerate(streams)}
 
 
 # ---------------------------------------------------------------------------------------- the CSV
 
 
-def _read_rows(path: Path, faults: list[str]) -> tuple[dict[str, Video], list[str]]:
-    """The videos of the CSV in its order, and the columns that mean nothing here."""
+def _read_rows(path: Path, faults: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Rows [video, label, start, end, subset], and the columns that mean nothing here.
+
+    The index is a row's number in the file, where the header is row 1. Times are NaN where the file
+    has none.
+    """
     text = read_text(path)
-    first = text.lstrip().partition("\n")[0]
-    separator = max(SEPARATORS, key=first.count)
+    separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    videos: dict[str, Video] = {}
-    header: list[str] = []
+    lines = {}
     try:
         for fields in reader:
-            if not any(value.strip() for value in fields):
-                continue
-            if header:
-                with collect(faults):
-                    _read_row(path, reader.line_num, header, fields, videos)
-            else:
-                header = [name.strip().lower() for name in fields]
-                _check_columns(path, reader.line_num, header)
+            if any(map(str.strip, fields)):
+                lines[reader.line_num] = [value.strip() for value in fields]
     except csv.Error as error:
         faults.append(f"{path}, row {reader.line_num}: not a CSV ({error}).")
-    if not header:
-        raise FacnetError(f"{path}: empty; it needs {','.join(COLUMNS)}.")
-    if not videos:
-        raise FacnetError(f"{path}: no row below the header that can be used.", faults)
-    return videos, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
-
-
-def _check_columns(path: Path, number: int, header: list[str]) -> None:
-    """Times may be left out, but not by a slip: then no column is unknown."""
-    needed = COLUMNS
-    if set(header) <= {"video", "label", SUBSET}:
-        needed = ("video", "label")
-    for name in needed:
+    if len(lines) < 2:
+        raise FacnetError(f"{path}: no row below a header {','.join(COLUMNS)}.", faults)
+    first = next(iter(lines))
+    header = [name.lower() for name in lines.pop(first)]
+    # Times may be left out, but not by a slip: then no column is unknown.
+    for name in COLUMNS[:2] if set(header) <= {*COLUMNS[:2], SUBSET} else COLUMNS:
         if header.count(name) != 1:
             raise FacnetError(
-                f"{path}, row {number}: {','.join(header)[:80]!r} has not one column {name!r}; it"
+                f"{path}, row {first}: {','.join(header)[:80]!r} has not one column {name!r}; it"
                 f" needs {','.join(COLUMNS)}, and may have {SUBSET}. Where no time is known,"
                 " video,label will do.")
+    rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()], lines,
+                        [*COLUMNS, SUBSET], object).fillna("")
+    times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
+    times = times.where(np.isfinite(times))
+    timed = (rows.start != "") | (rows.end != "") | (rows.label == AMBIGUOUS)
+    given = rows.subset.where(rows.subset != "")
+    said = rows.assign(
+        first=given.groupby(rows.video).transform("first"), begins=times.start, ends=times.end,
+        values=list(map(len, lines.values())), columns=len(header))
+    rules = {  # of a row the first that is broken
+        "{values} values, but {columns} columns": said["values"] != len(header),
+        "subset {subset!r:.40} is neither train nor test": ~rows.subset.isin(["", *SUBSETS]),
+        "subset {subset}, but {first} in an earlier row": given.notna() & (given != said["first"]),
+        "no label": rows.label == "",
+        "start is {start!r:.40}, not a number of seconds like 12.4": timed & times.start.isna(),
+        "end is {end!r:.40}, not a number of seconds like 12.4": timed & times.end.isna(),
+        "{label} [{begins}, {ends}] ends before it starts": times.end < times.start,
+        "{label} [{begins}, {ends}] starts before 0": times.start < 0,
+    }
+    told: dict[int, str] = {}
+    for rule, wrong in rules.items():
+        for row, one in said[wrong].iterrows():
+            told.setdefault(row, f"{path}, row {row}, {one.video}: {rule.format(**one)}.")
+    faults += [told[row] for row in sorted(told)]
+    return rows.assign(start=times.start, end=times.end), [
+        name for name in header if name not in (*COLUMNS, SUBSET, "")]
 
 
-def _read_row(
-    path: Path, number: int, header: list[str], fields: list[str], videos: dict[str, Video]
-) -> None:
-    """Add what a row says to its video."""
-    where = f"{path}, row {number}"
-    if len(fields) != len(header):
-        raise FacnetError(f"{where}: {len(fields)} values, but {len(header)} columns.")
-    row = {"start": "", "end": ""} | {k: value.strip() for k, value in zip(header, fields)}
-    name, label = row["video"], row["label"]
-    check_name(name, where)
-    where = f"{where}, {name}"
-    video = videos.setdefault(name, Video(number))
-    given = row.get(SUBSET, "")
-    if given not in ("", *SUBSETS):
-        raise FacnetError(f"{where}: subset {given[:40]!r} is neither train nor test.")
-    if given and video.subset not in ("", given):
-        raise FacnetError(f"{where}: subset {given}, but {video.subset} in an earlier row.")
-    video.subset = given or video.subset
-
-    if not label:
-        raise FacnetError(f"{where}: no label.")
-    if label != AMBIGUOUS and label not in video.labels:
-        video.labels.append(label)
-    if not row["start"] and not row["end"] and label != AMBIGUOUS:
-        video.timed = False
-        return
-    start, end = (_seconds(row[key], key, where) for key in ("start", "end"))
-    if not 0 <= start <= end:
-        fault = "ends before it starts" if end < start else "starts before 0"
-        raise FacnetError(f"{where}: {label} [{start}, {end}] {fault}.")
-    if label == AMBIGUOUS:
-        video.ambiguous.append([start, end])
-    else:
-        video.segments.append((number, label, start, end))
-
-
-def _seconds(text: str, name: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise FacnetError(f"{where}: {name} is {text[:40]!r}, not a number of seconds like 12.4.")
-    return value
+def _videos(rows: pd.DataFrame) -> pd.DataFrame:
+    """By video: its first row, its labels, its subset, and whether all its rows have times."""
+    own = rows.assign(row=rows.index, timed=rows.end.notna()).groupby("video", sort=False)
+    labels = own.label.agg(lambda given: [one for one in given.unique() if one != AMBIGUOUS])
+    return own.agg({"row": "first", "subset": "max", "timed": "all"}).assign(labels=labels)
 
 
 def _check_times(
-    videos: dict[str, Video], lengths: dict[str, int], seconds: float, path: Path
+    segments: pd.DataFrame, lengths: dict[str, int], seconds: float, path: Path
 ) -> None:
     """Refuse segments that lie on another grid than the features."""
-    count, late = 0, []
-    for name in lengths:
-        video = videos[name]
-        reach = lengths[name] * seconds + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
-        count += len(video.segments)
-        late += [(row, name, end) for row, _, _, end in video.segments if end > reach]
-    if len(late) > LATE_SHARE * count:
-        row, name, end = late[0]
+    last = segments.video.map(lengths) * seconds
+    late = segments[segments.end > last + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)]
+    if len(late) > LATE_SHARE * last.count():
+        first = late.iloc[0]
         raise FacnetError(
-            f"{path}, row {row}, {name}: ends at {end:g} s, but {lengths[name]} snippets of"
-            f" {seconds:g} s last {lengths[name] * seconds:.1f} s; of {count} segments {len(late)}"
-            " end too late. Are times in seconds, and is there a snippet every so many seconds?")
-
-
-# -------------------------------------------------------------------------------------- the split
+            f"{path}, row {first.name}, {first.video}: ends at {first.end:g} s, but"
+            f" {lengths[first.video]} snippets of {seconds:g} s last {last[first.name]:.1f} s; of"
+            f" {last.count()} segments {len(late)} end too late. Are times in seconds, and is there"
+            " a snippet every so many seconds?")
 
 
 def _split(
-    videos: dict[str, Video], path: Path, share: float, seed: int, faults: list[str]
+    videos: pd.DataFrame, path: Path, share: float, seed: int, faults: list[str]
 ) -> str:
     """Fill in the subsets where none are given, if there are no faults; says how."""
-    if any(video.subset for video in videos.values()):
-        faults += [f"{path}, row {video.row}, {name}: no subset, but other videos have one."
-                   for name, video in videos.items() if not video.subset]
+    if videos.subset.any():
+        faults += [f"{path}, row {row}, {name}: no subset, but other videos have one."
+                   for name, row in videos.row[videos.subset == ""].items()]
         return f"as {path.name} gives it"
     if faults:
         return ""
-    candidates = sorted(name for name, video in videos.items() if video.timed) or sorted(videos)
+    candidates = sorted(videos.index[videos.timed]) or sorted(videos.index)
     wanted = max(1, round(share * len(videos)))
-    left = Counter(label for video in videos.values() for label in video.labels)
+    left = Counter(videos.labels.explode())
     test = []
     for i in np.random.default_rng(seed).permutation(len(candidates)):
-        labels = videos[candidates[i]].labels
+        labels = videos.labels[candidates[i]]
         if len(test) < wanted and all(left[label] > 1 for label in labels):
             test.append(candidates[i])
             left.subtract(labels)
@@ -335,24 +279,7 @@ def _split(
         raise FacnetError(
             f"{path}: cannot be split, as each video is the only one with one of its labels; say"
             f" in a column {SUBSET} what to train and to test on.")
-    for name, video in videos.items():
-        video.subset = "test" if name in test else "train"
+    videos["subset"] = np.where(videos.index.isin(test), "test", "train")
     fewer = "" if len(test) == wanted else f" ({wanted} were wanted)"
     return (f"by video with seed {seed}: {len(test)} of {len(videos)} to test{fewer}, each label"
             " kept in a video to train on")
-
-
-def _shown(videos: dict[str, Video], classes: list[str]) -> str:
-    counts = Counter(label for video in videos.values() for label in video.labels)
-    return ", ".join(f"{label} {counts[label]}" for label in classes)
-
-
-def _counts(videos: dict[str, Video]) -> list[str]:
-    lines = []
-    for subset, use in zip(SUBSETS, ("training", "test")):
-        own = [video for video in videos.values() if video.subset == subset]
-        untimed = sum(not video.timed for video in own)
-        lines.append(
-            f"{len(own)} {use} videos with {sum(len(video.segments) for video in own)} segments"
-            + (f"; {untimed} of them have labels without times" if untimed else ""))
-    return lines

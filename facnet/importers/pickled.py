@@ -5,18 +5,25 @@ which NumPy stores as a pickle; and a pickle is a program. This reader runs the 
 arrays need and refuses every other one before it acts.
 """
 
-import os
 import pickle
 import re
 from pathlib import Path
-from typing import BinaryIO
+from types import SimpleNamespace
 
 import numpy as np
 
 from facnet.errors import FacnetError
 
-DEPTH = 3  # videos, their segments, start and end
+DEPTH = 3  # lists in an array: of segments, of start and end, and one more must be empty
 _PLAIN = re.compile(r"[|<=]?(O8?|f[248]|[iu][1248]|b1|[SU]\d{1,6})")
+# The steps of an array of lists, strings, numbers and arrays. Dictionaries and sets, which would
+# hash what they are given, objects made in other ways, and buffers are not among them.
+_STEPS = (
+    "PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT"
+    " BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINBYTES"
+    " SHORT_BINBYTES BINBYTES8 EMPTY_LIST LIST APPEND APPENDS TUPLE EMPTY_TUPLE TUPLE1 TUPLE2"
+    " TUPLE3 GLOBAL STACK_GLOBAL REDUCE BUILD PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET MEMOIZE"
+).split()
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -32,131 +39,48 @@ def read_array(path: Path) -> np.ndarray:
     """
     try:
         with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0,
-                           (2, 0): np.lib.format.read_array_header_2_0}[version]
-            if read_header(file)[2].hasobject:
-                array = _ArrayUnpickler(_Bounded(file), encoding="bytes").load()
-            else:
-                array = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise pickle.UnpicklingError(f"it holds a {type(array).__name__}")
+            np.lib.format.read_magic(file)
+            if not np.lib.format.read_array_header_1_0(file)[2].hasobject:
+                return np.atleast_1d(np.load(path, allow_pickle=False))
+            size = path.stat().st_size  # no step gets more memory than the file could fill
+            bounded = SimpleNamespace(
+                read=lambda count: file.read(min(count, size)), readline=file.readline)
+            array = _ArrayUnpickler(bounded, encoding="bytes").load()
+        inner = np.atleast_1d(array).flat if isinstance(array, np.ndarray) else [[[[array]]]]
+        for _ in range(DEPTH):
+            inner = {id(one): one for outer in inner if isinstance(outer, (list, tuple))
+                     for one in outer}.values()
+        if inner:
+            raise pickle.UnpicklingError(f"it is no array, or its lists are {DEPTH} deep")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise FacnetError(f"{path}: cannot be read ({reason}).") from error
+        raise FacnetError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # a damaged file raises almost anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise FacnetError(f"{path}: refused; it is damaged or holds more than arrays, lists,"
                           f" strings and numbers ({reason}).") from error
-    return array if array.ndim else array.reshape(1)
+    return np.atleast_1d(array)
 
 
-def _empty(kind: object, shape: object, code: object) -> np.ndarray:
-    """The blank that `_set_array` fills; the arguments never vary in what numpy writes."""
-    return np.empty(0)
-
-
-def _dtype(name: object, *flags: object) -> np.dtype:
-    name = name.decode("ascii") if isinstance(name, bytes) else name
-    if not (isinstance(name, str) and _PLAIN.fullmatch(name)):
+def _dtype(name: str | bytes, *flags: object) -> np.dtype:
+    name = name.decode() if isinstance(name, bytes) else name
+    if not _PLAIN.fullmatch(name):
         raise pickle.UnpicklingError(f"it holds elements of type {name!r}")
     return np.dtype(name)
 
 
-def _scalar(dtype: np.dtype, data: object) -> object:
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise pickle.UnpicklingError("it holds a scalar that is no number and no string")
-    return np.frombuffer(_bytes(data), dtype, count=1)[0] if dtype.itemsize else dtype.type()
+def _scalar(dtype: np.dtype, data: bytes) -> np.generic:
+    return np.frombuffer(data, dtype.str, count=1)[0] if dtype.itemsize else dtype.type()
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """How Python 3 writes bytes in the protocol of Python 2."""
-    if _text(encoding) != "latin1":
-        raise pickle.UnpicklingError(f"it encodes bytes as {encoding!r}")
-    return text.encode("latin1")
-
-
-def _no_bytes() -> bytes:
-    """How Python 3 writes b"" in that protocol."""
-    return b""
-
-
-def _text(value: object) -> object:
-    return value.decode("latin1") if isinstance(value, bytes) else value
-
-
-def _bytes(value: object) -> bytes:
-    return value.encode("latin1") if isinstance(value, str) else value
-
-
-def _set_array(array: np.ndarray, state: object) -> None:
-    """Fill a blank array with (version, shape, dtype, Fortran order, data), checked first."""
-    if not (isinstance(state, tuple) and len(state) == 5):
-        raise pickle.UnpicklingError("an array's state is malformed")
-    _, shape, dtype, fortran, data = state
-    sizes = isinstance(shape, tuple) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
-    if not sizes or not isinstance(dtype, np.dtype):
-        raise pickle.UnpicklingError("an array's shape or type is malformed")
-    count = 1
-    for n in shape:
-        count *= n
-    data = data if dtype.hasobject else _bytes(data)
-    if dtype.hasobject:
-        _check_depth(data, DEPTH, set())
-    wanted, length = (list, count) if dtype.hasobject else (bytes, count * dtype.itemsize)
-    if not isinstance(data, wanted) or len(data) != length:
-        raise pickle.UnpicklingError(f"an array of shape {shape} comes with other data")
-    array.__setstate__((1, shape, dtype, bool(fortran), data))
-
-
-def _check_depth(value: object, depth: int, seen: set) -> None:
-    """Refuse what is nested deeper than lists of segments: freeing it could overflow the stack."""
-    inner = value.flat if isinstance(value, np.ndarray) and value.dtype.hasobject else value
-    if inner is value and not isinstance(value, (list, tuple)):
-        return
-    if depth == 0:
-        raise pickle.UnpicklingError(f"its lists are nested more than {DEPTH} deep")
-    if (id(value), depth) not in seen:
-        seen.add((id(value), depth))
-        for one in inner:
-            _check_depth(one, depth - 1, seen)
-
-
-_CONSTRUCTORS = {
-    "numpy.ndarray": None,  # an argument to _reconstruct; never called
+# What an array's pickle names, and what is called in its place.
+_CALLED = {
+    "numpy.ndarray": None,  # an argument to _reconstruct
     "numpy.dtype": _dtype,
-    "numpy.core.multiarray._reconstruct": _empty,
+    "numpy.core.multiarray._reconstruct": lambda *given: np.empty(0),  # a blank to be filled
     "numpy.core.multiarray.scalar": _scalar,
-    "_codecs.encode": _encode,
-    "__builtin__.bytes": _no_bytes,
+    "_codecs.encode": str.encode,  # how Python 3 writes bytes in the protocol of Python 2
+    "__builtin__.bytes": lambda: b"",  # and b""
 }
-
-
-class _Bounded:
-    """A file that refuses to give more than it holds, before memory is reserved for it."""
-
-    def __init__(self, file: BinaryIO):
-        self.file, self.readline = file, file.readline
-        self.size = os.fstat(file.fileno()).st_size
-
-    def read(self, count: int) -> bytes:
-        if count > self.size - self.file.tell():
-            raise EOFError("it ends too early")
-        return self.file.read(count)
-
-
-# The steps of an array of lists, strings, numbers and arrays. Dictionaries and sets, which would
-# hash what they are given, objects made in other ways, and buffers are not among them.
-_STEPS = (
-    pickle.PROTO + pickle.FRAME + pickle.STOP + pickle.MARK + pickle.NONE + pickle.NEWTRUE
-    + pickle.NEWFALSE + pickle.INT + pickle.BININT + pickle.BININT1 + pickle.BININT2 + pickle.LONG
-    + pickle.LONG1 + pickle.FLOAT + pickle.BINFLOAT + pickle.STRING + pickle.BINSTRING
-    + pickle.SHORT_BINSTRING + pickle.UNICODE + pickle.BINUNICODE + pickle.SHORT_BINUNICODE
-    + pickle.BINBYTES + pickle.SHORT_BINBYTES + pickle.BINBYTES8 + pickle.EMPTY_LIST + pickle.LIST
-    + pickle.APPEND + pickle.APPENDS + pickle.TUPLE + pickle.EMPTY_TUPLE + pickle.TUPLE1
-    + pickle.TUPLE2 + pickle.TUPLE3 + pickle.GLOBAL + pickle.STACK_GLOBAL + pickle.REDUCE
-    + pickle.BUILD + pickle.PUT + pickle.BINPUT + pickle.LONG_BINPUT + pickle.GET + pickle.BINGET
-    + pickle.LONG_BINGET + pickle.MEMOIZE)
 
 
 def _refuse(unpickler: pickle._Unpickler) -> None:
@@ -166,30 +90,33 @@ def _refuse(unpickler: pickle._Unpickler) -> None:
 class _ArrayUnpickler(pickle._Unpickler):
     """The interpreter of pickles written in Python, with only the steps that arrays need.
 
-    The one in C would reserve memory for whatever number a damaged file names, and hands states
-    unchecked to numpy.
+    The one in C reserves memory for whatever number a damaged file names, and hands states
+    unchecked to numpy, which trusts them.
     """
 
-    dispatch = {step: function if step in _STEPS else _refuse
-                for step, function in pickle._Unpickler.dispatch.items()}
+    dispatch = {step: _refuse for step in pickle._Unpickler.dispatch} | {
+        step: pickle._Unpickler.dispatch[step]
+        for step in (getattr(pickle, name)[0] for name in _STEPS)}
 
     def find_class(self, module: str, name: str) -> object:
-        full_name = f"{_text(module)}.{_text(name)}"
-        known = full_name.replace("numpy._core.", "numpy.core.")  # since numpy 2.0
-        if known not in _CONSTRUCTORS:
+        full_name = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # since numpy 2.0
+        if full_name not in _CALLED:
             raise pickle.UnpicklingError(f"it names {full_name}, which no array needs")
-        return _CONSTRUCTORS[known]
+        return _CALLED[full_name]
 
-    def load_build(self):
-        state = self.stack.pop()
-        target = self.stack[-1]
-        if type(target) is np.ndarray:
-            _set_array(target, state)
-        elif isinstance(target, np.dtype):
-            # (version, byte order, ...): the name has said it all, if the order is this machine's.
-            if not (isinstance(state, tuple) and _text(state[1]) in ("<", "|", "=")):
+    def load_build(self) -> None:
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, np.dtype):  # its name has said it all, if the order is this machine's
+            if state[1] not in ("<", "|", "=", b"<", b"|", b"="):
                 raise pickle.UnpicklingError("its numbers have another byte order")
-        else:
+            return
+        if type(target) is not np.ndarray:
             raise pickle.UnpicklingError(f"it changes a {type(target).__name__}")
+        _, shape, dtype, fortran, data = state
+        # numpy checks bytes against the shape, but not lists. One array may hold lists: the whole.
+        if dtype.hasobject and (self.metastack or len(self.stack) > 1
+                                or len(data) != np.prod(shape, dtype=int)):
+            raise pickle.UnpicklingError(f"an array of shape {shape} comes with other data")
+        target.__setstate__((1, shape, dtype, bool(fortran), data))
 
     dispatch[pickle.BUILD[0]] = load_build

@@ -5,20 +5,19 @@ them, in the spirit of rgb and flow: `pose`, what the hand looks like, and `moti
 What is faulty in the files is repaired by a rule or left out, and reported.
 """
 
-import zipfile
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy.fft import dct
-from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from facnet.data import check_name
 from facnet.errors import FacnetError, suggest
 from facnet.files import read_json, read_text
-from facnet.importers.importing import counted, entry, refuse_existing, write_container
+from facnet.importers.importing import counted, entry, write_container
 
 CLASSES = (
     "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
@@ -39,7 +38,7 @@ METRE, UNIT = 10000.0, 32767.0
 # around its middle. `motion` looks through two: a short one tells when, a long one what. How well
 # held-out training sequences were classified chose them.
 SNIPPET_SECONDS = 0.16
-WINDOWS = {"pose": (0.64,), "motion": (0.64, 1.28)}  # seconds
+POSE_WINDOW, MOTION_WINDOWS = 0.64, (0.64, 1.28)  # seconds
 # Amplitudes of cosines of 0, 1/2, ..., 2 periods in a window. `pose` keeps the first, the mean;
 # `motion` the mean and the root of the sum of the others' squares, since the phase at which a
 # window meets a gesture says nothing of it.
@@ -68,7 +67,7 @@ class Sequence:
     gestures: tuple[tuple[str, int, int], ...]  #: label, first and last frame, from 1
     where: str  #: begins a message about the annotations
     file: Path
-    read: Callable[[], np.ndarray | None]  #: [n, 20, 7] at 25 a second, or None
+    frames: np.ndarray | None  #: [n, 20, 7] at 25 a second; None if they are not there
 
 
 def import_shrec21(source: str | Path, out: str | Path) -> str:
@@ -105,38 +104,37 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     both give the same features to the latter's rounding.
     """
     source, out = Path(source), Path(out)
-    refuse_existing(out)
-    if (source / POSES).is_file():
-        sequences, strangers = _compact(source)
-    else:
-        sequences, strangers = _published(source)
+    if not source.is_dir():
+        raise FacnetError(f"{source}: no such folder.")
+    recordings = _compact if (source / POSES).is_file() else _published
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        report["left out"] += strangers
-        database, streams = {}, {stream: {} for stream in STREAMS}
-        for sequence in tqdm(sequences, desc="importing", unit="sequence"):
-            frames = sequence.read()
-            if frames is None:
-                report["left out"].append(f"{sequence.name}: no {sequence.file}")
+        seen, database, streams = {}, {}, {stream: {} for stream in STREAMS}
+        for one in tqdm(recordings(source, report["left out"]), desc="importing", unit="sequence"):
+            check_name(one.name, one.where)
+            if one.name in seen:
+                raise FacnetError(f"{one.where}: {seen[one.name]} is the same one.")
+            seen[one.name] = one.where
+            if one.frames is None:
+                report["left out"].append(f"{one.name}: no {one.file}")
                 continue
-            where = f"{sequence.file}, sequence {sequence.name}"
-            poses = _plausible(frames, sequence.name, where, report)
-            duration = len(poses) / RATE
-            labels = dict.fromkeys(label for label, _, _ in sequence.gestures)
-            database[sequence.name] = entry(
-                sequence.subset, labels, _repaired(sequence, duration, report), duration)
+            poses = _plausible(one, report)
+            labels = dict.fromkeys(label for label, _, _ in one.gestures)
+            segments = _repaired(one, len(poses) * FRAME_RATE // RATE, report)
+            database[one.name] = entry(one.subset, labels, segments, len(poses) / RATE)
             for stream, array in features(poses).items():
-                streams[stream][sequence.name] = array
+                streams[stream][one.name] = array
         if not database:
-            raise FacnetError(f"{source}: none of its {len(sequences)} sequences is there.")
+            raise FacnetError(f"{source}: none of its {len(seen)} sequences is there.")
         training = [name for name, one in database.items() if one["subset"] == SUBSETS[0]]
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
-        report["kept"] += [
-            *counted(database, {name: len(array) for name, array in streams["pose"].items()},
-                     SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)), ("sequences", "gestures")),
-            ", ".join(f"{stream}: {len(own['mean'])} features a snippet"
-                      for stream, own in scales.items())]
+        lengths = {name: len(array) for name, array in streams[STREAMS[0]].items()}
+        report["kept"] += counted(
+            database, lengths, SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)),
+            ("sequences", "gestures"))
+        report["kept"].append(", ".join(
+            f"{stream}: {len(own['mean'])} features a snippet" for stream, own in scales.items()))
         shown = {label for one in database.values() for label in one["labels"]}
         return {
             "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
@@ -168,31 +166,25 @@ def _write_standardised(
 # ------------------------------------------------------------------- what the two forms look like
 
 
-def _published(source: Path) -> tuple[list[Sequence], list[str]]:
-    """The text files of the distribution, and a line for each of them that nothing annotates."""
-    if not source.is_dir():
-        raise FacnetError(f"{source}: no such folder.")
-    files = {subset: _annotation_file(source, subset) for subset in SUBSETS}
-    sequences, strangers = [], []
-    for subset, path in files.items():
+def _published(source: Path, left_out: list[str]) -> Iterator[Sequence]:
+    """The text files of the distribution; those that nothing annotates are left out."""
+    for subset in SUBSETS:
+        path = _annotation_file(source, subset)
         folder = path.parent / "sequences"
-        own = []
+        unknown = set(folder.glob("*.txt"))
         for number, line in enumerate(read_text(path).splitlines(), start=1):
-            fields = [field.strip() for field in line.split(";")]
-            while fields and not fields[-1]:  # a line ends with ";"
-                fields.pop()
-            if fields:
-                where = f"{path}, line {number}, sequence {fields[0]}"
-                file = folder / f"{fields[0]}.txt"
-                own.append(Sequence(
-                    fields[0], subset, _gestures(_triples(fields[1:], where), where), where, file,
-                    lambda name=fields[0], file=file: _read_published(file, name)))
-        annotated = {sequence.name for sequence in own}
-        strangers += [f"{file}: no such sequence in {path.name}"
-                      for file in sorted(folder.glob("*.txt")) if file.stem not in annotated]
-        sequences += own
-    _check_unique(sequences)
-    return sequences, strangers
+            name, *fields = [field.strip() for field in line.rstrip("; ").split(";")]
+            where, file = f"{path}, line {number}, sequence {name}", folder / f"{name}.txt"
+            if len(fields) % 3:
+                raise FacnetError(
+                    f"{where}: {len(fields)} values, not a label, a start and an end for each"
+                    f" gesture; the last is {fields[-1][:40]!r}.")
+            if name or fields:
+                items = [fields[i : i + 3] for i in range(0, len(fields), 3)]
+                yield Sequence(name, subset, _gestures(items, where), where, file,
+                               _read_text(file, name) if file in unknown else None)
+            unknown.discard(file)
+        left_out += [f"{file}: no such sequence in {path.name}" for file in sorted(unknown)]
 
 
 def _annotation_file(source: Path, subset: str) -> Path:
@@ -200,145 +192,100 @@ def _annotation_file(source: Path, subset: str) -> Path:
     found = [path for path in sorted(source.rglob("annotations*.txt"))
              if any(part.lower().startswith(subset) for part in path.relative_to(source).parts[:-1])
              or subset in path.stem]
-    revised = [path for path in found if "revised" in path.stem] or found
-    if len(revised) != 1:
-        said = ", ".join(str(path.relative_to(source)) for path in revised) or "none"
+    found = [path for path in found if "revised" in path.stem] or found
+    if len(found) != 1:
+        said = ", ".join(str(path.relative_to(source)) for path in found) or "none"
         raise FacnetError(
             f"{source}: {said} found where one file annotations*.txt below a folder {subset}_set"
-            f" belongs; there is no {POSES} either." if not revised else
-            f"{source}: several annotations of the {subset} sequences: {said}; keep one.")
-    return revised[0]
-
-
-def _triples(fields: list[str], where: str) -> list[list[object]]:
-    """Label, start, end, label, start, end, ..."""
-    if len(fields) % 3:
-        raise FacnetError(
-            f"{where}: {len(fields)} values, not a label, a start and an end for each gesture; the"
-            f" last is {fields[-1][:40]!r}.")
-    return [fields[i : i + 3] for i in range(0, len(fields), 3)]
+            f" belongs; there is no {POSES} either.")
+    return found[0]
 
 
 def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
     """Gestures [label, start, end]: a known label, and two whole numbers from 1."""
     gestures = []
-    if not isinstance(items, list):
-        raise FacnetError(f"{where}: {str(items)[:80]!r} is no list of gestures.")
-    for item in items:
-        if not (isinstance(item, list) and len(item) == 3):
-            raise FacnetError(f"{where}: {str(item)[:80]!r} is not a label, a start and an end.")
-        label, *times = item
+    if not (isinstance(items, list) and items
+            and all(isinstance(item, list) and len(item) == 3 for item in items)):
+        raise FacnetError(
+            f"{where}: {str(items)[:80]!r} is no list of gestures, each a label, a start and an"
+            " end.")
+    for label, *times in items:
         if label not in CLASSES:
             hint = (" It is in the first annotations only; take the revised ones."
                     if label == "POINTING" else suggest(str(label), CLASSES))
             raise FacnetError(f"{where}: unknown gesture {str(label)[:40]!r}.{hint}")
-        for value in times:
-            if not (type(value) is int and 1 <= value < 1e9
-                    or isinstance(value, str) and value.isdecimal() and 0 < len(value) < 9
-                    and int(value) >= 1):
+        for value in map(str, times):
+            if not re.fullmatch("0*[1-9][0-9]{0,7}", value):
                 raise FacnetError(
-                    f"{where}: {label} has {str(value)[:40]!r} where a frame's number belongs, the"
-                    " first being 1.")
+                    f"{where}: {label} has {value[:40]!r} where a frame's number belongs, the first"
+                    " being 1.")
         gestures.append((label, *map(int, times)))
-    if not gestures:
-        raise FacnetError(f"{where}: no gesture.")
     return tuple(gestures)
 
 
-def _read_published(file: Path, name: str) -> np.ndarray | None:
+def _read_text(file: Path, name: str) -> np.ndarray:
     """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
-    if not file.is_file():
-        return None
-    rows = [line.rstrip().split(";") for line in read_text(file).rstrip().split("\n")]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != JOINTS * NUMBERS + 1 or row.pop():
-            filled = sum(bool(value.strip()) for value in row) or "no"
+    frames, lines = [], read_text(file).rstrip().split("\n")
+    for number, line in enumerate(lines, start=1):
+        where, values = f"{file}, sequence {name}, line {number}", line.rstrip().split(";")
+        if len(values) != JOINTS * NUMBERS + 1 or values.pop():
             raise FacnetError(
-                f"{file}, sequence {name}, line {number} of {len(rows)}: {filled} numbers, not"
+                f"{where} of {len(lines)}: {sum(map(bool, values)) or 'no'} numbers, not"
                 f" {JOINTS * NUMBERS} with a ';' after each; is the file complete?")
-    try:
-        frames = np.array(rows, np.float64)
-    except ValueError:
-        number, value = next((i, v) for i, row in enumerate(rows, start=1) for v in row
-                             if not _is_number(v))
-        raise FacnetError(
-            f"{file}, sequence {name}, line {number}: {value[:40]!r} is not a number.") from None
-    return frames.reshape(len(rows), JOINTS, NUMBERS)[:: FRAME_RATE // RATE]
+        try:
+            frames.append([float(value) for value in values])
+        except ValueError as error:  # could not convert string to float: 'abc'
+            said = str(error).partition(": ")[2][:40]
+            raise FacnetError(f"{where}: {said} is not a number.") from error
+    return np.reshape(frames, (-1, JOINTS, NUMBERS))[:: FRAME_RATE // RATE]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _compact(source: Path) -> tuple[list[Sequence], list[str]]:
-    """The arrays of the compact form, and a line for each that nothing annotates."""
+def _compact(source: Path, left_out: list[str]) -> Iterator[Sequence]:
+    """The arrays of the compact form; those that nothing annotates are left out."""
     path, poses = source / ANNOTATIONS, source / POSES
+    annotated = read_json(path)
     try:
         arrays = np.load(poses, allow_pickle=False)
-        names = list(arrays.files)
     except Exception as error:  # numpy raises many kinds of error on a damaged file
         raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
-    sequences = []
-    for name, one in read_json(path).items():
+    left_out += [f"{poses}, {name}: no such sequence in {path.name}"
+                 for name in arrays.files if name not in annotated]
+    for name, one in annotated.items():
         where = f"{path}, sequence {name}"
         if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
             raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
+        gestures = _gestures(one.get("segs"), where)
+        try:
+            frames = arrays[name] if name in arrays.files else None
+        except Exception as error:
+            raise FacnetError(f"{poses}, sequence {name}: cannot be read ({error}).") from error
+        if frames is not None:
+            if frames.dtype != np.int16 or frames.shape[1:] != (JOINTS, NUMBERS):
+                raise FacnetError(
+                    f"{poses}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
+                    f" [T, {JOINTS}, {NUMBERS}].")
+            frames = frames / np.array([METRE] * 3 + [UNIT] * 4)
         subset = SUBSETS[one["split"] == "test"]
-        sequences.append(Sequence(
-            name, subset, _gestures(one.get("segs"), where), where, poses,
-            lambda name=name: _read_compact(arrays, poses, name) if name in names else None))
-    _check_unique(sequences)
-    strangers = [f"{poses}, {name}: no such sequence in {path.name}"
-                 for name in names if name not in {sequence.name for sequence in sequences}]
-    return sequences, strangers
-
-
-def _read_compact(arrays: np.lib.npyio.NpzFile, file: Path, name: str) -> np.ndarray:
-    try:
-        frames = arrays[name]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        raise FacnetError(f"{file}, sequence {name}: cannot be read ({error}).") from error
-    if frames.dtype != np.int16 or frames.ndim != 3 or frames.shape[1:] != (JOINTS, NUMBERS):
-        raise FacnetError(
-            f"{file}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
-            f" [T, {JOINTS}, {NUMBERS}].")
-    return frames / np.array([METRE] * 3 + [UNIT] * 4)
-
-
-def _check_unique(sequences: list[Sequence]) -> None:
-    seen: dict[str, Sequence] = {}
-    for sequence in sequences:
-        check_name(sequence.name, sequence.where)
-        if sequence.name in seen:
-            raise FacnetError(f"{sequence.where}: {seen[sequence.name].where} is the same one.")
-        seen[sequence.name] = sequence
+        yield Sequence(name, subset, gestures, where, poses, frames)
 
 
 # ------------------------------------------------------------------------------- what is repaired
 
 
-def _plausible(
-    frames: np.ndarray, name: str, where: str, report: dict[str, list[str]]
-) -> np.ndarray:
+def _plausible(sequence: Sequence, report: dict[str, list[str]]) -> np.ndarray:
     """Frames [n, 20, 7] with impossible positions replaced by those of the nearest good frame."""
+    frames, where = sequence.frames, f"{sequence.file}, sequence {sequence.name}"
     if len(frames) < 2:
         raise FacnetError(f"{where}: {len(frames)} frames; a movement takes at least two.")
-    bad = ~np.isfinite(frames)
-    if bad.any():
-        frame, joint, number = np.argwhere(bad)[0]
-        raise FacnetError(
-            f"{where}, at {frame / RATE:.2f} s: joint {joint} has {frames[frame, joint, number]}.")
     lengths = np.linalg.norm(frames[..., 3:], axis=-1)
-    off = np.abs(lengths - 1) > UNIT_TOLERANCE
-    if off.any():
-        frame, joint = np.argwhere(off)[0]
-        raise FacnetError(
-            f"{where}, at {frame / RATE:.2f} s: the quaternion of joint {joint} has length"
-            f" {lengths[frame, joint]:.4g}, not 1; are columns missing?")
+    for wrong, values, said in (
+        (~np.isfinite(frames).all(-1), frames.sum(-1), "joint {} has {}."),
+        (np.abs(lengths - 1) > UNIT_TOLERANCE, lengths,
+         "the quaternion of joint {} has length {:.4g}, not 1; are columns missing?"),
+    ):
+        for frame, joint in np.argwhere(wrong):
+            told = said.format(joint, values[frame, joint])
+            raise FacnetError(f"{where}, at {frame / RATE:.2f} s: {told}")
     position = frames[..., :3]
     reach = np.linalg.norm(position - position[:, :1], axis=-1).max(1)
     impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
@@ -349,21 +296,17 @@ def _plausible(
             f" {np.abs(position[impossible]).max():.3g} m")
     if impossible.mean() > HELD_SHARE:
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
-    good = np.flatnonzero(~impossible)
-    at = np.searchsorted(good, np.arange(len(frames)))
-    before, after = good[np.maximum(at - 1, 0)], good[np.minimum(at, len(good) - 1)]
-    here = np.arange(len(frames))
-    nearest = np.where(np.abs(before - here) < np.abs(after - here), before, after)
-    report["repaired"].append(f"{name}: {said}; replaced by the nearest good frame")
+    good = np.flatnonzero(~impossible)[::-1]  # of two that are equally near, the later one
+    nearest = good[np.abs(np.arange(len(frames))[:, None] - good).argmin(1)]
+    report["repaired"].append(f"{sequence.name}: {said}; replaced by the nearest good frame")
     return frames[nearest]
 
 
 def _repaired(
-    sequence: Sequence, duration: float, report: dict[str, list[str]]
+    sequence: Sequence, last: int, report: dict[str, list[str]]
 ) -> list[tuple[str, float, float]]:
-    """Gestures in seconds, the known faults repaired or left out."""
-    last = round(duration * FRAME_RATE)
-    kept: list[tuple[str, int, int]] = []
+    """Gestures in seconds, the known faults repaired or left out; `last` is the last frame."""
+    kept = []
     for label, start, end in sequence.gestures:
         said = f"{sequence.name}: {label} [{start}, {end}]"
         if end < start:
@@ -375,10 +318,9 @@ def _repaired(
                 f" {sequence.file.name} complete?")
         if end > last:
             report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
-            end = last
-        kept.append((label, start, end))
+        kept.append((label, start, min(end, last)))
     kept.sort(key=lambda gesture: gesture[1])
-    for (label, *times), (other, *others) in zip(kept, kept[1:]):
+    for (label, *times), (other, *others) in pairwise(kept):
         if others[0] <= times[1]:
             raise FacnetError(f"{sequence.where}: {label} {times} and {other} {others} overlap.")
     return [(label, (start - 1) / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
@@ -420,16 +362,20 @@ def features(poses: np.ndarray) -> dict[str, np.ndarray]:
                      turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
     motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
 
-    still = [amplitudes(pose, window)[:, 0] for window in WINDOWS["pose"]]
-    moving = [amplitudes(motion, window) for window in WINDOWS["motion"]]
+    moving = [amplitudes(motion, window) for window in MOTION_WINDOWS]
     strength = [np.linalg.norm(own[:, 1:], axis=1) for own in moving]
-    return {"pose": np.concatenate(still, axis=1),
+    return {"pose": amplitudes(pose, POSE_WINDOW)[:, 0],
             "motion": np.concatenate([*(own[:, 0] for own in moving), *strength], axis=1)}
 
 
 def rotation(quaternion: np.ndarray) -> np.ndarray:
     """Rotation matrices [n, 3, 3] of quaternions [n, 4] in the order x, y, z, w."""
-    return Rotation.from_quat(quaternion).as_matrix()
+    x, y, z, w = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
+    return np.stack([
+        x * x - y * y - z * z + w * w, 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), y * y - x * x - z * z + w * w, 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), z * z - x * x - y * y + w * w,
+    ], axis=1).reshape(-1, 3, 3)
 
 
 def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
@@ -453,6 +399,7 @@ def amplitudes(signal: np.ndarray, seconds: float) -> np.ndarray:
     padded = np.pad(signal, ((window, window), (0, 0)), "reflect")
     first = window + stride // 2 - window // 2
     seen = np.lib.stride_tricks.sliding_window_view(padded, window + 1, axis=0)
-    found = dct(seen[first : first + len(signal) : stride], type=1)[..., :COEFFICIENTS] / window
-    found[..., 0] /= 2  # a wave's mean square is half of its amplitude's
-    return found.swapaxes(1, 2)
+    cosines = np.cos(np.pi / window * np.outer(np.arange(window + 1), np.arange(COEFFICIENTS)))
+    cosines[[0, -1]] /= 2
+    cosines[:, 0] /= 2  # a wave's mean square is half of its amplitude's
+    return (seen[first : first + len(signal) : stride] @ cosines).swapaxes(1, 2) * 2 / window

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from facnet.data import Dataset
 
@@ -120,8 +119,8 @@ class _Script:
         self.rng = rng = np.random.default_rng(own)
         self.labels = row.labels
         self.snippets = max(1, int(row.duration / SNIPPET_SECONDS))
-        self.core = {label: np.zeros(self.snippets) for label in row.labels}
-        self.flank = {label: np.zeros(self.snippets) for label in row.labels}
+        self.core, self.flank, self.look_alike = (
+            {label: np.zeros(self.snippets) for label in row.labels} for _ in range(3))
         self.foreground = np.zeros(self.snippets)
         centre = np.arange(self.snippets) + 0.5
         for instance in instances.itertuples():
@@ -134,7 +133,6 @@ class _Script:
             self.core[instance.label] += gain * bump
             self.flank[instance.label] += gain * (1 - bump)
             self.foreground = np.maximum(self.foreground, covered)
-        self.look_alike = {label: np.zeros(self.snippets) for label in row.labels}
         bursts = [(s, s + rng.uniform(*BURST_SECONDS)) for s in
                   rng.uniform(0, row.duration, rng.poisson(self.snippets / BURST_EVERY))]
         if ambiguous is not None:  # what annotators could not decide on resembles the class too
@@ -163,14 +161,20 @@ def _render(script: _Script, atoms: _Atoms, strength: dict, stream: int) -> np.n
         confusion = strength["look_alike"] * script.look_alike[label]
         x += strength["core"] * np.outer(script.core[label], atoms.core[label])
         x += strength["flank"] * np.outer(script.flank[label] + confusion, atoms.flank[label])
-        slow = lfilter([0.02], [1, -0.98], rng.standard_normal(script.snippets)) * 2 + 0.8
+        slow = _smooth(0.02 * rng.standard_normal(script.snippets), 0.98) * 2 + 0.8
         scene = np.clip(slow, 0, None) * rng.uniform(0.5, 1.2)
         x += strength["context"] * np.outer(scene, atoms.context[label])
     action = script.foreground + strength["look_alike"] * np.minimum(bursts, 1)
     x += strength["actionness"] * np.outer(action, atoms.actionness)
     x += strength["background"] * (1 - 0.6 * script.foreground)[:, None] * atoms.modes[script.mode]
     x += strength["appearance"] * rng.standard_normal(width) * 0.5
-    innovations = rng.standard_normal((script.snippets, width))
-    scale = np.sqrt(1 - NOISE_LAG**2)
-    x += strength["noise"] * lfilter([scale], [1, -NOISE_LAG], innovations, axis=0)
+    innovations = np.sqrt(1 - NOISE_LAG**2) * rng.standard_normal(x.shape)
+    x += strength["noise"] * _smooth(innovations, NOISE_LAG)
     return np.maximum(x, 0).astype(np.float32)
+
+
+def _smooth(innovations: np.ndarray, lag: float) -> np.ndarray:
+    """Make y[t] = x[t] + lag * y[t - 1] of x [T] or [T, D], in place."""
+    for t in range(1, len(innovations)):
+        innovations[t] += lag * innovations[t - 1]
+    return innovations

@@ -128,9 +128,8 @@ def _timelines(names: tuple[str, ...], split: int, share: float, rng: np.random.
             events for pair, events in joint.items() if name in pair)
     events = [[] for _ in members]  # of a video: lists of (label, seconds) that stand together
     for kind, total in kinds.items():
-        alone = kind[0] if len(kind) == 1 else None
         videos = [v for v, labels in enumerate(members)
-                  if labels == kind or (alone in labels and labels not in joint)]
+                  if labels == kind or (set(kind) <= set(labels) and labels not in joint)]
         for video, count in _allot(round(total * share), popularity[videos], videos, rng):
             lengths = [_durations(CLASSES[name].seconds, count, rng) for name in kind]
             events[video] += [list(zip(kind, seconds)) for seconds in zip(*lengths)]
@@ -180,8 +179,7 @@ def _lay_out(labels: tuple[str, ...], events: list, split: int, rng: np.random.G
     gaps *= (duration - action) / gaps.sum()
     segments, now = [], 0.0
     for e, gap in zip(rng.permutation(len(events)), gaps):
-        now += gap
-        start = now
+        start = now = now + gap
         for label, seconds in events[e]:
             end = now + lengths[e] if same else start + seconds
             segments.append((label, round(start, 1), round(max(end, start + 0.2), 1)))
