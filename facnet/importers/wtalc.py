@@ -16,8 +16,9 @@ from facnet.importers.pickled import read_array
 ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
 
 
-def read_ground_truth(path: Path) -> Annotations:
+def read_ground_truth(path: str | Path) -> Annotations:
     """Ground truth of W-TALC's folder, or of what `facnet.files.read_annotations` reads."""
+    path = Path(path)
     if (path / "videoname.npy").is_file():
         return read_wtalc(path)
     if path.is_dir() and not (path / "annotations.json").is_file():
