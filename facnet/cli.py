@@ -152,12 +152,11 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
         found[~unknown], instances, protocol, _thresholds(tiou) if tiou else None,
         files.read_videos(videos) if videos else None,
         files.read_ignored(ignore) if ignore else ignored, snippet_seconds=truth.snippet_seconds)
-    summary = {
-        "protocol": protocol, "videos": result.videos, "instances": int(result.instances.sum()),
-        "detections": len(result.detections), "left_out": result.left_out,
-        "elsewhere": result.elsewhere, "average": result.average,
-        "mean_ap": result.mean_ap.rename(str).to_dict(),
-        "ap": result.ap.rename(columns=str).to_dict("index")}
+    summary = {"protocol": protocol, "videos": result.videos,
+               "instances": int(result.instances.sum()), "detections": len(result.detections),
+               "left_out": result.left_out, "elsewhere": result.elsewhere,
+               "average": result.average, "mean_ap": result.mean_ap.rename(str).to_dict(),
+               "ap": result.ap.rename(columns=str).to_dict("index")}
     if unknown.any():
         such = f"in videos with labels but no segment, such as {found.video[unknown].iloc[0]}"
         summary["left_out"][such] = int(unknown.sum())

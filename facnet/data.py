@@ -287,9 +287,8 @@ def empty_splits(path: Path, videos: pd.DataFrame, header: Header) -> list[str]:
             for name, use in header.subsets.items() if not (videos.subset == use).any()]
 
 
-def unknown_labels(
-    path: Path, videos: pd.DataFrame, instances: pd.DataFrame, classes: tuple[str, ...]
-) -> list[str]:
+def unknown_labels(path: Path, videos: pd.DataFrame, instances: pd.DataFrame,
+                   classes: tuple[str, ...]) -> list[str]:
     """A message for each video and label that is none of the classes."""
     own = instances[instances.video.isin(videos.video)]
     given = [(v, c) for v, labels in zip(videos.video, videos.labels) for c in labels]

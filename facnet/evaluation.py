@@ -105,16 +105,10 @@ class Evaluation:
         })
 
 
-def evaluate(
-    detections: pd.DataFrame,
-    instances: pd.DataFrame,
-    protocol: str | Protocol = "released",
-    tiou: Sequence[float] | None = None,
-    videos: Iterable[str] | None = None,
-    ignored: pd.DataFrame | None = None,
-    classes: Sequence[str] | None = None,
-    snippet_seconds: float = 0.64,
-) -> Evaluation:
+def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
+             protocol: str | Protocol = "released", tiou: Sequence[float] | None = None,
+             videos: Iterable[str] | None = None, ignored: pd.DataFrame | None = None,
+             classes: Sequence[str] | None = None, snippet_seconds: float = 0.64) -> Evaluation:
     """Average precision of detections by class and tIoU threshold.
 
     ==============  =====================  =====================  ==============================
@@ -273,10 +267,8 @@ def untimed(videos: pd.DataFrame, instances: pd.DataFrame) -> list[str]:
     return videos.video[labelled & ~videos.video.isin(instances.video)].tolist()
 
 
-def average_precision(
-    outcomes: np.ndarray, n_instances: int | np.ndarray, interpolated: bool = True,
-    weights: np.ndarray | int = 1,
-) -> np.ndarray:
+def average_precision(outcomes: np.ndarray, n_instances: int | np.ndarray,
+                      interpolated: bool = True, weights: np.ndarray | int = 1) -> np.ndarray:
     """Sum of the precisions at the true positives over the number of instances, in percent.
 
     Parameters
@@ -298,9 +290,8 @@ def average_precision(
     return 100 * (precision * true).sum(-1) / np.where(n_instances, n_instances, np.nan)
 
 
-def drop_ignored(
-    detections: pd.DataFrame, ignored: pd.DataFrame, snippet_seconds: float = 0.64
-) -> pd.DataFrame:
+def drop_ignored(detections: pd.DataFrame, ignored: pd.DataFrame,
+                 snippet_seconds: float = 0.64) -> pd.DataFrame:
     """The detections, of whatever class, that share no snippet with an ignored interval.
 
     Released: done to each stream before fusion. `ignored` is a DataFrame [video, start, end].
@@ -347,10 +338,8 @@ def _touches(detections: pd.DataFrame, ignored: pd.DataFrame, grid: float | None
     return touches
 
 
-def _candidates(
-    detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol, grid: float | None,
-    on: list[str],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidates(detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol,
+                grid: float | None, on: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Overlapping pairs (detection, instance, tIoU) in the order in which they may match.
 
     They agree in the columns `on`.

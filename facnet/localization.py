@@ -51,10 +51,9 @@ class Scores:
     def of_videos(self, first: int, last: int) -> "Scores":
         """Those of videos number `first` to `last`, exclusive."""
         rows = slice(self.offsets[first], self.offsets[last])
-        return Scores(
-            self.videos[first:last], self.offsets[first : last + 1] - self.offsets[first],
-            self.probability[first:last], self.activation[rows],
-            None if self.foreground is None else self.foreground[rows])
+        return Scores(self.videos[first:last], self.offsets[first : last + 1] - self.offsets[first],
+                      self.probability[first:last], self.activation[rows],
+                      None if self.foreground is None else self.foreground[rows])
 
 
 def in_parts(scores: dict[str, Scores], upsampling: int = 1) -> Iterator[dict[str, Scores]]:

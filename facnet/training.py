@@ -103,9 +103,9 @@ def train_step(method: Method, model: nn.Module, optimizer: torch.optim.Optimize
 
 
 def fit(
-    dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
-    state_file: Path | None = None, progress: bool = True,
-    after_epoch: Callable[[int, nn.Module], None] | None = None,
+        dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
+        state_file: Path | None = None, progress: bool = True,
+        after_epoch: Callable[[int, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 

@@ -17,12 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds, changed,
-)
+    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds, changed)
 from facnet.localization import ClassSequences, Scores, keep, outer_inner, running_sums, softmax
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw,
-)
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw)
 from facnet.methods.method import Method
 from facnet.model import Packing, neighbourhood, normalised_cross_entropy
 
@@ -149,9 +147,8 @@ class Network(HostNetwork):
                       for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
         activation = self.classifier(x)
         u = torch.cat([self.u_fg, self.u_bg])
-        return Output(
-            videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
-            x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
+        return Output(videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
+                      x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
     def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
         """Σ_t weight(t) x(t) over T, or over the weights and, in training, `more`: [B, D]."""

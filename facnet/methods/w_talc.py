@@ -16,13 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Config, Count, Experiment, NotNegative, Rate, Share, WholeNumber, changed,
-)
+    CommonTraining, Config, Count, Experiment, NotNegative, Rate, Share, WholeNumber, changed)
 from facnet.errors import FacnetError
 from facnet.localization import ClassSequences, Scores
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, foreground_vector, only_model as fuse, top_k_means, with_cw,
-)
+    HostModel, HostNetwork, foreground_vector, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
 from facnet.model import Packing, normalised_cross_entropy
 
@@ -86,8 +84,7 @@ class Training(CommonTraining):
     def __post_init__(self):
         super().__post_init__()
         if 2 * self.pairs > self.batch_size:
-            raise FacnetError(
-                f"Training.pairs = {self.pairs}: must be at most half of batch_size.")
+            raise FacnetError(f"Training.pairs = {self.pairs}: must be at most half of batch_size.")
 
 
 @dataclass(frozen=True)
@@ -230,8 +227,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
 
     kept = ClassSequences(own, of_video > 0)
     values = kept.values(own.activation)
-    runs = kept.runs(
-        values, threshold[kept.video, kept.column][:, None], config.minimum_length)
+    runs = kept.runs(values, threshold[kept.video, kept.column][:, None], config.minimum_length)
     largest = np.array([values[a:b].max() for a, b in zip(runs.start, runs.end)])
     score = largest + config.class_weight * of_video[kept.video, kept.column][runs.pair]
     return kept.detections(runs, score, classes, snippet_seconds)

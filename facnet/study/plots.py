@@ -23,11 +23,9 @@ from facnet.study.tables import BRANCHES
 
 
 COLOURS = {
-    "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000",
-    "foreground": "#D55E00", "class": "#0072B2", "ground truth": "#009E73",
-    "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#CFCFCF",
-    "train": "#0072B2", "test": "#D55E00",
-}
+    "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000", "foreground": "#D55E00",
+    "class": "#0072B2", "ground truth": "#009E73", "detections": "#CC79A7", "proposals": "#E69F00",
+    "ignored": "#CFCFCF", "train": "#0072B2", "test": "#D55E00"}
 # What tells them apart where colours do not: in grey, blue, vermilion and green are much alike.
 LINES = {"cw": "-", "ca": "--", "mil": ":", "total": "-", "class": "-", "foreground": "--",
          "train": "-", "test": "--"}
@@ -92,9 +90,8 @@ def write_figure(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=200, metadata=FORMATS[path.suffix.lower()])
 
 
-def with_slider(
-    draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str, live: bool
-) -> Figure:
+def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
+                live: bool) -> Figure:
     """The picture that `draw` makes of `start`, and if `live` a slider over `values` as well.
 
     Only with a kernel behind the page can the slider draw anew: a notebook's parameter `live` is
@@ -163,8 +160,7 @@ def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") 
 
 
 def differences(
-    compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")
-) -> Figure:
+        compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")) -> Figure:
     """Comparisons as points with their two intervals, a panel a claim.
 
     Parameters

@@ -18,8 +18,7 @@ from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
-    RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability,
-)
+    RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability)
 from facnet.files import read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
@@ -30,10 +29,8 @@ from facnet.training import predict, training_videos
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def record(
-    dataset: Dataset, experiment: Experiment, protocol: str | None = None, device: str = "cpu",
-    folder: str | Path | None = None,
-) -> dict:
+def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None,
+           device: str = "cpu", folder: str | Path | None = None) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
 
     Without a name the protocol is the data set's; `folder` is as in `facnet.experiment.trained`.
@@ -229,8 +226,7 @@ def write_record(folder: Path, found: dict) -> None:
 
 
 def resampled_averages(
-    evaluation: Evaluation, dataset: Dataset, resamples: int = 200
-) -> np.ndarray:
+        evaluation: Evaluation, dataset: Dataset, resamples: int = 200) -> np.ndarray:
     """AVG on test videos drawn again with replacement, [resamples], in percent.
 
     The draws depend on the test videos only, so that those of two methods can be paired.
@@ -241,9 +237,7 @@ def resampled_averages(
     return weighted_averages(evaluation, dataset, drawn)
 
 
-def weighted_averages(
-    evaluation: Evaluation, dataset: Dataset, drawn: np.ndarray
-) -> np.ndarray:
+def weighted_averages(evaluation: Evaluation, dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
     """AVG, [R], in percent, where test video v counts as often as `drawn` [R, V] says.
 
     A class that a draw has no instance of is left out of its mean.
@@ -290,5 +284,4 @@ def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None 
     tious = rules_of(protocol).tiou
     return (
         f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
-        f" profile {profile}, {runs}, protocol {protocol} (tIoU {tious[0]:g} to {tious[-1]:g})."
-    )
+        f" profile {profile}, {runs}, protocol {protocol} (tIoU {tious[0]:g} to {tious[-1]:g}).")
