@@ -16,7 +16,7 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, named, suggest
 
 # What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
 # (`tuple`), or a type with its rule in words and as a function.
@@ -369,9 +369,7 @@ def profile(name: str = "quick") -> Profile:
     FacnetError
         If there is no such profile.
     """
-    if name not in PROFILES:
-        raise FacnetError(f"No profile {name!r}.{suggest(name, PROFILES)}")
-    return PROFILES[name]
+    return named(name, PROFILES, "profile")
 
 
 def to_dict(config: object) -> dict:

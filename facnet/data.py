@@ -157,8 +157,8 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
 
 def _are_columns(value: object) -> bool:
     match value:
-        case {"columns": [int(first), int(last)]}:
-            return len(value) == 1 and 0 <= first < last
+        case {"columns": [int(first), int(last)], **others}:
+            return not others and bool not in map(type, (first, last)) and 0 <= first < last
     return value == {}
 
 
@@ -202,10 +202,9 @@ def read_features(file: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise FacnetError(f"{file}: no such file.") from error
     except Exception as error:  # numpy raises many kinds of error on a damaged file
-        pickled = "allow_pickle" in str(error) or "Python objects" in str(error)
-        hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
-        raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error})"
-                          f"{hint if pickled else ''}.") from error
+        hint = "" if "ickle" not in str(error) and "Python objects" not in str(error) else (
+            "; it holds pickled objects, which may run code: `facnet data import` reads such")
+        raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error}){hint}.") from error
     if array.ndim != 2 or 0 in array.shape:
         raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
     if array.dtype.kind != "f":

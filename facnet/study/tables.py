@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import Experiment, TrainingConfig, changed, flat, profile, to_dict
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.study import published
@@ -122,9 +122,7 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
     FacnetError
         If there is no such sweep.
     """
-    if name not in SWEEPS:
-        raise FacnetError(f"No sweep {name!r}.{suggest(name, SWEEPS)}")
-    return SWEEPS[name](base)
+    return named(name, SWEEPS, "sweep")(base)
 
 
 def with_branches(base: Experiment, on: Iterable[str], temperatures: Sequence[float],
