@@ -10,6 +10,7 @@ optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.m
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -90,15 +91,14 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Hash of names, labels, intervals and of every video's features: sizes and three rows."""
-        digest = hashlib.sha256()
-        digest.update(repr((self.name, self.classes, self.streams, self.snippet_seconds)).encode())
+        about = self.name, self.classes, self.streams, self.snippet_seconds
+        digest = hashlib.sha256(repr(about).encode())
         for frame in (self.videos, self.instances, self.ignored):
             digest.update(frame.to_csv(index=False).encode())
-        for stream in self.streams:
-            for video in self.videos.video:
-                array = self.features(stream, video)
-                digest.update(repr((array.shape, array.dtype.str)).encode())
-                digest.update(array[[0, len(array) // 2, -1]].tobytes())
+        for stream, video in product(self.streams, self.videos.video):
+            array = self.features(stream, video)
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(array[[0, len(array) // 2, -1]].tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -202,9 +202,10 @@ def read_features(file: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise FacnetError(f"{file}: no such file.") from error
     except Exception as error:  # numpy raises many kinds of error on a damaged file
-        hint = "" if "ickle" not in str(error) and "Python objects" not in str(error) else (
-            "; it holds pickled objects, which may run code: `facnet data import` reads such")
-        raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error}){hint}.") from error
+        pickled = "allow_pickle" in str(error) or "Python objects" in str(error)
+        hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
+        raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error})"
+                          f"{hint if pickled else ''}.") from error
     if array.ndim != 2 or 0 in array.shape:
         raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
     if array.dtype.kind != "f":
@@ -291,6 +292,6 @@ def unknown_labels(path: Path, videos: pd.DataFrame, instances: pd.DataFrame,
     """A message for each video and label that is none of the classes."""
     own = instances[instances.video.isin(videos.video)]
     given = [(v, c) for v, labels in zip(videos.video, videos.labels) for c in labels]
-    given += zip(own.video, own.label)
-    unknown = dict.fromkeys((v, c) for v, c in given if c not in classes)
-    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}" for v, c in unknown]
+    unknown = [pair for pair in (*given, *zip(own.video, own.label)) if pair[1] not in classes]
+    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}"
+            for v, c in dict.fromkeys(unknown)]

@@ -338,9 +338,8 @@ def running_sums(values: np.ndarray) -> np.ndarray:
 
 
 def mean_between(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Means of values[first:last], 0 where that is empty."""
-    size = last - first
-    return np.where(size > 0, sums[last] - sums[first], 0.0) / np.maximum(size, 1)
+    """Means of values[first:last], 0 where that is empty; `last` is not before `first`."""
+    return (sums[last] - sums[first]) / np.maximum(last - first, 1)
 
 
 def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: float,
@@ -358,9 +357,8 @@ def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: floa
     right_start = np.minimum(end + extra, right)
     inner_end = np.minimum(end + extra, stop)
     inner = (sums[inner_end] - sums[start]) / (inner_end - start)
-    size = (start - left) + (right - right_start)
-    outer = sums[start] - sums[left] + sums[right] - sums[right_start]
-    outer = np.where(size > 0, outer / np.maximum(size, 1), 0.0)
+    size = (start - left) + (right - right_start)  # where it is 0, so is the sum
+    outer = (sums[start] - sums[left] + sums[right] - sums[right_start]) / np.maximum(size, 1)
     return inner - weight * outer
 
 

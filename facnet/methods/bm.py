@@ -22,7 +22,7 @@ from facnet.localization import ClassSequences, Scores, keep, outer_inner, runni
 from facnet.methods.blocks import (
     HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing, neighbourhood, normalised_cross_entropy
+from facnet.model import Packing, neighbourhood, normalised_cross_entropy, xavier
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Network(HostNetwork):
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
         super().__init__(input_width, config)
-        self.embedding.reset_parameters()
+        xavier(self.embedding)
         self.attention = nn.Sequential(  # initialised as torch does [C]
             nn.Linear(self.width, config.attention_width), nn.ReLU(),
             nn.Linear(config.attention_width, 1))

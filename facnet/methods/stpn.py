@@ -22,7 +22,7 @@ from facnet.localization import ClassSequences, Scores, mean_between, running_su
 from facnet.methods.blocks import (
     HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing
+from facnet.model import Packing, xavier
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,7 @@ class Network(HostNetwork):
         self.attention = nn.Linear(width, 1) if config.attention == "one layer" else (
             nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1)))
         self.classifier = nn.Linear(width, classes)
-        for layer in self.modules():  # Xavier, zero biases [C]
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        xavier(self)  # [C]
         own = config.embedding_widths and config.attention == "two layers"
         self.own_W_f = foreground_vector(width) if own else None
 

@@ -22,7 +22,7 @@ from facnet.localization import ClassSequences, Scores
 from facnet.methods.blocks import (
     HostModel, HostNetwork, foreground_vector, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing, normalised_cross_entropy
+from facnet.model import Packing, normalised_cross_entropy, xavier
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,9 @@ class Network(HostNetwork):
         if classes < 2:
             raise FacnetError("W-TALC: one class, whose softmax is 1 in every video; it needs two.")
         super().__init__(input_width, config)
-        self.embedding.reset_parameters()
+        xavier(self.embedding)
         self.classifier = nn.Linear(self.width, classes)
-        nn.init.xavier_uniform_(self.classifier.weight)
-        nn.init.zeros_(self.classifier.bias)
+        xavier(self.classifier)
         # Without a background class, one vector for the foreground has nothing to be mistaken for.
         self.W_f = foreground_vector(self.width)
 

@@ -144,10 +144,9 @@ def _results(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[di
             except TerminatedWorkerError as error:  # killed, for want of memory perhaps
                 lives -= 1
                 if not lives:
-                    raise Failure(
-                        f"a worker process was killed {LIVES} times, for want of memory perhaps;"
-                        f" {len(tasks) - len(left)} of {len(tasks)} experiments are done and kept."
-                    ) from error
+                    raise Failure(f"a worker process was killed {LIVES} times, for want of memory"
+                                  f" perhaps; {len(tasks) - len(left)} of {len(tasks)} experiments"
+                                  " are done and kept.") from error
 
 
 @contextmanager

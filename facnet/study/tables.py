@@ -101,9 +101,8 @@ def base_of(name: str, profile_name: str = "quick", preset_name: str = "released
             raise FacnetError(f"{name} varies FAC-Net; preset {preset_name!r} is of {base.method}.")
         return base
     if preset_name != "released" or "training.lambda_cw" in changes:
-        raise FacnetError(
-            f"{name} has recipes of its own, and its own weights of the CW branch; it takes neither"
-            " a preset nor training.lambda_cw.")
+        raise FacnetError(f"{name} has recipes of its own, and its own weights of the CW branch; it"
+                          " takes neither a preset nor training.lambda_cw.")
     return {one: changed(size.apply(recipes()[one]), changes) for one in NAMED[name]}
 
 
