@@ -44,8 +44,7 @@ _TO_07 = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 _TO_095 = tuple(np.linspace(0.5, 0.95, 10).tolist())
 PROTOCOLS = {
     "released": Protocol("FAC-Net's released code", True, "best", False, True, "dropped", _TO_07),
-    "activitynet": Protocol(
-        "ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
+    "activitynet": Protocol("ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
     "thumos": Protocol(
         "THUMOS14's TH14evalDet.m", False, "instance", False, False, "uncounted", _TO_07),
 }

@@ -153,13 +153,10 @@ class ClassSequences:
                    snippet_seconds: float, extra: int = 0) -> pd.DataFrame:
         """Runs with a score each as segments in seconds, `extra` samples past their ends."""
         begin, seconds = self.begin[runs.pair], snippet_seconds / self.upsampling
-        return pd.DataFrame({
-            "video": np.array(self.scores.videos, object)[self.video[runs.pair]],
-            "label": np.array(classes, object)[self.column[runs.pair]],
-            "start": (runs.start - begin) * seconds,
-            "end": (runs.end + extra - begin) * seconds,
-            "score": score,
-        })
+        return pd.DataFrame({"video": np.array(self.scores.videos, object)[self.video[runs.pair]],
+                             "label": np.array(classes, object)[self.column[runs.pair]],
+                             "start": (runs.start - begin) * seconds,
+                             "end": (runs.end + extra - begin) * seconds, "score": score})
 
 
 def kept_classes(scores: Scores, classes: int, config: LocalizationConfig) -> np.ndarray:
@@ -371,8 +368,7 @@ def upsample(sequence: np.ndarray, offsets: np.ndarray, factor: int) -> np.ndarr
         return sequence
     samples = (np.arange(offsets[-1] * factor) + 0.5) / factor - 0.5
     lengths = np.diff(offsets) * factor
-    low = np.clip(np.floor(samples).astype(int), np.repeat(offsets[:-1], lengths), None)
-    last = np.repeat(offsets[1:] - 1, lengths)
-    low = np.minimum(low, last)
+    first, last = (np.repeat(ends, lengths) for ends in (offsets[:-1], offsets[1:] - 1))
+    low = np.clip(np.floor(samples).astype(int), first, last)
     weight = np.clip(samples - low, 0, 1).reshape(-1, *[1] * (sequence.ndim - 1))
     return (1 - weight) * sequence[low] + weight * sequence[np.minimum(low + 1, last)]

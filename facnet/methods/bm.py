@@ -168,16 +168,14 @@ def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor
     """
     with torch.no_grad():
         q = output.activation.softmax(-1)  # [N, K]
-        of_video = labels[output.videos.of_snippet]
-        true = (q[:, :-1] * of_video).amax(1)
-        both = torch.stack([true, 1 - q[:, -1]])  # [2, N]
+        true = (q[:, :-1] * labels[output.videos.of_snippet]).amax(1)  # [N]
         radius = math.ceil(3 * sigma)
         offsets = torch.arange(-radius, radius + 1, device=q.device)
         weights = torch.exp(-0.5 * (offsets / sigma) ** 2).to(q.dtype)
-        inside, *smoothed = (
+        inside, fg, bg = (
             neighbourhood(column.unsqueeze(1), output.videos.of_snippet, len(weights)) @ weights
-            for column in (torch.ones_like(true), *both))
-        return smoothed[0] / inside, smoothed[1] / inside
+            for column in (torch.ones_like(true), true, 1 - q[:, -1]))
+        return fg / inside, bg / inside
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
@@ -191,12 +189,11 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     off = (output.attention - g_fg).abs() + (output.attention - g_bg).abs()
     z_fg, z_bg = output.z_fg.log_softmax(-1), output.z_bg.log_softmax(-1)
     foreground = normalised_cross_entropy(output.scores, nn.functional.pad(labels, (0, 1)))
-    return with_cw({
-        "foreground": (1, foreground),
-        "background": (config.background, -output.background.log_softmax(-1)[:, -1]),
-        "guide": (config.guide, output.videos.means(off)),
-        "cluster": (config.cluster, -z_fg[:, 0] - z_bg[:, 1]),
-    }, output.R_a, labels, config)
+    return with_cw({"foreground": (1, foreground),
+                    "background": (config.background, -output.background.log_softmax(-1)[:, -1]),
+                    "guide": (config.guide, output.videos.means(off)),
+                    "cluster": (config.cluster, -z_fg[:, 0] - z_bg[:, 1])},
+                   output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:

@@ -183,10 +183,8 @@ EMBEDDING = Experiment("STPN", Model(embedding_widths=(1024, 1024), attention="o
                        Training(epochs=120, weight_decay=5e-4), Localization())
 METHOD = Method(
     name="STPN",
-    recipes={
-        "STPN": Experiment("STPN", Model(), Training(), Localization()),
-        "STPN + Embedding": EMBEDDING,
-        "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05}),
-    },
+    recipes={"STPN": Experiment("STPN", Model(), Training(), Localization()),
+             "STPN + Embedding": EMBEDDING,
+             "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05})},
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
     thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid)

@@ -183,12 +183,10 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     cross_entropy = forms[config.classification]
     action, quiet = (torch.linalg.vector_norm(x, dim=1)
                      for x in (output.x_action, output.x_background))
-    return with_cw({
-        "classification": (1, cross_entropy(output.scores, labels)),
-        "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
-        "background": (config.background,
-                       cross_entropy(output.background, torch.ones_like(labels))),
-    }, output.R_a, labels, config)
+    even = cross_entropy(output.background, torch.ones_like(labels))
+    return with_cw({"classification": (1, cross_entropy(output.scores, labels)),
+                    "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
+                    "background": (config.background, even)}, output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:

@@ -150,10 +150,9 @@ def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") 
             axes.plot(one.paper, row, "D", color="black", ms=4)
         axes.set(title=name.upper() if name in BRANCHES else name.capitalize(), xlabel="AVG (%)")
         name_rows(axes, own[label].unique())
-    marks = {
-        "a seed": {"marker": "o", "color": "#444444"},
-        "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
-        "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2}}
+    marks = {"a seed": {"marker": "o", "color": "#444444"},
+             "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
+             "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2}}
     printed = {"paper, THUMOS14": {"marker": "D", "color": "black"}}
     key(figure, marks | printed if runs.paper.notna().any() else marks)
     return figure

@@ -136,9 +136,9 @@ def _results(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[di
     with _cluster(scheduler):
         while left:
             try:
-                for done in Parallel(n_jobs=jobs if scheduler is None else -1,
-                                     return_as="generator_unordered", batch_size=1)(
-                                         delayed(_attempt)(task) for task in list(left.values())):
+                parallel = Parallel(jobs if scheduler is None else -1, batch_size=1,
+                                    return_as="generator_unordered")
+                for done in parallel(delayed(_attempt)(task) for task in list(left.values())):
                     del left[done["key"]]
                     yield done
             except TerminatedWorkerError as error:  # killed, for want of memory perhaps

@@ -173,12 +173,11 @@ def _fig4(base: Experiment) -> list[Variant]:
     for main in BRANCHES:
         others = [b for b in BRANCHES if b != main]
         for values in product(LAMBDAS, repeat=2):
-            weights = {main: 1.0, **dict(zip(others, values))}
-            training = replace(base.training, **{f"lambda_{b}": w for b, w in weights.items()})
+            weights = {f"lambda_{b}": w for b, w in zip((main, *others), (1.0, *values))}
             said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
-            place = {"main": main, **{f"lambda_{b}": w for b, w in weights.items()}}
+            experiment = replace(base, training=replace(base.training, **weights))
             points.append(Variant(
-                f"{main.upper()} 1, {said}", replace(base, training=training), np.nan, place))
+                f"{main.upper()} 1, {said}", experiment, np.nan, {"main": main, **weights}))
     return points
 
 
