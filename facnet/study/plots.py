@@ -21,7 +21,6 @@ from facnet.study.diagnosis import CAUSES, NOTHING, RIGHT
 from facnet.study.statistics import summary
 from facnet.study.tables import BRANCHES
 
-
 COLOURS = {
     "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000", "foreground": "#D55E00",
     "class": "#0072B2", "ground truth": "#009E73", "detections": "#CC79A7", "proposals": "#E69F00",
