@@ -18,11 +18,9 @@ from importlib import import_module
 
 __all__ = ["detect", "evaluate", "fit", "load", "predict", "preset", "run"]
 
-_HOME = {
-    "load": "facnet.data", "preset": "facnet.methods", "fit": "facnet.training",
-    "predict": "facnet.training", "evaluate": "facnet.evaluation", "detect": "facnet.experiment",
-    "run": "facnet.experiment",
-}
+_HOME = {"load": "facnet.data", "preset": "facnet.methods", "fit": "facnet.training",
+         "predict": "facnet.training", "evaluate": "facnet.evaluation",
+         "detect": "facnet.experiment", "run": "facnet.experiment"}
 
 
 def __getattr__(name: str) -> object:

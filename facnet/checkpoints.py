@@ -51,12 +51,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` to `path`, whole or not at all."""
-    facts = {
-        "stream": checkpoint.stream, "input_width": str(checkpoint.model.input_width),
-        "classes": json.dumps(checkpoint.classes), "dataset": checkpoint.dataset,
-        "experiment": json.dumps(to_dict(checkpoint.experiment)),
-        "fingerprint": checkpoint.fingerprint}
-    _write(path, checkpoint.model.state_dict(), facts)
+    facts = {name: getattr(checkpoint, name) for name in ("stream", "dataset", "fingerprint")}
+    _write(path, checkpoint.model.state_dict(), facts | {
+        "input_width": str(checkpoint.model.input_width), "classes": json.dumps(checkpoint.classes),
+        "experiment": json.dumps(to_dict(checkpoint.experiment))})
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:

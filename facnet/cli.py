@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import click
@@ -19,11 +19,7 @@ AT_LEAST_1 = click.IntRange(min=1)
 
 def together(*options):
     """Options that several commands share, as one decorator."""
-    def add(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-    return add
+    return lambda command: reduce(lambda done, option: option(done), reversed(options), command)
 
 
 def check_device(context, option, device: str) -> str:
@@ -152,26 +148,33 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
         found[~unknown], instances, protocol, _thresholds(tiou) if tiou else None,
         files.read_videos(videos) if videos else None,
         files.read_ignored(ignore) if ignore else ignored, snippet_seconds=truth.snippet_seconds)
-    summary = {
+    if unknown.any():
+        such = f"in videos with labels but no segment, such as {found.video[unknown].iloc[0]}"
+        result.left_out[such] = int(unknown.sum())
+    _echo_summary({
         "protocol": protocol, "videos": result.videos, "instances": int(result.instances.sum()),
         "detections": len(result.detections), "left_out": result.left_out,
         "elsewhere": result.elsewhere, "average": result.average,
         "mean_ap": result.mean_ap.rename(str).to_dict(),
-        "ap": result.ap.rename(columns=str).to_dict("index")}
-    if unknown.any():
-        such = f"in videos with labels but no segment, such as {found.video[unknown].iloc[0]}"
-        summary["left_out"][such] = int(unknown.sum())
+        "ap": result.ap.rename(columns=str).to_dict("index")}, rules.source, as_json)
+
+
+def _echo_summary(summary: dict, source: str, as_json: bool) -> None:
+    """What `evaluate` found, as JSON or as a table and sentences."""
+    import pandas as pd
+
     if as_json:
         click.echo(json.dumps(summary, indent=1))
         return
-    table = result.ap.T.assign(mAP=result.mean_ap).T
+    table = pd.DataFrame(summary["ap"] | {"mAP": summary["mean_ap"]}).T
+    table = table.rename_axis(index="label", columns="tiou")
     click.echo(table.assign(AVG=table.mean(axis=1)).to_string(float_format="%.1f"))
-    click.echo(f"\nProtocol {protocol} ({rules.source}): {result.videos} videos,"
-               f" {summary['instances']} instances, {summary['detections']} detections.")
+    click.echo("\nProtocol {protocol} ({source}): {videos} videos, {instances} instances,"
+               " {detections} detections.".format(source=source, **summary))
     for reason, count in summary["left_out"].items():
         click.echo(f"Left out: {count} detections {reason}.", err=True)
-    if result.elsewhere:
-        click.echo(f"{result.elsewhere} detections lie in videos without any instance: false"
+    if summary["elsewhere"]:
+        click.echo(f"{summary['elsewhere']} detections lie in videos without any instance: false"
                    " positives.", err=True)
 
 
@@ -361,10 +364,10 @@ def import_(file, stream, dataset, out):
     from facnet.synthetic.thumos14 import CLASSES
 
     classes = facnet.load(dataset).classes if dataset else tuple(sorted(CLASSES))
-    imported = import_released(file, stream, classes)
     out.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(out / f"{stream}.safetensors", imported)
-    click.echo(f"{out / f'{stream}.safetensors'}: imported from {file}")
+    path = out / f"{stream}.safetensors"
+    save_checkpoint(path, import_released(file, stream, classes))
+    click.echo(f"{path}: imported from {file}")
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:

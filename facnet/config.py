@@ -16,7 +16,7 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, named, suggest
 
 # What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
 # (`tuple`), or a type with its rule in words and as a function.
@@ -118,7 +118,6 @@ class ModelConfig(Config):
     foreground_init: Literal["minus_background", "xavier"] = "minus_background"
 
 
-
 @dataclass(frozen=True)
 class CommonTraining(Config):
     """What every method's training has: Adam on video-level labels.
@@ -171,7 +170,6 @@ class CommonTraining(Config):
     bfloat16: bool = False
 
 
-
 @dataclass(frozen=True)
 class TrainingConfig(CommonTraining):
     """FAC-Net's training (sections 3.6 and 4.2).
@@ -203,7 +201,6 @@ class TrainingConfig(CommonTraining):
     lambda_ca: NotNegative = 0.1
     lambda_mil: NotNegative = 0.1
     cw_classes: Literal["softmax", "sigmoid"] = "softmax"
-
 
 
 @dataclass(frozen=True)
@@ -270,7 +267,6 @@ class LocalizationConfig(Config):
             raise FacnetError(
                 "LocalizationConfig: multiples of the uniform probability are thresholds for"
                 " sequence='probability'; take threshold_rule='range' for 'activation'.")
-
 
 
 @dataclass(frozen=True)
@@ -350,15 +346,12 @@ class Profile:
         return changed(experiment, {n: size for n, size in sizes.items() if size is not None})
 
 
-PROFILES = {
-    "smoke": Profile(
-        "smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32, classes=5, videos=0.3,
-        activities=20, activity_videos=0.2, feature_width=32, longest_video=60),
-    "quick": Profile(
-        "quick", epochs=40, learning_rate=5e-3, width=64, snippets=96, classes=6, videos=0.9,
-        activity_videos=0.2, feature_width=96, longest_video=150),
-    "full": Profile("full"),
-}
+PROFILES = {size.name: size for size in (
+    Profile("smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32, classes=5, videos=0.3,
+            activities=20, activity_videos=0.2, feature_width=32, longest_video=60),
+    Profile("quick", epochs=40, learning_rate=5e-3, width=64, snippets=96, classes=6, videos=0.9,
+            activity_videos=0.2, feature_width=96, longest_video=150),
+    Profile("full"))}
 
 
 def profile(name: str = "quick") -> Profile:
@@ -369,9 +362,7 @@ def profile(name: str = "quick") -> Profile:
     FacnetError
         If there is no such profile.
     """
-    if name not in PROFILES:
-        raise FacnetError(f"No profile {name!r}.{suggest(name, PROFILES)}")
-    return PROFILES[name]
+    return named(name, PROFILES, "profile")
 
 
 def to_dict(config: object) -> dict:

@@ -10,6 +10,7 @@ optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.m
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -90,15 +91,14 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Hash of names, labels, intervals and of every video's features: sizes and three rows."""
-        digest = hashlib.sha256()
-        digest.update(repr((self.name, self.classes, self.streams, self.snippet_seconds)).encode())
+        about = self.name, self.classes, self.streams, self.snippet_seconds
+        digest = hashlib.sha256(repr(about).encode())
         for frame in (self.videos, self.instances, self.ignored):
             digest.update(frame.to_csv(index=False).encode())
-        for stream in self.streams:
-            for video in self.videos.video:
-                array = self.features(stream, video)
-                digest.update(repr((array.shape, array.dtype.str)).encode())
-                digest.update(array[[0, len(array) // 2, -1]].tobytes())
+        for stream, video in product(self.streams, self.videos.video):
+            array = self.features(stream, video)
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(array[[0, len(array) // 2, -1]].tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -157,8 +157,8 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
 
 def _are_columns(value: object) -> bool:
     match value:
-        case {"columns": [int(first), int(last)]}:
-            return len(value) == 1 and 0 <= first < last
+        case {"columns": [int(first), int(last)], **others}:
+            return not others and bool not in map(type, (first, last)) and 0 <= first < last
     return value == {}
 
 
@@ -287,12 +287,11 @@ def empty_splits(path: Path, videos: pd.DataFrame, header: Header) -> list[str]:
             for name, use in header.subsets.items() if not (videos.subset == use).any()]
 
 
-def unknown_labels(
-    path: Path, videos: pd.DataFrame, instances: pd.DataFrame, classes: tuple[str, ...]
-) -> list[str]:
+def unknown_labels(path: Path, videos: pd.DataFrame, instances: pd.DataFrame,
+                   classes: tuple[str, ...]) -> list[str]:
     """A message for each video and label that is none of the classes."""
     own = instances[instances.video.isin(videos.video)]
     given = [(v, c) for v, labels in zip(videos.video, videos.labels) for c in labels]
-    given += zip(own.video, own.label)
-    unknown = dict.fromkeys((v, c) for v, c in given if c not in classes)
-    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}" for v, c in unknown]
+    unknown = [pair for pair in (*given, *zip(own.video, own.label)) if pair[1] not in classes]
+    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}"
+            for v, c in dict.fromkeys(unknown)]

@@ -1,7 +1,8 @@
 """One kind of error for bad input: its message is one line a user can act on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 
 class FacnetError(ValueError):
@@ -21,6 +22,13 @@ class FacnetError(ValueError):
 def one_line(message: str) -> str:
     """The message with what cannot be printed escaped, whatever a damaged file puts into a name."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+
+
+def named(name: str, table: Mapping[str, Any], kind: str) -> Any:
+    """The entry of `table` called `name`; a FacnetError if there is no such `kind` of thing."""
+    if name not in table:
+        raise FacnetError(f"No {kind} {name!r}.{suggest(str(name), table)}")
+    return table[name]
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, named
 from facnet.files import DETECTION, INSTANCE, INTERVAL, check_segments
 
 TRUE, FALSE, UNCOUNTED = 1, 0, -1  # what a detection turns out to be
@@ -44,8 +44,7 @@ _TO_07 = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 _TO_095 = tuple(np.linspace(0.5, 0.95, 10).tolist())
 PROTOCOLS = {
     "released": Protocol("FAC-Net's released code", True, "best", False, True, "dropped", _TO_07),
-    "activitynet": Protocol(
-        "ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
+    "activitynet": Protocol("ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
     "thumos": Protocol(
         "THUMOS14's TH14evalDet.m", False, "instance", False, False, "uncounted", _TO_07),
 }
@@ -59,11 +58,7 @@ def rules_of(protocol: str | Protocol) -> Protocol:
     FacnetError
         If there is none of this name.
     """
-    if isinstance(protocol, Protocol):
-        return protocol
-    if protocol not in PROTOCOLS:
-        raise FacnetError(f"Unknown protocol {protocol!r}.{suggest(protocol, PROTOCOLS)}")
-    return PROTOCOLS[protocol]
+    return protocol if isinstance(protocol, Protocol) else named(protocol, PROTOCOLS, "protocol")
 
 
 @dataclass(frozen=True)
@@ -85,36 +80,11 @@ class Evaluation:
     elsewhere: int  #: how many of `detections` lie in videos without an instance to evaluate
     left_out: dict[str, int]  #: how many other detections were not scored, by reason
 
-    def curve(self, label: str, tiou: float) -> pd.DataFrame:
-        """Precision and recall (fractions, not interpolated) down the ranks of a class.
 
-        Returns
-        -------
-        DataFrame [score, recall, precision]
-            One row a detection that counts.
-        """
-        if label not in self.ap.index or tiou not in self.tiou:
-            raise FacnetError(f"No curve of {label!r} at tIoU {tiou}: it was not evaluated.")
-        outcome = self.outcomes[self.tiou.index(tiou)]
-        rows = (self.detections.label == label).to_numpy() & (outcome != UNCOUNTED)
-        true = (outcome[rows] == TRUE).cumsum()
-        return pd.DataFrame({
-            "score": self.detections.score.to_numpy()[rows],
-            "recall": true / self.instances[label],
-            "precision": true / np.arange(1, len(true) + 1),
-        })
-
-
-def evaluate(
-    detections: pd.DataFrame,
-    instances: pd.DataFrame,
-    protocol: str | Protocol = "released",
-    tiou: Sequence[float] | None = None,
-    videos: Iterable[str] | None = None,
-    ignored: pd.DataFrame | None = None,
-    classes: Sequence[str] | None = None,
-    snippet_seconds: float = 0.64,
-) -> Evaluation:
+def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
+             protocol: str | Protocol = "released", tiou: Sequence[float] | None = None,
+             videos: Iterable[str] | None = None, ignored: pd.DataFrame | None = None,
+             classes: Sequence[str] | None = None, snippet_seconds: float = 0.64) -> Evaluation:
     """Average precision of detections by class and tIoU threshold.
 
     ==============  =====================  =====================  ==============================
@@ -220,12 +190,15 @@ def evaluate(
     if ignored is not None and rules.ignored == "uncounted":
         outcomes[:, _touches(detections, ignored, grid)] = UNCOUNTED
     matches = np.full(outcomes.shape, -1)
-    detection, instance, overlap = _candidates(
-        detections, instances, rules, grid, ["video", "label"])
+    detection, instance, overlap = _candidates(detections, instances, rules, grid, INSTANCE[:2])
     for row, threshold in zip(matches, thresholds):
-        enough = rules.reaches(overlap, threshold)
-        taken = _matched(detection[enough], instance[enough])
-        row[list(taken)] = list(taken.values())
+        enough, found, taken = rules.reaches(overlap, threshold), {}, set()
+        # In turn each pair whose two are still free.
+        for d, i in zip(detection[enough].tolist(), instance[enough].tolist()):
+            if d not in found and i not in taken:
+                found[d] = i
+                taken.add(i)
+        row[list(found)] = list(found.values())
     outcomes[matches >= 0] = TRUE
 
     # AP by class and threshold.
@@ -252,8 +225,8 @@ def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
         Whether that instance is of the detection's class; among several of equal tIoU, one of them.
     """
     found, truth = evaluation.detections, evaluation.truth
-    i, j, overlap = _candidates(
-        found, truth, rules_of(evaluation.protocol), evaluation.grid, ["video"])
+    rules = rules_of(evaluation.protocol)
+    i, j, overlap = _candidates(found, truth, rules, evaluation.grid, INSTANCE[:1])
     same = found.label.to_numpy()[i] == truth.label.to_numpy()[j]
     order = np.lexsort((same, overlap))  # the best is written last
     tiou, own = np.zeros(len(found)), np.zeros(len(found), bool)
@@ -273,10 +246,8 @@ def untimed(videos: pd.DataFrame, instances: pd.DataFrame) -> list[str]:
     return videos.video[labelled & ~videos.video.isin(instances.video)].tolist()
 
 
-def average_precision(
-    outcomes: np.ndarray, n_instances: int | np.ndarray, interpolated: bool = True,
-    weights: np.ndarray | int = 1,
-) -> np.ndarray:
+def average_precision(outcomes: np.ndarray, n_instances: int | np.ndarray,
+                      interpolated: bool = True, weights: np.ndarray | int = 1) -> np.ndarray:
     """Sum of the precisions at the true positives over the number of instances, in percent.
 
     Parameters
@@ -298,9 +269,8 @@ def average_precision(
     return 100 * (precision * true).sum(-1) / np.where(n_instances, n_instances, np.nan)
 
 
-def drop_ignored(
-    detections: pd.DataFrame, ignored: pd.DataFrame, snippet_seconds: float = 0.64
-) -> pd.DataFrame:
+def drop_ignored(detections: pd.DataFrame, ignored: pd.DataFrame,
+                 snippet_seconds: float = 0.64) -> pd.DataFrame:
     """The detections, of whatever class, that share no snippet with an ignored interval.
 
     Released: done to each stream before fusion. `ignored` is a DataFrame [video, start, end].
@@ -326,10 +296,11 @@ def temporal_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _pairs(left: pd.DataFrame, right: pd.DataFrame, on: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(left: pd.DataFrame, right: pd.DataFrame,
+           on: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Positions (i, j) of all pairs of rows that agree in the columns `on`."""
-    both = pd.merge(left[on].assign(i=np.arange(len(left))),
-                    right[on].assign(j=np.arange(len(right))), on=on)
+    left, right = (frame[list(on)].reset_index(drop=True) for frame in (left, right))
+    both = pd.merge(left.assign(i=left.index), right.assign(j=right.index))
     return both.i.to_numpy(), both.j.to_numpy()
 
 
@@ -340,44 +311,28 @@ def _segments(frame: pd.DataFrame, grid: float | None) -> np.ndarray:
 
 def _touches(detections: pd.DataFrame, ignored: pd.DataFrame, grid: float | None) -> np.ndarray:
     ignored = check_segments(ignored, INTERVAL, "ignored")
-    i, j = _pairs(detections, ignored, ["video"])
-    a, b = _segments(detections, grid)[i], _segments(ignored, grid)[j]
-    touches = np.zeros(len(detections), bool)
-    touches[i[temporal_iou(a, b) > 0]] = True
-    return touches
+    i, j = _pairs(detections, ignored, INTERVAL[:1])
+    touching = i[temporal_iou(_segments(detections, grid)[i], _segments(ignored, grid)[j]) > 0]
+    return np.isin(np.arange(len(detections)), touching)
 
 
-def _candidates(
-    detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol, grid: float | None,
-    on: list[str],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidates(detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol,
+                grid: float | None, on: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Overlapping pairs (detection, instance, tIoU) in the order in which they may match.
 
     They agree in the columns `on`.
     """
     i, j = _pairs(detections, instances, on)
     a, b = _segments(detections, grid), _segments(instances, grid)
-    overlap = np.minimum(a[i, 1], b[j, 1]) > np.maximum(a[i, 0], b[j, 0])
-    i, j = i[overlap], j[overlap]
-    a, b = a[i], b[j]
-    tiou = temporal_iou(a, b)
+    shared = np.minimum(a[i, 1], b[j, 1]) - np.maximum(a[i, 0], b[j, 0])
+    i, j, shared = i[shared > 0], j[shared > 0], shared[shared > 0]
+    tiou = temporal_iou(a[i], b[j])
     if rules.matching == "instance":
         # The THUMOS14 kit divides by the span of the two, the union but for its last digit.
-        span = np.maximum(a[:, 1], b[:, 1]) - np.minimum(a[:, 0], b[:, 0])
-        tiou = (np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0])) / span
+        tiou = shared / (np.maximum(a[i, 1], b[j, 1]) - np.minimum(a[i, 0], b[j, 0]))
         order = np.lexsort((i, -tiou, j))
     elif rules.matching == "first":
         order = np.lexsort((j, i))
     else:
         order = np.lexsort((-j if rules.latest else j, -tiou, i))
     return i[order], j[order], tiou[order]
-
-
-def _matched(detection: np.ndarray, instance: np.ndarray) -> dict[int, int]:
-    """The pairs that are taken, detection to instance: in turn, each whose two are still free."""
-    pairs, instances = {}, set()
-    for d, i in zip(detection.tolist(), instance.tolist()):
-        if d not in pairs and i not in instances:
-            pairs[d] = i
-            instances.add(i)
-    return pairs

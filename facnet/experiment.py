@@ -48,10 +48,8 @@ class Result:
     evaluation: Evaluation
 
 
-def detect(
-    scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = preset(),
-    protocol: str | Protocol | None = None,
-) -> pd.DataFrame:
+def detect(scores: dict[str, Scores], dataset: Dataset, experiment: Experiment = preset(),
+           protocol: str | Protocol | None = None) -> pd.DataFrame:
     """Scores of all streams to fused detections, by the method and localisation of `experiment`.
 
     Each stream is localised and the streams are fused. In between, protocol `released` drops the
@@ -77,9 +75,8 @@ def detect(
     return method.fuse(found, seconds, config)
 
 
-def evaluate_test(
-    detections: pd.DataFrame, dataset: Dataset, protocol: str | Protocol | None = None
-) -> Evaluation:
+def evaluate_test(detections: pd.DataFrame, dataset: Dataset,
+                  protocol: str | Protocol | None = None) -> Evaluation:
     """Detections of the test videos by a protocol, the data set's unless another is named.
 
     Ambiguous intervals are treated by the protocol's own rule. Left out are videos that have labels
@@ -88,18 +85,14 @@ def evaluate_test(
     protocol = protocol or dataset.protocol
     refused = rules_of(protocol).ignored == "refused"
     unknown = set(untimed(dataset.videos, dataset.instances))
-    return evaluate(
-        detections, dataset.instances_of("test"), protocol,
-        videos=[video for video in dataset.subset("test") if video not in unknown],
-        ignored=None if refused else dataset.ignored, classes=dataset.classes,
-        snippet_seconds=dataset.snippet_seconds,
-    )
+    return evaluate(detections, dataset.instances_of("test"), protocol,
+                    videos=[video for video in dataset.subset("test") if video not in unknown],
+                    ignored=None if refused else dataset.ignored, classes=dataset.classes,
+                    snippet_seconds=dataset.snippet_seconds)
 
 
-def trained(
-    dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
-    device: str = "cpu", progress: bool = False,
-) -> tuple[torch.nn.Module, pd.DataFrame]:
+def trained(dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
+            device: str = "cpu", progress: bool = False) -> tuple[torch.nn.Module, pd.DataFrame]:
     """`fit`, remembered: whoever asks for the same training again gets it from `folder`.
 
     Parameters
@@ -123,18 +116,15 @@ def training_of(experiment: Experiment) -> Experiment:
     return replace(experiment, localization=type(experiment.localization)())
 
 
-def stream_scores(
-    dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
-    device: str = "cpu",
-) -> Scores:
+def stream_scores(dataset: Dataset, experiment: Experiment, stream: str,
+                  folder: str | Path | None = None, device: str = "cpu") -> Scores:
     """Train on one stream, or remember it as `trained` does, and score the test videos."""
     model, _ = trained(dataset, experiment, stream, folder, device)
     return predict(model, dataset, stream, dataset.subset("test"), experiment, device)
 
 
-def checkpoint_scores(
-    folder: Path, dataset: Dataset, videos: tuple[str, ...], device: str = "cpu"
-) -> tuple[dict[str, Scores], Experiment]:
+def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
+                      device: str = "cpu") -> tuple[dict[str, Scores], Experiment]:
     """Scores of the videos by stream, by the models that a folder holds, and their recipe.
 
     Raises
@@ -161,10 +151,8 @@ def checkpoint_scores(
                             given[stream].experiment, device) for stream in streams}, first
 
 
-def run(
-    dataset: Dataset, experiment: Experiment = preset(), protocol: str | None = None,
-    device: str = "cpu", progress: bool = True, folder: str | Path | None = None,
-) -> Result:
+def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | None = None,
+        device: str = "cpu", progress: bool = True, folder: str | Path | None = None) -> Result:
     """Train the method's models, localise the test videos, evaluate.
 
     Parameters
@@ -196,19 +184,16 @@ def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray
 
 
 def run_seeds(
-    dataset: Dataset, experiment: Experiment, seeds: Iterable[int], **options
-) -> list[Result]:
+        dataset: Dataset, experiment: Experiment, seeds: Iterable[int], **options) -> list[Result]:
     """`run` once for each seed."""
     return [run(dataset, replace(experiment, seed=seed), **options) for seed in seeds]
 
 
-def experiment_key(
-    fingerprint: str, experiment: Experiment, protocol: str = "released", device: str = "cpu"
-) -> str:
+def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released",
+                   device: str = "cpu") -> str:
     """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`.
 
     And of the kind of device, whose random numbers are its own.
     """
-    value = [RESULT_VERSION, fingerprint, protocol, torch.device(device).type,
-             to_dict(experiment)]
+    value = [RESULT_VERSION, fingerprint, protocol, torch.device(device).type, to_dict(experiment)]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]

@@ -157,10 +157,9 @@ def write_detections(path: str | Path, detections: pd.DataFrame) -> None:
     The rows of a video keep their order, times and scores every digit.
     """
     results: dict[str, list] = {}
-    for video, label, start, end, score in check_segments(
-            detections, DETECTION, path).itertuples(index=False):
-        item = {"label": label, "score": score, "segment": [start, end]}
-        results.setdefault(video, []).append(item)
+    for row in check_segments(detections, DETECTION, path).itertuples():
+        item = {"label": row.label, "score": row.score, "segment": [row.start, row.end]}
+        results.setdefault(row.video, []).append(item)
     write_json(path, {"version": "VERSION 1.3", "results": results, "external_data": {}})
 
 

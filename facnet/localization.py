@@ -51,10 +51,9 @@ class Scores:
     def of_videos(self, first: int, last: int) -> "Scores":
         """Those of videos number `first` to `last`, exclusive."""
         rows = slice(self.offsets[first], self.offsets[last])
-        return Scores(
-            self.videos[first:last], self.offsets[first : last + 1] - self.offsets[first],
-            self.probability[first:last], self.activation[rows],
-            None if self.foreground is None else self.foreground[rows])
+        return Scores(self.videos[first:last], self.offsets[first : last + 1] - self.offsets[first],
+                      self.probability[first:last], self.activation[rows],
+                      None if self.foreground is None else self.foreground[rows])
 
 
 def in_parts(scores: dict[str, Scores], upsampling: int = 1) -> Iterator[dict[str, Scores]]:
@@ -154,13 +153,10 @@ class ClassSequences:
                    snippet_seconds: float, extra: int = 0) -> pd.DataFrame:
         """Runs with a score each as segments in seconds, `extra` samples past their ends."""
         begin, seconds = self.begin[runs.pair], snippet_seconds / self.upsampling
-        return pd.DataFrame({
-            "video": np.array(self.scores.videos, object)[self.video[runs.pair]],
-            "label": np.array(classes, object)[self.column[runs.pair]],
-            "start": (runs.start - begin) * seconds,
-            "end": (runs.end + extra - begin) * seconds,
-            "score": score,
-        })
+        return pd.DataFrame({"video": np.array(self.scores.videos, object)[self.video[runs.pair]],
+                             "label": np.array(classes, object)[self.column[runs.pair]],
+                             "start": (runs.start - begin) * seconds,
+                             "end": (runs.end + extra - begin) * seconds, "score": score})
 
 
 def kept_classes(scores: Scores, classes: int, config: LocalizationConfig) -> np.ndarray:
@@ -339,9 +335,8 @@ def running_sums(values: np.ndarray) -> np.ndarray:
 
 
 def mean_between(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Means of values[first:last], 0 where that is empty."""
-    size = last - first
-    return np.where(size > 0, sums[last] - sums[first], 0.0) / np.maximum(size, 1)
+    """Means of values[first:last], 0 where that is empty; `last` is not before `first`."""
+    return (sums[last] - sums[first]) / np.maximum(last - first, 1)
 
 
 def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: float,
@@ -359,9 +354,8 @@ def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: floa
     right_start = np.minimum(end + extra, right)
     inner_end = np.minimum(end + extra, stop)
     inner = (sums[inner_end] - sums[start]) / (inner_end - start)
-    size = (start - left) + (right - right_start)
-    outer = sums[start] - sums[left] + sums[right] - sums[right_start]
-    outer = np.where(size > 0, outer / np.maximum(size, 1), 0.0)
+    size = (start - left) + (right - right_start)  # where it is 0, so is the sum
+    outer = (sums[start] - sums[left] + sums[right] - sums[right_start]) / np.maximum(size, 1)
     return inner - weight * outer
 
 
@@ -374,8 +368,7 @@ def upsample(sequence: np.ndarray, offsets: np.ndarray, factor: int) -> np.ndarr
         return sequence
     samples = (np.arange(offsets[-1] * factor) + 0.5) / factor - 0.5
     lengths = np.diff(offsets) * factor
-    low = np.clip(np.floor(samples).astype(int), np.repeat(offsets[:-1], lengths), None)
-    last = np.repeat(offsets[1:] - 1, lengths)
-    low = np.minimum(low, last)
+    first, last = (np.repeat(ends, lengths) for ends in (offsets[:-1], offsets[1:] - 1))
+    low = np.clip(np.floor(samples).astype(int), first, last)
     weight = np.clip(samples - low, 0, 1).reshape(-1, *[1] * (sequence.ndim - 1))
     return (1 - weight) * sequence[low] + weight * sequence[np.minimum(low + 1, last)]

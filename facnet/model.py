@@ -43,12 +43,6 @@ class Embedding(nn.ModuleList):
                          for before, width in zip((input_width, *widths), widths))
         self.kernel, self.dropout = kernel, dropout
 
-    def reset_parameters(self) -> None:
-        """Xavier-uniform weights and zero biases."""
-        for layer in self:
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
     def forward(self, x: Tensor, videos: "Packing", bfloat16: bool = False) -> Tensor:
         """Packed snippets [N, input_width] to X_e [N, D]."""
         dtype = x.dtype
@@ -109,7 +103,7 @@ class FACNet(nn.Module):
         width = config.embedding_widths[-1]
         self.W_a = nn.Parameter(torch.empty(classes + config.background_class, width))
         self.W_f = nn.Parameter(torch.empty(1, width))
-        self.embedding.reset_parameters()
+        xavier(self.embedding)
         nn.init.xavier_uniform_(self.W_a)
         nn.init.xavier_uniform_(self.W_f)
         if self.config.background_class and self.config.foreground_init == "minus_background":
@@ -239,6 +233,14 @@ def fac_net_losses(output: Output, labels: Tensor, config: TrainingConfig) -> di
     mil = normalised_cross_entropy(output.R_m, with_background)
     total = config.lambda_cw * cw + config.lambda_ca * ca + config.lambda_mil * mil  # (14)
     return {"cw": cw, "ca": ca, "mil": mil, "total": total}
+
+
+def xavier(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases of a module's linear layers."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
 
 class Packing:

@@ -48,9 +48,8 @@ def training_videos(dataset: Dataset,
     left, held_out = (tuple(video for v, video in enumerate(videos) if (v in chosen) == held)
                       for held in (False, True))
     if not left or (share > 0 and not held_out):
-        raise FacnetError(
-            f"{dataset.name}: held_out = {share} leaves {len(left)} of {len(videos)} training"
-            f" videos to train on and {len(held_out)} to judge by.")
+        raise FacnetError(f"{dataset.name}: held_out = {share} leaves {len(left)} of {len(videos)}"
+                          f" training videos to train on and {len(held_out)} to judge by.")
     return left, held_out
 
 
@@ -103,9 +102,9 @@ def train_step(method: Method, model: nn.Module, optimizer: torch.optim.Optimize
 
 
 def fit(
-    dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
-    state_file: Path | None = None, progress: bool = True,
-    after_epoch: Callable[[int, nn.Module], None] | None = None,
+        dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
+        state_file: Path | None = None, progress: bool = True,
+        after_epoch: Callable[[int, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
@@ -249,9 +248,8 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
             del x, values, value  # as in `_epoch`
     useless = ~np.isfinite(found[0]).all(1)
     if useless.any():
-        raise FacnetError(
-            f"{dataset.name}, {stream}, {videos[useless.argmax()]}: the scores are not numbers;"
-            " check the features for NaN with `facnet data check`.")
+        raise FacnetError(f"{dataset.name}, {stream}, {videos[useless.argmax()]}: the scores are"
+                          " not numbers; check the features for NaN with `facnet data check`.")
     return Scores(tuple(videos), offsets, *found)
 
 
@@ -272,9 +270,8 @@ def _features(dataset: Dataset, stream: str, names: list[str], width: int) -> li
     arrays = [dataset.features(stream, name) for name in names]
     for name, array in zip(names, arrays):
         if array.shape[1] != width:
-            raise FacnetError(
-                f"{dataset.name}, {stream}, {name}: {array.shape[1]} features a snippet, but the"
-                f" model takes {width}.")
+            raise FacnetError(f"{dataset.name}, {stream}, {name}: {array.shape[1]} features a"
+                              f" snippet, but the model takes {width}.")
     return arrays
 
 

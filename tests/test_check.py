@@ -328,6 +328,7 @@ def test_columns_beyond_the_file_are_named(tmp_path):
     ("streams", ["rgb"], r"is not like \{"),
     ("streams", {"rgb": {"columns": [5, 0]}}, r"is not like \{"),
     ("streams", {"rgb": {"columns": [0.0, 5.5]}}, r"is not like \{"),
+    ("streams", {"rgb": {"columns": [False, True]}}, r"is not like \{"),
     ("snippet_seconds", "0.64", "is not a positive number"),
     ("snippet_seconds", 0, "is not a positive number"),
     ("test", "validation", "is not the name of another subset"),

@@ -6,7 +6,7 @@ What trains, localises, evaluates and sweeps asks this table and knows no method
 from importlib import import_module
 
 from facnet.config import Experiment, from_dict
-from facnet.errors import FacnetError, suggest
+from facnet.errors import named
 from facnet.methods.method import Method
 
 # The modules of this folder that hold a METHOD.
@@ -24,13 +24,7 @@ def method_of(experiment: Experiment) -> Method:
     FacnetError
         If there is none.
     """
-    return _method(experiment.method)
-
-
-def _method(name: str) -> Method:
-    if name not in METHODS:
-        raise FacnetError(f"No method {name!r}.{suggest(str(name), METHODS)}")
-    return METHODS[name]
+    return named(experiment.method, METHODS, "method")
 
 
 def recipes() -> dict[str, Experiment]:
@@ -58,10 +52,7 @@ def preset(name: str = "released") -> Experiment:
     >>> preset("released").model.video_scale, preset("paper").model.video_scale
     (10.0, 5.0)
     """
-    known = recipes()
-    if name not in known:
-        raise FacnetError(f"No preset {name!r}.{suggest(name, known)}")
-    return known[name]
+    return named(name, recipes(), "preset")
 
 
 def experiment_of(values: dict) -> Experiment:
@@ -72,4 +63,5 @@ def experiment_of(values: dict) -> Experiment:
     FacnetError
         If the method or a field is unknown, or a value is not allowed.
     """
-    return from_dict(next(iter(_method(values["method"]).recipes.values())), values)
+    default, *_ = named(values["method"], METHODS, "method").recipes.values()
+    return from_dict(default, values)

@@ -17,14 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds, changed,
-)
+    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds, changed)
 from facnet.localization import ClassSequences, Scores, keep, outer_inner, running_sums, softmax
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw,
-)
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing, neighbourhood, normalised_cross_entropy
+from facnet.model import Packing, neighbourhood, normalised_cross_entropy, xavier
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ class Network(HostNetwork):
 
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
         super().__init__(input_width, config)
-        self.embedding.reset_parameters()
+        xavier(self.embedding)
         self.attention = nn.Sequential(  # initialised as torch does [C]
             nn.Linear(self.width, config.attention_width), nn.ReLU(),
             nn.Linear(config.attention_width, 1))
@@ -149,9 +147,8 @@ class Network(HostNetwork):
                       for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
         activation = self.classifier(x)
         u = torch.cat([self.u_fg, self.u_bg])
-        return Output(
-            videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
-            x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
+        return Output(videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
+                      x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
     def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
         """Σ_t weight(t) x(t) over T, or over the weights and, in training, `more`: [B, D]."""
@@ -171,16 +168,14 @@ def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor
     """
     with torch.no_grad():
         q = output.activation.softmax(-1)  # [N, K]
-        of_video = labels[output.videos.of_snippet]
-        true = (q[:, :-1] * of_video).amax(1)
-        both = torch.stack([true, 1 - q[:, -1]])  # [2, N]
+        true = (q[:, :-1] * labels[output.videos.of_snippet]).amax(1)  # [N]
         radius = math.ceil(3 * sigma)
         offsets = torch.arange(-radius, radius + 1, device=q.device)
         weights = torch.exp(-0.5 * (offsets / sigma) ** 2).to(q.dtype)
-        inside, *smoothed = (
+        inside, fg, bg = (
             neighbourhood(column.unsqueeze(1), output.videos.of_snippet, len(weights)) @ weights
-            for column in (torch.ones_like(true), *both))
-        return smoothed[0] / inside, smoothed[1] / inside
+            for column in (torch.ones_like(true), true, 1 - q[:, -1]))
+        return fg / inside, bg / inside
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
@@ -194,12 +189,11 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     off = (output.attention - g_fg).abs() + (output.attention - g_bg).abs()
     z_fg, z_bg = output.z_fg.log_softmax(-1), output.z_bg.log_softmax(-1)
     foreground = normalised_cross_entropy(output.scores, nn.functional.pad(labels, (0, 1)))
-    return with_cw({
-        "foreground": (1, foreground),
-        "background": (config.background, -output.background.log_softmax(-1)[:, -1]),
-        "guide": (config.guide, output.videos.means(off)),
-        "cluster": (config.cluster, -z_fg[:, 0] - z_bg[:, 1]),
-    }, output.R_a, labels, config)
+    return with_cw({"foreground": (1, foreground),
+                    "background": (config.background, -output.background.log_softmax(-1)[:, -1]),
+                    "guide": (config.guide, output.videos.means(off)),
+                    "cluster": (config.cluster, -z_fg[:, 0] - z_bg[:, 1])},
+                   output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:

@@ -100,7 +100,6 @@ def other_rule(config: LocalizationConfig) -> LocalizationConfig:
                    thresholds=LocalizationConfig().thresholds)
 
 
-METHOD = Method(
-    name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
-    predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
-    thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule)
+METHOD = Method(name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
+                predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
+                thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule)

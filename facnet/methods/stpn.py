@@ -17,14 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Config, Count, Experiment, NotNegative, Share, WholeNumber, changed,
-)
+    CommonTraining, Config, Count, Experiment, NotNegative, Share, WholeNumber, changed)
 from facnet.localization import ClassSequences, Scores, mean_between, running_sums
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw,
-)
+    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing
+from facnet.model import Packing, xavier
 
 
 @dataclass(frozen=True)
@@ -127,10 +125,7 @@ class Network(HostNetwork):
         self.attention = nn.Linear(width, 1) if config.attention == "one layer" else (
             nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1)))
         self.classifier = nn.Linear(width, classes)
-        for layer in self.modules():  # Xavier, zero biases [C]
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        xavier(self)  # [C]
         own = config.embedding_widths and config.attention == "two layers"
         self.own_W_f = foreground_vector(width) if own else None
 
@@ -152,10 +147,9 @@ class Network(HostNetwork):
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
     """Classification, mean over classes of binary cross-entropies, and β Σ_t λ_t; [B] each."""
     each = nn.functional.binary_cross_entropy_with_logits(output.logits, labels, reduction="none")
-    return with_cw({
-        "classification": (1, each.mean(1)),
-        "sparsity": (config.sparsity, output.videos.sums(output.attention)),
-    }, output.R_a, labels, config)
+    return with_cw({"classification": (1, each.mean(1)),
+                    "sparsity": (config.sparsity, output.videos.sums(output.attention))},
+                   output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,15 +179,12 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     return kept.detections(runs, score, classes, snippet_seconds)
 
 
-EMBEDDING = Experiment(
-    "STPN", Model(embedding_widths=(1024, 1024), attention="one layer"),
-    Training(epochs=120, weight_decay=5e-4), Localization())
+EMBEDDING = Experiment("STPN", Model(embedding_widths=(1024, 1024), attention="one layer"),
+                       Training(epochs=120, weight_decay=5e-4), Localization())
 METHOD = Method(
     name="STPN",
-    recipes={
-        "STPN": Experiment("STPN", Model(), Training(), Localization()),
-        "STPN + Embedding": EMBEDDING,
-        "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05}),
-    },
+    recipes={"STPN": Experiment("STPN", Model(), Training(), Localization()),
+             "STPN + Embedding": EMBEDDING,
+             "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05})},
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
     thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid)

@@ -14,18 +14,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from facnet.config import (
-    BelowOne, CommonTraining, Config, Count, Experiment, NotNegative, Odd, Positive, Rate, Share,
-    Thresholds, WholeNumber, changed,
-)
+from facnet.config import (BelowOne, CommonTraining, Config, Count, Experiment, NotNegative, Odd,
+                           Positive, Rate, Share, Thresholds, WholeNumber, changed)
 from facnet.errors import FacnetError
 from facnet.localization import (
-    ClassSequences, Runs, Scores, keep, outer_inner, running_sums, softmax, stretched, suppress,
-)
-from facnet.methods.blocks import (
-    HostModel, HostNetwork, binary_cross_entropy, foreground_vector, means_where_largest,
-    only_model as fuse, top_k_means, with_cw,
-)
+    ClassSequences, Runs, Scores, keep, outer_inner, running_sums, softmax, stretched, suppress)
+from facnet.methods.blocks import (HostModel, HostNetwork, binary_cross_entropy, foreground_vector,
+                                   means_where_largest, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
 from facnet.model import Packing, normalised_cross_entropy
 
@@ -163,21 +158,19 @@ class Network(HostNetwork):
         """Embedded snippets [N, D] of packed videos to `Output`."""
         config = self.config
         activation = self.classifier(nn.functional.dropout(x, config.dropout, self.training))
-        k_action, k_background = (
-            [max(1, n // divisor) for n in videos.lengths]
-            for divisor in (config.action_divisor, config.background_divisor))
+        k_action, k_background = ([max(1, n // divisor) for n in videos.lengths]
+                                  for divisor in (config.action_divisor, config.background_divisor))
         length = torch.linalg.vector_norm(x, dim=1)
         with torch.no_grad():
             mask = nn.functional.dropout(
                 torch.ones_like(length), config.selection_dropout, self.training)
             longest = torch.stack([own.max() for own in length.split(videos.lengths)])
             longness, shortness = length * mask, (longest[videos.of_snippet] - length) * mask
-        return Output(
-            length, activation, top_k_means(activation, videos, k_action),
-            means_where_largest(activation, shortness, videos, k_background),
-            means_where_largest(x, longness, videos, k_action),
-            means_where_largest(x, shortness, videos, k_background),
-            self.class_wise(x, activation, videos))
+        return Output(length, activation, top_k_means(activation, videos, k_action),
+                      means_where_largest(activation, shortness, videos, k_background),
+                      means_where_largest(x, longness, videos, k_action),
+                      means_where_largest(x, shortness, videos, k_background),
+                      self.class_wise(x, activation, videos))
 
 
 def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor]:
@@ -190,12 +183,10 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     cross_entropy = forms[config.classification]
     action, quiet = (torch.linalg.vector_norm(x, dim=1)
                      for x in (output.x_action, output.x_background))
-    return with_cw({
-        "classification": (1, cross_entropy(output.scores, labels)),
-        "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
-        "background": (config.background,
-                       cross_entropy(output.background, torch.ones_like(labels))),
-    }, output.R_a, labels, config)
+    even = cross_entropy(output.background, torch.ones_like(labels))
+    return with_cw({"classification": (1, cross_entropy(output.scores, labels)),
+                    "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
+                    "background": (config.background, even)}, output.R_a, labels, config)
 
 
 def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,15 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Config, Count, Experiment, NotNegative, Rate, Share, WholeNumber, changed,
-)
+    CommonTraining, Config, Count, Experiment, NotNegative, Rate, Share, WholeNumber, changed)
 from facnet.errors import FacnetError
 from facnet.localization import ClassSequences, Scores
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, foreground_vector, only_model as fuse, top_k_means, with_cw,
-)
+    HostModel, HostNetwork, foreground_vector, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing, normalised_cross_entropy
+from facnet.model import Packing, normalised_cross_entropy, xavier
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,7 @@ class Training(CommonTraining):
     def __post_init__(self):
         super().__post_init__()
         if 2 * self.pairs > self.batch_size:
-            raise FacnetError(
-                f"Training.pairs = {self.pairs}: must be at most half of batch_size.")
+            raise FacnetError(f"Training.pairs = {self.pairs}: must be at most half of batch_size.")
 
 
 @dataclass(frozen=True)
@@ -131,10 +128,9 @@ class Network(HostNetwork):
         if classes < 2:
             raise FacnetError("W-TALC: one class, whose softmax is 1 in every video; it needs two.")
         super().__init__(input_width, config)
-        self.embedding.reset_parameters()
+        xavier(self.embedding)
         self.classifier = nn.Linear(self.width, classes)
-        nn.init.xavier_uniform_(self.classifier.weight)
-        nn.init.zeros_(self.classifier.bias)
+        xavier(self.classifier)
         # Without a background class, one vector for the foreground has nothing to be mistaken for.
         self.W_f = foreground_vector(self.width)
 
@@ -230,8 +226,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
 
     kept = ClassSequences(own, of_video > 0)
     values = kept.values(own.activation)
-    runs = kept.runs(
-        values, threshold[kept.video, kept.column][:, None], config.minimum_length)
+    runs = kept.runs(values, threshold[kept.video, kept.column][:, None], config.minimum_length)
     largest = np.array([values[a:b].max() for a, b in zip(runs.start, runs.end)])
     score = largest + config.class_weight * of_video[kept.video, kept.column][runs.pair]
     return kept.detections(runs, score, classes, snippet_seconds)

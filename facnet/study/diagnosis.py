@@ -22,12 +22,10 @@ CAUSES = ("double detection", "wrong label", "localisation error", "confusion er
           "background error")
 RIGHT, NOTHING = "true positive", "no detection"
 # DETAD's bins, by their upper ends.
-BINS = {
-    "THUMOS14": {"length (s)": (3, 6, 12, 18), "coverage (%)": (2, 4, 6, 8),
-                 "instances of its class": (1, 40, 80)},
-    "ActivityNet": {"length (s)": (30, 60, 120, 180), "coverage (%)": (20, 40, 60, 80),
-                    "instances of its class": (1, 4, 8)},
-}
+BINS = {"THUMOS14": {"length (s)": (3, 6, 12, 18), "coverage (%)": (2, 4, 6, 8),
+                     "instances of its class": (1, 40, 80)},
+        "ActivityNet": {"length (s)": (30, 60, 120, 180), "coverage (%)": (20, 40, 60, 80),
+                        "instances of its class": (1, 4, 8)}}
 
 
 def causes(evaluation: Evaluation, alpha: float = ALPHA) -> pd.DataFrame:
@@ -58,15 +56,13 @@ def causes(evaluation: Evaluation, alpha: float = ALPHA) -> pd.DataFrame:
     rules, outcomes = rules_of(evaluation.protocol), evaluation.outcomes
     reached = np.array([rules.reaches(tiou, threshold) for threshold in evaluation.tiou])
     close = tiou >= alpha
-    words = np.select(
-        [outcomes == TRUE, outcomes == UNCOUNTED, reached & own, reached, close & own, close],
-        [RIGHT, "", *CAUSES[:4]], CAUSES[4])
+    when = [outcomes == TRUE, outcomes == UNCOUNTED, reached & own, reached, close & own, close]
+    words = np.select(when, [RIGHT, "", *CAUSES[:4]], CAUSES[4])
     return pd.DataFrame(words.T, columns=evaluation.tiou)
 
 
 def false_positive_profile(
-    evaluation: Evaluation, tiou: float = 0.5, most: int = 10
-) -> pd.DataFrame:
+        evaluation: Evaluation, tiou: float = 0.5, most: int = 10) -> pd.DataFrame:
     """What the detections come to, down their ranks (DETAD's false positive profile).
 
     Of a class with G instances the first G detections by score make group 1, the next G group 2.
@@ -139,8 +135,7 @@ def binned(values: pd.Series, ends: Sequence[float]) -> pd.Series:
     >>> binned(pd.Series([2.0, 3.0, 3.1, 20.0]), (3, 6)).tolist()
     ['≤ 3', '≤ 3', '3–6', '> 6']
     """
-    names = [f"≤ {ends[0]:g}", *(f"{a:g}–{b:g}" for a, b in zip(ends, ends[1:])),
-             f"> {ends[-1]:g}"]
+    names = [f"≤ {ends[0]:g}", *(f"{a:g}–{b:g}" for a, b in zip(ends, ends[1:])), f"> {ends[-1]:g}"]
     return pd.cut(values, [-np.inf, *ends, np.inf], labels=names)
 
 
@@ -202,9 +197,8 @@ def _check(evaluation: Evaluation, tiou: float) -> None:
         raise FacnetError(f"tIoU {tiou}: not evaluated. There are {list(evaluation.tiou)}.")
 
 
-def _mean_ap(
-    evaluation: Evaluation, outcomes: np.ndarray, instances: pd.Series, normal: float | None = None
-) -> np.ndarray:
+def _mean_ap(evaluation: Evaluation, outcomes: np.ndarray, instances: pd.Series,
+             normal: float | None = None) -> np.ndarray:
     """mAP of other outcomes [..., detections] over the classes that have an instance.
 
     With `normal` each class is weighed as if it had so many instances.

@@ -12,7 +12,6 @@ from facnet.config import ModelConfig
 from facnet.evaluation import to_snippets
 from facnet.study.plots import COLOURS, LINES, name_rows
 
-
 # The boxes of a branch from left to right: a symbol with its equation, what it is, its shape.
 BOXES = {
     "mil": {"R_m": r"$R_m$ (13)|$\Sigma_t\,A_a S_a$|$C{+}1$",

@@ -51,10 +51,8 @@ class Study:
     sources: dict[str, str]
 
 
-def run_study(
-    dataset: str | Path, folder: str | Path, profile: str = "quick",
-    seeds: dict[str, int] = SEEDS, jobs: int = 1,
-) -> Study:
+def run_study(dataset: str | Path, folder: str | Path, profile: str = "quick",
+              seeds: dict[str, int] = SEEDS, jobs: int = 1) -> Study:
     """Run what is missing of the study.
 
     Parameters
@@ -94,8 +92,7 @@ def run_study(
                for name, count in seeds.items()}
     sources["one_class"] += f" {epochs} epochs, and as on whole recordings."
     draws = {name: resampled(frame, folder) for name, frame in frames.items() if name != "weights"}
-    return Study(
-        frames, draws, with_streams(main[main.variant != "untrained"], folder), sources)
+    return Study(frames, draws, with_streams(main[main.variant != "untrained"], folder), sources)
 
 
 def cut_at_gestures(dataset: Dataset, out: Path) -> None:

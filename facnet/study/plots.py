@@ -21,13 +21,10 @@ from facnet.study.diagnosis import CAUSES, NOTHING, RIGHT
 from facnet.study.statistics import summary
 from facnet.study.tables import BRANCHES
 
-
 COLOURS = {
-    "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000",
-    "foreground": "#D55E00", "class": "#0072B2", "ground truth": "#009E73",
-    "detections": "#CC79A7", "proposals": "#E69F00", "ignored": "#CFCFCF",
-    "train": "#0072B2", "test": "#D55E00",
-}
+    "cw": "#0072B2", "ca": "#D55E00", "mil": "#009E73", "total": "#000000", "foreground": "#D55E00",
+    "class": "#0072B2", "ground truth": "#009E73", "detections": "#CC79A7", "proposals": "#E69F00",
+    "ignored": "#CFCFCF", "train": "#0072B2", "test": "#D55E00"}
 # What tells them apart where colours do not: in grey, blue, vermilion and green are much alike.
 LINES = {"cw": "-", "ca": "--", "mil": ":", "total": "-", "class": "-", "foreground": "--",
          "train": "-", "test": "--"}
@@ -92,9 +89,8 @@ def write_figure(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=200, metadata=FORMATS[path.suffix.lower()])
 
 
-def with_slider(
-    draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str, live: bool
-) -> Figure:
+def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
+                live: bool) -> Figure:
     """The picture that `draw` makes of `start`, and if `live` a slider over `values` as well.
 
     Only with a kernel behind the page can the slider draw anew: a notebook's parameter `live` is
@@ -153,18 +149,16 @@ def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") 
             axes.plot(one.paper, row, "D", color="black", ms=4)
         axes.set(title=name.upper() if name in BRANCHES else name.capitalize(), xlabel="AVG (%)")
         name_rows(axes, own[label].unique())
-    marks = {
-        "a seed": {"marker": "o", "color": "#444444"},
-        "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
-        "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2}}
+    marks = {"a seed": {"marker": "o", "color": "#444444"},
+             "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
+             "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2}}
     printed = {"paper, THUMOS14": {"marker": "D", "color": "black"}}
     key(figure, marks | printed if runs.paper.notna().any() else marks)
     return figure
 
 
 def differences(
-    compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")
-) -> Figure:
+        compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")) -> Figure:
     """Comparisons as points with their two intervals, a panel a claim.
 
     Parameters

@@ -57,9 +57,8 @@ def by_rule(score: Callable[[Protocol], Evaluation]) -> pd.DataFrame:
     return pd.DataFrame([{"rule": rule, **row_of(score(rules))} for rule, rules in RULES.items()])
 
 
-def by_rule_here(
-    scores: dict[int, dict[str, Scores]], dataset: Dataset, experiment: Experiment
-) -> pd.DataFrame:
+def by_rule_here(scores: dict[int, dict[str, Scores]], dataset: Dataset,
+                 experiment: Experiment) -> pd.DataFrame:
     """`by_rule` of models of the page's data, a seed each, with a column seed.
 
     What touches an ambiguous interval is left to the rules: it is not dropped before fusion, as
@@ -98,8 +97,7 @@ def row_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def scores_by_epoch(
-    dataset: Dataset, experiment: Experiment, looks: int
-) -> dict[int, dict[str, Scores]]:
+        dataset: Dataset, experiment: Experiment, looks: int) -> dict[int, dict[str, Scores]]:
     """Scores of the test videos through one training, by epoch and stream.
 
     Parameters
@@ -122,8 +120,7 @@ def scores_by_epoch(
 
 
 def best_on_test(
-    evaluations: dict[int, Evaluation], dataset: Dataset, splits: int = 50
-) -> dict[str, float]:
+        evaluations: dict[int, Evaluation], dataset: Dataset, splits: int = 50) -> dict[str, float]:
     """The last epoch of a training, and the one that does best on the test videos.
 
     How much of the gain is luck with these videos is asked of halves of them: the epoch that is
@@ -151,7 +148,6 @@ def best_on_test(
                         for epoch in epochs])  # [E, 2 S]
     gain, half = by_half - by_half[-1], np.arange(2 * splits)
     chosen, other = by_half.argmax(0), np.roll(half, splits)
-    return {
-        "last": average[-1], "best": average.max(), "gain": average.max() - average[-1],
-        "epoch": epochs[average.argmax()], "same": gain[chosen, half].mean(),
-        "other": gain[chosen, other].mean()}
+    return {"last": average[-1], "best": average.max(), "gain": average.max() - average[-1],
+            "epoch": epochs[average.argmax()], "same": gain[chosen, half].mean(),
+            "other": gain[chosen, other].mean()}

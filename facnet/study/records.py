@@ -18,8 +18,7 @@ from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
-    RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability,
-)
+    RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, video_probability)
 from facnet.files import read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
@@ -30,10 +29,8 @@ from facnet.training import predict, training_videos
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def record(
-    dataset: Dataset, experiment: Experiment, protocol: str | None = None, device: str = "cpu",
-    folder: str | Path | None = None,
-) -> dict:
+def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None,
+           device: str = "cpu", folder: str | Path | None = None) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
 
     Without a name the protocol is the data set's; `folder` is as in `facnet.experiment.trained`.
@@ -60,23 +57,16 @@ def record(
 def _asked(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
     """What was run, on what, by what."""
     fingerprint = dataset.fingerprint()
-    return {
-        "key": experiment_key(fingerprint, experiment, protocol, device),
-        "result_version": RESULT_VERSION,
-        "dataset": {
-            "name": dataset.name, "fingerprint": fingerprint, "simulated": dataset.simulated,
-            "classes": len(dataset.classes), "streams": list(dataset.streams),
-            "train": len(dataset.subset("train")), "test": len(dataset.subset("test")),
-        },
-        "experiment": to_dict(experiment),
-        "protocol": protocol,
-        "device": device,
-        "revision": REVISION,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {name: importlib.metadata.version(name)
-                     for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
-        | {"python": platform.python_version()},
-    }
+    data = {"name": dataset.name, "fingerprint": fingerprint, "simulated": dataset.simulated,
+            "classes": len(dataset.classes), "streams": dataset.streams,
+            "train": len(dataset.subset("train")), "test": len(dataset.subset("test"))}
+    versions = {name: importlib.metadata.version(name)
+                for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
+    return {"key": experiment_key(fingerprint, experiment, protocol, device),
+            "result_version": RESULT_VERSION, "dataset": data, "experiment": to_dict(experiment),
+            "protocol": protocol, "device": device, "revision": REVISION,
+            "machine": f"{platform.system()} {platform.machine()}",
+            "versions": versions | {"python": platform.python_version()}}
 
 
 def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> dict:
@@ -86,16 +76,13 @@ def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> d
         whole_videos(dataset, video_probability(scores, dataset)), dataset, protocol)
     separations = {stream: separation(own, dataset, experiment) for stream, own in scores.items()}
     return {
-        "tiou": list(evaluation.tiou),
-        "mean_ap": evaluation.mean_ap.tolist(),
-        "average": evaluation.average,
-        "ap": {label: row.tolist() for label, row in evaluation.ap.iterrows()},
+        "tiou": evaluation.tiou, "mean_ap": evaluation.mean_ap.tolist(),
+        "average": evaluation.average, "ap": evaluation.ap.T.to_dict("list"),
         "detections": len(evaluation.detections),
         "classification": classification(scores, dataset),
         "other_rule": _by_other_rule(result, dataset, protocol),
-        "whole_video": {
-            "mean_ap": whole.mean_ap.tolist(), "average": whole.average,
-            "resampled": resampled_averages(whole, dataset).tolist()},
+        "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
+                        "resampled": resampled_averages(whole, dataset).tolist()},
         "held_out": _held_out(result, dataset, device),
         "resampled": resampled_averages(evaluation, dataset).tolist(),
         "separation": separations,
@@ -104,8 +91,7 @@ def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> d
             for stream, own in scores.items()},
         "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
         "losses": {stream: history.drop(columns="epoch").to_dict("list")
-                   for stream, history in result.histories.items()},
-    }
+                   for stream, history in result.histories.items()}}
 
 
 def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | None:
@@ -154,8 +140,7 @@ def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
               for stream, model in result.models.items()}
     labels, probability = dataset.labels(videos), video_probability(scores, dataset)
     likelihood = np.where(labels > 0, probability, 1 - probability)
-    return {"videos": len(videos),
-            "classification": classification_mean_ap(probability, labels),
+    return {"videos": len(videos), "classification": classification_mean_ap(probability, labels),
             "loss": float(-np.log(likelihood.clip(1e-6)).mean())}
 
 
@@ -229,8 +214,7 @@ def write_record(folder: Path, found: dict) -> None:
 
 
 def resampled_averages(
-    evaluation: Evaluation, dataset: Dataset, resamples: int = 200
-) -> np.ndarray:
+        evaluation: Evaluation, dataset: Dataset, resamples: int = 200) -> np.ndarray:
     """AVG on test videos drawn again with replacement, [resamples], in percent.
 
     The draws depend on the test videos only, so that those of two methods can be paired.
@@ -241,9 +225,7 @@ def resampled_averages(
     return weighted_averages(evaluation, dataset, drawn)
 
 
-def weighted_averages(
-    evaluation: Evaluation, dataset: Dataset, drawn: np.ndarray
-) -> np.ndarray:
+def weighted_averages(evaluation: Evaluation, dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
     """AVG, [R], in percent, where test video v counts as often as `drawn` [R, V] says.
 
     A class that a draw has no instance of is left out of its mean.
@@ -290,5 +272,4 @@ def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None 
     tious = rules_of(protocol).tiou
     return (
         f"{data}: {train} training and {test} test videos, {len(dataset.classes)} classes;"
-        f" profile {profile}, {runs}, protocol {protocol} (tIoU {tious[0]:g} to {tious[-1]:g})."
-    )
+        f" profile {profile}, {runs}, protocol {protocol} (tIoU {tious[0]:g} to {tious[-1]:g}).")

@@ -59,10 +59,9 @@ def _load(dataset: str, profile: str, stamp: int) -> Dataset:
     return load(dataset, profile)
 
 
-def run_missing(
-    title: str, wanted: dict[str, Experiment], dataset: str, profile: str, protocol: str,
-    folder: Path, jobs: int = 1, scheduler: str | None = None, device: str = "cpu",
-) -> dict[str, dict]:
+def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile: str,
+                protocol: str, folder: Path, jobs: int = 1, scheduler: str | None = None,
+                device: str = "cpu") -> dict[str, dict]:
     """The records of experiments, by key; those that are not in `folder` are run.
 
     Parameters
@@ -108,9 +107,8 @@ def run_missing(
         found[done["key"]] = done
     _remove_leftovers(folder)
     if failed:
-        raise Failure(
-            f"{title}: {len(failed)} of {len(wanted)} experiments failed, the first with"
-            f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
+        raise Failure(f"{title}: {len(failed)} of {len(wanted)} experiments failed, the first with"
+                      f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
     return found
 
 
@@ -138,19 +136,17 @@ def _results(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[di
     with _cluster(scheduler):
         while left:
             try:
-                for done in Parallel(
-                    n_jobs=jobs if scheduler is None else -1, return_as="generator_unordered",
-                    batch_size=1,
-                )(delayed(_attempt)(task) for task in list(left.values())):
+                parallel = Parallel(jobs if scheduler is None else -1, batch_size=1,
+                                    return_as="generator_unordered")
+                for done in parallel(delayed(_attempt)(task) for task in list(left.values())):
                     del left[done["key"]]
                     yield done
             except TerminatedWorkerError as error:  # killed, for want of memory perhaps
                 lives -= 1
                 if not lives:
-                    raise Failure(
-                        f"a worker process was killed {LIVES} times, for want of memory perhaps;"
-                        f" {len(tasks) - len(left)} of {len(tasks)} experiments are done and kept."
-                    ) from error
+                    raise Failure(f"a worker process was killed {LIVES} times, for want of memory"
+                                  f" perhaps; {len(tasks) - len(left)} of {len(tasks)} experiments"
+                                  " are done and kept.") from error
 
 
 @contextmanager

@@ -70,10 +70,8 @@ def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
     return (rankdata(values)[inside].sum() - n * (n + 1) / 2) / (n * (len(inside) - n))
 
 
-def scores_by_seed(
-    dataset: Dataset, models: dict[str, Experiment], stream: str, seeds: int,
-    folder: str | Path | None = None,
-) -> dict[tuple[str, int], Scores]:
+def scores_by_seed(dataset: Dataset, models: dict[str, Experiment], stream: str, seeds: int,
+                   folder: str | Path | None = None) -> dict[tuple[str, int], Scores]:
     """Scores of the test videos, by model and seed 0, 1, ...
 
     `folder` is as in `facnet.experiment.trained`.
@@ -82,9 +80,8 @@ def scores_by_seed(
             for name, seed in product(models, range(seeds))}
 
 
-def roc_areas(
-    dataset: Dataset, scores: dict[tuple[str, int], Scores], experiment: Experiment
-) -> pd.DataFrame:
+def roc_areas(dataset: Dataset, scores: dict[tuple[str, int], Scores],
+              experiment: Experiment) -> pd.DataFrame:
     """How well models tell an instance's snippets from the rest, by seed.
 
     Parameters
@@ -123,9 +120,9 @@ def typical_seeds(table: pd.DataFrame) -> pd.DataFrame:
         Indexed by variant: seed, foreground, sequence, and label, which names the model with these
         and says if its stream has collapsed.
     """
-    shown = pd.concat([
-        own.sort_values("sequence", kind="stable").iloc[[(len(own) - 1) // 2]]
-        for _, own in table.groupby("variant", sort=False)]).set_index("variant")
+    middle = [own.sort_values("sequence", kind="stable").iloc[[(len(own) - 1) // 2]]
+              for _, own in table.groupby("variant", sort=False)]
+    shown = pd.concat(middle).set_index("variant")
     shown["label"] = [
         f"{one.Index}\nseed {one.seed}: {one.foreground:.0f} | {one.sequence:.0f}"
         + "\n(collapsed)" * (one.sequence < 100 * CHANCE) for one in shown.itertuples()]
@@ -148,9 +145,8 @@ def by_measure(table: pd.DataFrame) -> pd.DataFrame:
     return long.assign(variant=long.variant + ", " + long.measure).drop(columns="measure")
 
 
-def gains(
-    table: pd.DataFrame, measures: Iterable[str], pairs: dict[str, tuple[str, str]]
-) -> pd.DataFrame:
+def gains(table: pd.DataFrame, measures: Iterable[str],
+          pairs: dict[str, tuple[str, str]]) -> pd.DataFrame:
     """Whether models have more of some measures with something than without it.
 
     Parameters
@@ -205,8 +201,7 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
 
 
 def embedded(
-    model: FACNet | None, dataset: Dataset, stream: str, snippets: pd.DataFrame
-) -> np.ndarray:
+        model: FACNet | None, dataset: Dataset, stream: str, snippets: pd.DataFrame) -> np.ndarray:
     """X_e of some snippets, [n, D], dropout off; without a model, the features that go in."""
     found = {}
     for video, own in snippets.groupby("video"):
@@ -247,10 +242,9 @@ def silhouette_and_probe(features: np.ndarray, snippets: pd.DataFrame) -> dict[s
             "probe": 100 * float(metrics.roc_auc_score(inside, said))}
 
 
-def measured_features(
-    dataset: Dataset, models: dict[str, Experiment | None], stream: str, snippets: pd.DataFrame,
-    seeds: int, folder: str | Path | None = None,
-) -> tuple[dict[tuple[str, int], np.ndarray], pd.DataFrame]:
+def measured_features(dataset: Dataset, models: dict[str, Experiment | None], stream: str,
+                      snippets: pd.DataFrame, seeds: int, folder: str | Path | None = None,
+                      ) -> tuple[dict[tuple[str, int], np.ndarray], pd.DataFrame]:
     """Features of models on the same snippets, and how far apart they keep the two kinds.
 
     Parameters

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import Experiment, TrainingConfig, changed, flat, profile, to_dict
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.study import published
@@ -74,10 +74,8 @@ class Variant:
     place: dict
 
 
-def base_of(
-    name: str, profile_name: str = "quick", preset_name: str = "released",
-    changes: dict[str, object] | None = None,
-) -> Experiment | dict[str, Experiment]:
+def base_of(name: str, profile_name: str = "quick", preset_name: str = "released",
+            changes: dict[str, object] | None = None) -> Experiment | dict[str, Experiment]:
     """What a sweep varies: the full model, or for Tables 1, 2 and 5 every recipe by name.
 
     Parameters
@@ -103,9 +101,8 @@ def base_of(
             raise FacnetError(f"{name} varies FAC-Net; preset {preset_name!r} is of {base.method}.")
         return base
     if preset_name != "released" or "training.lambda_cw" in changes:
-        raise FacnetError(
-            f"{name} has recipes of its own, and its own weights of the CW branch; it takes neither"
-            " a preset nor training.lambda_cw.")
+        raise FacnetError(f"{name} has recipes of its own, and its own weights of the CW branch; it"
+                          " takes neither a preset nor training.lambda_cw.")
     return {one: changed(size.apply(recipes()[one]), changes) for one in NAMED[name]}
 
 
@@ -124,25 +121,19 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
     FacnetError
         If there is no such sweep.
     """
-    if name not in SWEEPS:
-        raise FacnetError(f"No sweep {name!r}.{suggest(name, SWEEPS)}")
-    return SWEEPS[name](base)
+    return named(name, SWEEPS, "sweep")(base)
 
 
-def with_branches(
-    base: Experiment, on: Iterable[str], temperatures: Sequence[float], background: bool
-) -> Experiment:
+def with_branches(base: Experiment, on: Iterable[str], temperatures: Sequence[float],
+                  background: bool) -> Experiment:
     """The model with some losses on, their weights in the preset's ratios and at most 1."""
     weights = {b: getattr(base.training, f"lambda_{b}") * (b in on) for b in BRANCHES}
     largest = max(weights.values())
     if largest == 0:
         raise FacnetError(f"The losses of {', '.join(on)} have weight 0 in the full model.")
-    return replace(
-        base,
-        model=replace(base.model, temperatures=tuple(temperatures), background_class=background),
-        training=replace(base.training,
-                         **{f"lambda_{b}": weight / largest for b, weight in weights.items()}),
-    )
+    lambdas = {f"training.lambda_{b}": weight / largest for b, weight in weights.items()}
+    return changed(base, lambdas | {"model.temperatures": temperatures,
+                                    "model.background_class": background})
 
 
 def _table3(base: Experiment) -> list[Variant]:
@@ -182,12 +173,11 @@ def _fig4(base: Experiment) -> list[Variant]:
     for main in BRANCHES:
         others = [b for b in BRANCHES if b != main]
         for values in product(LAMBDAS, repeat=2):
-            weights = {main: 1.0, **dict(zip(others, values))}
-            training = replace(base.training, **{f"lambda_{b}": w for b, w in weights.items()})
+            weights = {f"lambda_{b}": w for b, w in zip((main, *others), (1.0, *values))}
             said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
-            place = {"main": main, **{f"lambda_{b}": w for b, w in weights.items()}}
+            experiment = replace(base, training=replace(base.training, **weights))
             points.append(Variant(
-                f"{main.upper()} 1, {said}", replace(base, training=training), np.nan, place))
+                f"{main.upper()} 1, {said}", experiment, np.nan, {"main": main, **weights}))
     return points
 
 
@@ -246,9 +236,8 @@ def _weights(base: Experiment) -> list[Variant]:
     for weights in product(*CHOICES):
         if max(weights) == 1:
             place = {f"lambda_{b}": w for b, w in zip(BRANCHES, weights)}
-            experiment = changed(base, {
-                **{f"training.{name}": w for name, w in place.items()},
-                "training.held_out": HELD_OUT})
+            experiment = changed(base, {**{f"training.{name}": w for name, w in place.items()},
+                                        "training.held_out": HELD_OUT})
             found.append(Variant(said_weights(experiment), experiment, np.nan, place))
     return found
 
@@ -323,9 +312,8 @@ def _differences(base: dict[str, Experiment]) -> list[Variant]:
                       {"part": "all", "fields": ""})
               for part in ("model", "training", "localization")
               if getattr(released, part) != getattr(paper, part)]
-    singles = [
-        Variant(", ".join(field.partition(".")[2] for field in one), changed(released, one), np.nan,
-                {"part": part, "fields": ", ".join(one)}) for part, one in changes]
+    singles = [Variant(", ".join(field.partition(".")[2] for field in one), changed(released, one),
+                       np.nan, {"part": part, "fields": ", ".join(one)}) for part, one in changes]
     return [Variant("released", released, np.nan, {"part": "", "fields": ""}), *singles, *wholes,
             Variant(TEXT, paper, np.nan, {"part": "all", "fields": ""})]
 
@@ -338,12 +326,11 @@ SWEEPS: dict[str, Callable[..., list[Variant]]] = {
 }
 
 
-def sweep(
-    name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
-    folder: str | Path = "results/experiments",
-    base: Experiment | dict[str, Experiment] | None = None, jobs: int = 1,
-    scheduler: str | None = None, protocol: str | None = None, device: str = "cpu",
-) -> pd.DataFrame:
+def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
+          folder: str | Path = "results/experiments",
+          base: Experiment | dict[str, Experiment] | None = None, jobs: int = 1,
+          scheduler: str | None = None, protocol: str | None = None,
+          device: str = "cpu") -> pd.DataFrame:
     """Run what is missing of a sweep and give all of it.
 
     Table 5 runs the sweep "lambda_cw" first, and takes for each host the weight of the CW branch
@@ -392,12 +379,10 @@ def sweep(
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
     if name == "table5":
-        weights = chosen_weights(sweep(
-            "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
-            device))
-        base = base | {f"{host} + CW": changed(
-            base[f"{host} + CW"], {"training.lambda_cw": weight})
-            for host, weight in weights.items()}
+        weights = chosen_weights(sweep("lambda_cw", dataset, profile_name, seeds, folder, base,
+                                       jobs, scheduler, protocol, device))
+        base = base | {f"{host} + CW": changed(base[f"{host} + CW"], {"training.lambda_cw": weight})
+                       for host, weight in weights.items()}
     planned, wanted = [], {}  # variants that coincide run once
     for cell, seed in product(variants(name, base), range(seeds)):
         experiment = replace(cell.experiment, seed=seed)
@@ -413,12 +398,10 @@ def _run(cell: Variant, seed: int, one: dict) -> dict:
     """A row of what `sweep` gives, from a record."""
     held_out = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
                 if name != "videos"}
-    return {
-        "variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
-        "average": one["average"],
-        "other_average": (one["other_rule"] or {}).get("average", np.nan),
-        "classification": one["classification"],
-        "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
-        "seconds": one["seconds"], "key": one["key"], **held_out,
-        **{f"{tiou:g}": mean_ap for tiou, mean_ap in zip(one["tiou"], one["mean_ap"])},
-    }
+    return {"variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
+            "average": one["average"],
+            "other_average": (one["other_rule"] or {}).get("average", np.nan),
+            "classification": one["classification"],
+            "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
+            "seconds": one["seconds"], "key": one["key"], **held_out,
+            **{f"{tiou:g}": mean_ap for tiou, mean_ap in zip(one["tiou"], one["mean_ap"])}}

@@ -22,9 +22,7 @@ TRUTH = "#D2EBE2"  # light and opaque: what overlaps is not darker
 SHADES = sns.color_palette("blend:#F0C9DF,#7A3B63", as_cmap=True)  # of detections, by score
 
 
-def example_video(
-    dataset: Dataset, label: str, but: Sequence[str] = ()
-) -> tuple[str, str]:
+def example_video(dataset: Dataset, label: str, but: Sequence[str] = ()) -> tuple[str, str]:
     """A test video to look at, chosen by rule and not by result: (video, label).
 
     The one with the number of instances of `label` closest to six, the first of several. Where
@@ -48,9 +46,8 @@ def shown_classes(dataset: Dataset, video: str, detections: pd.DataFrame) -> lis
     return list(dict.fromkeys([*true, *found.label]))
 
 
-def selection(
-    dataset: Dataset, models: dict[str, tuple[Experiment, Scores]], video: str, label: str
-) -> Figure:
+def selection(dataset: Dataset, models: dict[str, tuple[Experiment, Scores]], video: str,
+              label: str) -> Figure:
     """Fig. 1 of the paper: what selects foreground, and the class's probability; a row a method.
 
     Each is `scaled` to its own range; the snippets above the line in the middle count as selected.
@@ -81,10 +78,8 @@ def selection(
     return figure
 
 
-def activations(
-    dataset: Dataset, scores: dict[str, Scores], video: str, label: str,
-    config: LocalizationConfig,
-) -> Figure:
+def activations(dataset: Dataset, scores: dict[str, Scores], video: str, label: str,
+                config: LocalizationConfig) -> Figure:
     """Figs 5 and 6 of the paper: foreground scores and the class's sequence, a row a model.
 
     Parameters
@@ -115,11 +110,9 @@ def activations(
     return figure
 
 
-def timeline(
-    dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]],
-    detections: pd.DataFrame, experiment: Experiment = preset(),
-    proposals: pd.DataFrame | None = None,
-) -> Figure:
+def timeline(dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]],
+             detections: pd.DataFrame, experiment: Experiment = preset(),
+             proposals: pd.DataFrame | None = None) -> Figure:
     """Fig. 7 of the paper: scores, detections and ground truth of a video on one time axis.
 
     From the top: what the model has for foreground (S_f of equation 8; nothing where a method has
@@ -178,8 +171,7 @@ def timeline(
 
 
 def _draw_class(
-    axes: Axes, dataset: Dataset, scores: Scores, label: str, experiment: Experiment
-) -> None:
+        axes: Axes, dataset: Dataset, scores: Scores, label: str, experiment: Experiment) -> None:
     """A class's sequence in the one video of these scores, and its thresholds."""
     method, config, c = method_of(experiment), experiment.localization, dataset.classes.index(label)
     sequence = method.sequence(scores, config)
@@ -194,9 +186,8 @@ def _draw_class(
     axes.set_ylabel(f"class\n{getattr(config, 'sequence', 'sequence')}")
 
 
-def _draw_found(
-    axes: Axes, found: dict[str, pd.DataFrame], video: str, label: str, norm: Normalize
-) -> None:
+def _draw_found(axes: Axes, found: dict[str, pd.DataFrame], video: str, label: str,
+                norm: Normalize) -> None:
     """Detections at the height of their score, the better the darker; proposals behind them."""
     for what, segments in found.items():
         own = _of(segments, video, label).astype({"score": float}).sort_values("score")
