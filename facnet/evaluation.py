@@ -80,6 +80,20 @@ class Evaluation:
     elsewhere: int  #: how many of `detections` lie in videos without an instance to evaluate
     left_out: dict[str, int]  #: how many other detections were not scored, by reason
 
+    def curve(self, label: str, tiou: float) -> pd.DataFrame:
+        """Precision and recall (fractions, not interpolated) down the ranks of a class.
+
+        Returns
+        -------
+        DataFrame [recall, precision]
+            One row a detection that counts.
+        """
+        outcome = self.outcomes[self.tiou.index(tiou)]
+        counted = (self.detections.label == label).to_numpy() & (outcome != UNCOUNTED)
+        true = (outcome[counted] == TRUE).cumsum()
+        return pd.DataFrame({"recall": true / self.instances[label],
+                             "precision": true / np.arange(1, len(true) + 1)})
+
 
 def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
              protocol: str | Protocol = "released", tiou: Sequence[float] | None = None,

@@ -8,10 +8,10 @@ full size. It may be stopped and started again: records are kept in results/full
 
 import sys
 
+from keep_result import keep_result
+
 from facnet.config import changed, profile
 from facnet.methods import preset
-from facnet.study.published import write_result
-from facnet.study.records import REVISION
 from facnet.study.tables import sweep
 
 CHANGES = {"model.embedding_widths": (128, 128), "training.learning_rate": 1e-3,
@@ -25,10 +25,9 @@ def main(jobs: int) -> None:
     for file, name in (("table3_full", "table3"), ("table4_full", "table4_full")):
         frames[file] = sweep(name, "synthetic", "full", 3, "results/full_size", base, jobs)
     for file, frame in frames.items():  # when both are there: one revision for both
-        write_result(file, frame,
-                     "synthetic data, all 20 classes and their videos, embedding 128 wide,"
-                     " 40 epochs, 3 seeds",
-                     "python tests/full_size.py", REVISION)
+        keep_result(file, frame,
+                    "synthetic data, all 20 classes and their videos, embedding 128 wide,"
+                    " 40 epochs, 3 seeds", "python tests/full_size.py")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ kept in results/shrec21.
 
 import sys
 
-from facnet.study import published
+from keep_result import keep_result
+
 from facnet.study.gestures import Study, run_study
-from facnet.study.records import REVISION
 
 COMMAND = "python tests/study_shrec21.py data/shrec21"
 
@@ -20,8 +20,7 @@ def write_study(study: Study) -> None:
     tables = [(name, name, frame) for name, frame in study.frames.items()]
     tables += [(f"{name}_draws", name, frame) for name, frame in study.draws.items()]
     for file, name, frame in [*tables, ("runs", "multilabel", study.runs)]:
-        said = study.sources[name].replace("**", "").removesuffix(".")
-        published.write_result(f"shrec21_{file}", frame, said, COMMAND, REVISION)
+        keep_result(f"shrec21_{file}", frame, study.sources[name].removesuffix("."), COMMAND)
 
 
 if __name__ == "__main__":

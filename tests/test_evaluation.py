@@ -296,6 +296,16 @@ def test_a_class_without_instances_is_left_out_of_the_mean():
     assert result.average == 100
 
 
+def test_the_curve_follows_the_ranks():
+    instances = instances_of([("v", "a", 0.0, 5.0), ("v", "a", 10.0, 15.0)])
+    detections = detections_of([
+        ("v", "a", 10.0, 15.0, 0.1), ("v", "a", 20.0, 25.0, 0.5), ("v", "a", 0.0, 5.0, 0.9),
+    ])
+    curve = evaluate(detections, instances).curve("a", 0.5)
+    assert curve.recall.tolist() == [0.5, 0.5, 1.0]
+    assert curve.precision.tolist() == [1, 1 / 2, 2 / 3]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

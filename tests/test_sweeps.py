@@ -449,8 +449,7 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
 def test_what_kills_its_workers_is_said_and_the_rest_is_kept(tmp_path, monkeypatch):
     """The first of the tasks kills every process that takes it."""
     monkeypatch.setattr(runner, "_attempt", _deadly)
-    tasks = [runner.Task(f"{i}", "folder", "data", "smoke", TINY, "released", "cpu", None)
-             for i in range(7)]
+    tasks = [(f"{i}", TINY) for i in range(7)]
     found = []
     with pytest.raises(runner.Failure, match="a worker process was killed 2 times, for want of"):
         for one in runner._results(tasks, jobs=2, scheduler=None):
@@ -458,11 +457,11 @@ def test_what_kills_its_workers_is_said_and_the_rest_is_kept(tmp_path, monkeypat
     assert "0" not in found and len(set(found)) == len(found)
 
 
-def _deadly(task) -> dict:
-    if task.key == "0":
+def _deadly(key: str, experiment) -> dict:
+    if key == "0":
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
-    return {"key": task.key}
+    return {"key": key}
 
 
 def test_a_worker_with_other_data_is_told(small, tmp_path, monkeypatch):

@@ -117,7 +117,8 @@ def result(name: str) -> tuple[pd.DataFrame, str]:
     FacnetError
         If there is no such file, or provenance.csv does not say how it was made.
     """
-    path, made = RESULTS / f"{name}.csv", _provenance()
+    path = RESULTS / f"{name}.csv"
+    made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
     if not path.is_file() or path.name not in made.index:
         raise FacnetError(
             f"{path}: the file or its row in provenance.csv beside it is missing;"
@@ -127,15 +128,3 @@ def result(name: str) -> tuple[pd.DataFrame, str]:
     if "collapsed" in frame:  # "" is a value there, no stream collapsed, and not a missing one
         frame["collapsed"] = frame.collapsed.astype(object).fillna("")
     return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`"
-
-
-def write_result(name: str, frame: pd.DataFrame, what: str, command: str, revision: str) -> None:
-    """Write data/results/NAME.csv and its row of provenance.csv, as `result` reads them."""
-    frame.to_csv(RESULTS / f"{name}.csv", index=False, float_format="%.6g")
-    made = _provenance()
-    made.loc[f"{name}.csv"] = {"what": what, "command": command, "revision": revision}
-    made.sort_index().to_csv(RESULTS / "provenance.csv")
-
-
-def _provenance() -> pd.DataFrame:
-    return pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)

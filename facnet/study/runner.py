@@ -11,10 +11,9 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -33,19 +32,6 @@ WAIT = 60  # seconds for the first worker of a scheduler
 
 class Failure(FacnetError):
     """Some experiments failed; the others are kept."""
-
-
-class Task(NamedTuple):
-    """One experiment, and all that a worker needs to run it."""
-
-    key: str
-    folder: str
-    dataset: str
-    profile: str
-    experiment: Experiment
-    protocol: str
-    device: str
-    models: Path | None  #: where trained models are shared, as `facnet.experiment.trained` does
 
 
 def load_once(dataset: str, profile: str) -> Dataset:
@@ -87,10 +73,9 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     found = {key: read_record(folder, key) for key in wanted}
     missing = {key: wanted[key] for key, one in found.items() if one is None}
     # Experiments that differ in localisation alone share their models, on this machine.
-    times = Counter(training_of(one) for one in missing.values())
-    tasks = [Task(key, str(folder), dataset, profile, one, protocol, device,
-                  folder if times[training_of(one)] > 1 and scheduler is None else None)
-             for key, one in missing.items()]
+    times = Counter(map(training_of, missing.values()))
+    tasks = [(key, one, folder if times[training_of(one)] > 1 and scheduler is None else None,
+              folder, dataset, profile, protocol, device) for key, one in missing.items()]
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     folder.mkdir(parents=True, exist_ok=True)  # before hours are spent on what cannot be kept
     failed = []
@@ -112,33 +97,33 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     return found
 
 
-def _attempt(task: Task) -> dict:
+def _attempt(key: str, experiment: Experiment, models: Path | None, folder: Path, dataset: str,
+             profile: str, protocol: str, device: str) -> dict:
     """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
     try:
         # Somebody else may have finished it since.
-        found = read_record(Path(task.folder), task.key, set_aside=False) or record(
-            load_once(task.dataset, task.profile), task.experiment, task.protocol, task.device,
-            task.models)
-        if found["key"] != task.key:
+        found = read_record(folder, key, set_aside=False) or record(
+            load_once(dataset, profile), experiment, protocol, device, models)
+        if found["key"] != key:
             raise FacnetError(
-                f"{task.dataset}: on {socket.gethostname()} it is not the data set that the sweep"
-                " was started on; the copies, or the versions of numpy or this package, differ.")
+                f"{dataset}: on {socket.gethostname()} it is not the data set that the sweep was"
+                " started on; the copies, or the versions of numpy or this package, differ.")
         return found
     except Exception as error:  # recorded, and said at the end: the other experiments go on
-        return {"key": task.key, "experiment": repr(task.experiment),
+        return {"key": key, "experiment": repr(experiment),
                 "error": f"{type(error).__name__}: {error}",
                 "traceback": "".join(traceback.format_exception(error))}
 
 
-def _results(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[dict]:
+def _results(tasks: list[tuple], jobs: int, scheduler: str | None) -> Iterator[dict]:
     """What `_attempt` makes of the tasks, as it comes."""
-    left, lives = {task.key: task for task in tasks}, LIVES
-    with _cluster(scheduler):
+    left, lives = {task[0]: task for task in tasks}, LIVES
+    with _cluster(scheduler) if scheduler else nullcontext():
         while left:
             try:
-                parallel = Parallel(jobs if scheduler is None else -1, batch_size=1,
+                parallel = Parallel(-1 if scheduler else jobs, batch_size=1,
                                     return_as="generator_unordered")
-                for done in parallel(delayed(_attempt)(task) for task in list(left.values())):
+                for done in parallel(delayed(_attempt)(*task) for task in list(left.values())):
                     del left[done["key"]]
                     yield done
             except TerminatedWorkerError as error:  # killed, for want of memory perhaps
@@ -150,11 +135,8 @@ def _results(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[di
 
 
 @contextmanager
-def _cluster(scheduler: str | None) -> Iterator[None]:
-    """Within it joblib's work goes to the workers of a Dask scheduler, if one is named."""
-    if scheduler is None:
-        yield
-        return
+def _cluster(scheduler: str) -> Iterator[None]:
+    """Within it joblib's work goes to the workers of a Dask scheduler."""
     try:
         from distributed import Client
     except ImportError as error:
