@@ -2,8 +2,8 @@
 # # Beside other methods
 #
 # Is FAC-Net better than the methods before it, and by more than two runs of one method differ? The
-# paper's Table 1 has one run of each on THUMOS14, and its best weakly supervised one is FAC-Net, with
-# an AVG of 42.2 before UM's 41.9. Here four of those methods run beside it, with several seeds.
+# paper's Table 1 has one run of each on THUMOS14, and its best weakly supervised one is FAC-Net,
+# with an AVG of 42.2 before UM's 41.9. Here four of them run with several seeds.
 
 # %% tags=["parameters"]
 import os
@@ -14,6 +14,7 @@ seeds: int = 5  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,8 @@ plots.save_figure(figure, "table1", output, source)
 
 # %% [markdown]
 # STPN {cite}`nguyen2018stpn`, BM {cite}`nguyen2019bm`, W-TALC {cite}`paul2018wtalc` and UM
-# {cite}`lee2021um` are built as [Plugging CW into other methods](10_cw_in_other_methods.ipynb) says,
-# each with its own recipe. A profile shortens the schedules, and most of all those of other methods:
-# to be ahead of these then says little.
+# {cite}`lee2021um` are built as [Plugging CW into other methods](10_cw_in_other_methods.ipynb)
+# says, each with its own recipe. A profile shortens the schedules, other methods' most of all.
 
 # %%
 epochs = {name: (one.training.epochs, recipes()[name].training.epochs)
@@ -57,8 +57,8 @@ pd.DataFrame(epochs, ["epochs here", "epochs of the recipe"]).T
 # %% [markdown]
 # ## Table 1
 #
-# mAP in percent by tIoU, and its mean: first the printed rows, then in bold what ran here. UNT and I3D
-# are networks whose features a method uses, *weak+* is supervision beyond the labels of videos.
+# mAP in percent by tIoU, and its mean: first the printed rows, then in bold what ran here. UNT and
+# I3D are networks whose features a method uses, *weak+* is supervision beyond the labels of videos.
 
 # %% tags=["full-width"]
 printed = published.table(1).drop(columns=["features", "key", "source"]).assign(data="THUMOS14")
@@ -67,16 +67,15 @@ ours = ours.rename(columns={"variant": "method"}).assign(supervision="weak", dat
 numbers = pd.concat([printed, ours], ignore_index=True)
 shown = readable(numbers).fillna("")
 save_table(shown, "table1", output, numbers)
-lines = shown.replace(r" \[", "\n[", regex=True)  # an interval below its mean
-show(lines).set_properties(**{"white-space": "pre"}).set_properties(
-    subset=(shown.index[len(printed):], slice(None)), **{"font-weight": "bold"})
+lines = show(shown.replace(r" \[", "\n[", regex=True)).set_properties(**{"white-space": "pre"})
+lines.set_properties(subset=(shown.index[len(printed):], shown.columns), **{"font-weight": "bold"})
 
 # %% [markdown]
 # ## What the paper concludes
 #
-# A comparison is taken seed by seed and has two intervals: *mean* over seeds, *video* over test videos
-# that are drawn again. It holds if both lie above zero, and does not if both lie below. A claim of
-# section 4.3 goes by the mean of its comparisons.
+# Differences are taken seed by seed, with intervals over seeds (*mean*) and over test videos that
+# are drawn again (*video*). One holds if both lie above zero, and does not if both lie below. A
+# claim of section 4.3 goes by the mean of its differences.
 
 # %% tags=["full-width"]
 draws, wanted = claims.resampled(runs, folder), claims.read_claims("table1")
@@ -85,22 +84,20 @@ shown = readable(compared.drop(columns=["claim", "same"]), signed=["paper", "mea
 save_table(shown, "table1_claims", output, compared)
 show(shown)
 
-# %% tags=["full-width"]
+# %%
 show(readable(claims.judge(runs, wanted, draws), signed=["paper", "mean"]))
 
-# %% [markdown]
-# To name what a video shows is not to find it: classification of whole videos beside AVG, in percent.
-
 # %%
-show(readable(means(runs, "variant", ["classification", "average"])))
+show(readable(means(runs, "variant", ["classification", "average"])))  # of whole videos; AVG
 
 # %% [markdown]
-# **Where UM has a hint.** UM selects snippets by the length of their embedded feature. If the features
-# themselves are longer inside instances, it starts with an answer that the others have to learn:
+# **Where UM has a hint.** UM selects snippets by the length of their embedded feature. If the
+# features themselves are longer inside instances, it starts with an answer that the others have to
+# learn:
 
 # %%
 lengths = []
-for stream, video in ((stream, video) for stream in data.streams for video in data.subset("test")):
+for stream, video in product(data.streams, data.subset("test")):
     length = np.linalg.norm(np.asarray(data.features(stream, video), np.float32), axis=1)
     inside = frame_labels(data, video, len(length)).any(1)
     lengths.append(pd.DataFrame({"stream": stream, "inside": inside, "mean length": length}))
@@ -113,7 +110,7 @@ print(published.table(1).to_string(index=False))
 # ## To remember, and to try
 #
 # - A table of single numbers ranks methods by less than it seems: spread belongs to the result.
-# - A rank is one on that data set, and features made by a program say nothing of real videos.
+# - A rank is one on that data set; features made by a program say nothing of real videos.
 #
 # Predict first: had each method been run once, would the order depend on the seed?
 
@@ -122,6 +119,5 @@ averages = runs.pivot(index="variant", columns="seed", values="average")
 axes = sns.heatmap(averages.rank(ascending=False), annot=True, cmap="viridis_r", cbar=False)
 
 # %% [markdown]
-# - Try `seeds = 10`: only what is missing runs, and the intervals narrow.
-# - Try `facnet train --preset UM --out runs/um`, then `facnet localize` and `facnet evaluate`
-#   ([How to rerun](../book/how_to_rerun.md)): one method by itself.
+# - Try `seeds = 10`: only what is missing runs. Or one method by itself: `facnet train --preset UM
+#   --out runs/um`, `facnet localize`, `facnet evaluate` ([How to rerun](../book/how_to_rerun.md)).

@@ -3,8 +3,8 @@
 #
 # What is an AVG worth where most of a video is action: how far does one come by calling the whole
 # video one detection? The paper's Table 2 prints an AVG of 24.0 for FAC-Net on ActivityNet-1.3
-# {cite}`heilbron2015activitynet`, *comparable to the best*. The recipe is this book's, since the
-# authors released no code for this table.
+# {cite}`heilbron2015activitynet`, *comparable to the best*. Its authors released no code for it:
+# the recipe is this book's.
 
 # %% tags=["parameters"]
 import os
@@ -47,8 +47,8 @@ row = {"variant": told, "seed": 0, "average": found.average}
 runs.loc[len(runs)] = row | {f"{tiou:g}": value for tiou, value in found.mean_ap.items()}
 
 # %% mystnb={"image": {"alt": "mAP against tIoU from 0.5 to 0.95: FAC-Net, whole videos of the same models' classes and of the true classes, and three printed points"}, "figure": {"name": "fig-table2", "caption": "mAP by tIoU on the test videos of the data named above: FAC-Net, and every video as one detection. Bands hold all seeds. Diamonds: the paper, on ActivityNet-1.3."}}
-columns = [name for name in runs if name.startswith("0.")]
-points = runs.melt("variant", columns, "tIoU", "mAP (%)").astype({"tIoU": float})
+points = runs.filter(regex="variant|^0").melt("variant", var_name="tIoU", value_name="mAP (%)")
+points["tIoU"] = points["tIoU"].astype(float)
 paper = published.table(2).iloc[-1][["0.5", "0.75", "0.95"]]
 figure, axes = plt.subplots(figsize=(6.0, 3.2))
 sns.lineplot(points, x="tIoU", y="mAP (%)", hue="variant", style="variant",
@@ -58,11 +58,11 @@ axes.legend()
 plots.save_figure(figure, "table2", output, source)
 
 # %% [markdown]
-# *Whole video, its classes* is the same models without their localisation: every test video is one
-# detection, of the class that they give it. What FAC-Net has above that is what it localises.
-#
-# On THUMOS14 a video has many short instances, and most of it is background. On ActivityNet-1.3 three
-# quarters of the videos have one, and two thirds of the time is action. Here, in percent of a video:
+# *Whole video, its classes*: the same models without their localisation, every test video one
+# detection of the class that they give it. What FAC-Net has above that is what it localises. On
+# THUMOS14 a video has many short instances, and most of it is background; on ActivityNet-1.3 three
+# quarters of the videos have one, and two thirds of the time is action. Here, in percent of a
+# video:
 
 # %%
 instances = data.instances_of("test").merge(data.videos, on="video")
@@ -72,13 +72,11 @@ pd.DataFrame({"instances a video": by_video.size(), "action in a video": by_vide
     ).join(percent.describe().rename("length of an instance")).round(1)
 
 # %% [markdown]
-# So one detection of the whole video often overlaps an instance by half and more. Told the class, it
-# has an AVG of 20.57 on the annotations of 4728 real validation videos; with fewer test videos a
-# class it has more, since fewer wrong detections rank between right ones.
+# So one detection of the whole video often overlaps an instance by half and more. Told the class,
+# it has an AVG of 20.57 on 4728 real validation videos; with fewer a class it has more, since fewer
+# wrong detections rank between right ones.
 #
-# ## The recipe
-#
-# The preset `activitynet` is the released one but for these fields, none chosen on a test video.
+# The preset `activitynet` is the released one but for these fields, none chosen on a test video:
 
 # %%
 released, own = base_of("seeds", profile), base_of("table2", profile)["activitynet"]
@@ -87,15 +85,15 @@ fields = pd.DataFrame(fields, dtype=object).map(str)
 fields[fields.released != fields.activitynet]
 
 # %% [markdown]
-# A softmax over 201 columns is flatter than one over 21. Thresholds are ACM-Net's and ASM-Loc's, .005
-# to .02, a class is kept at their and CMCS's .1 (both as multiples of 1/201), and a video in which
-# none is keeps its best one, as in ACM-Net and CO2-Net. The shortest videos have two snippets, and
-# an offset of a snippet costs more at a tIoU of 0.95.
+# A softmax over 201 columns is flatter than one over 21. Thresholds are ACM-Net's and ASM-Loc's,
+# .005 to .02, a class is kept at their and CMCS's .1 (both as multiples of 1/201), and a video in
+# which none is keeps its best one, as in ACM-Net and CO2-Net. The shortest videos have two
+# snippets, and an offset of a snippet costs more at a tIoU of 0.95.
 #
 # ## Table 2
 #
-# mAP in percent, AVG over tIoU 0.5 to 0.95. No other method runs here: of those in this book only UM
-# is in the table, and no code of its authors is for 200 classes.
+# mAP in percent, AVG over tIoU 0.5 to 0.95. No other method runs here: of those in this book only
+# UM is in the table, and no code of its authors is for 200 classes.
 
 # %% tags=["full-width"]
 printed = published.table(2)[["method", *paper.index, "average"]]
@@ -108,10 +106,10 @@ save_table(shown, "table2", output, numbers)
 show(shown)
 
 # %% [markdown]
-# The paper's claim is a comparison with other methods, so it cannot be told here. In print FAC-Net is
-# second of nine, 0.4 behind ACM-BANet, and 11.3 and 3.8 above the fully supervised R-C3D and TAL-Net.
-# What can be asked is whether it finds more than the class (*mean*: over seeds; *video*: over test
-# videos that are drawn again). Below are its seeds, and streams that take background for action.
+# The paper compares with other methods: FAC-Net is second of nine, 0.4 behind ACM-BANet, and 11.3
+# and 3.8 above the fully supervised R-C3D and TAL-Net. That cannot be told here. What can be asked
+# is whether it finds more than the class (*mean*: over seeds; *video*: over test videos drawn
+# again).
 
 # %%
 compared = claims.compare(runs, claims.read_claims("table2"), draws)
@@ -143,6 +141,6 @@ for share in range(40, 101, 10):
 axes = pd.Series(averages).plot(marker="o", xlabel="share of the video (%)", ylabel="AVG (%)")
 
 # %% [markdown]
-# - Your own features: `make book ACTIVITYNET=/path/to/folder PROFILE=full` ([Data](../book/data.md)).
-# - Try `facnet sweep table2 --dataset synthetic-activitynet --set localization.class_threshold=2.1`,
-#   the released multiple: many classes are then kept in a video that shows one.
+# - Try `facnet sweep table2 --dataset synthetic-activitynet --set
+#   localization.class_threshold=2.1`, the released multiple, which keeps many classes; or your own
+#   features: `make book ACTIVITYNET=/path/to/folder PROFILE=full` ([Data](../book/data.md)).

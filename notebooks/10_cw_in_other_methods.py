@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Plugging CW into other methods
 #
-# Does class-wise foreground classification help methods other than FAC-Net? The paper's Table 5 puts
-# the CW branch into four of them on THUMOS14, and all four gain, UM the least: an AVG of 40.8 with it
-# and 40.4 without. Here all nine rows run on one data layout with one evaluator.
+# Does class-wise foreground classification help methods other than FAC-Net? The paper's Table 5
+# puts the CW branch into four of them on THUMOS14, and all four gain, UM the least: an AVG of 40.8
+# with it and 40.4 without. Here all nine rows run.
 
 # %% tags=["parameters"]
 import os
@@ -27,7 +27,7 @@ from facnet.study import claims, consistency, plots, published, timelines
 from facnet.study.notebook import check_parameters
 from facnet.study.records import provenance
 from facnet.study.statistics import means, readable, save_table, show, summary
-from facnet.study.tables import WEIGHTS, base_of, chosen_weights, sweep
+from facnet.study.tables import base_of, chosen_weights, sweep
 
 check_parameters(globals())
 plots.use_style()
@@ -52,53 +52,45 @@ plots.save_figure(figure, "table5", output, source)
 # | W-TALC {cite}`paul2018wtalc` | the k largest scores of a class | their mean; two videos of a class shall have like features | one on both streams |
 # | UM {cite}`lee2021um` | the length of a snippet's feature | the k largest scores of a class | one on both streams |
 #
-# Each keeps its own losses, training and way from scores to detections, as published where that is
-# known; only sizes, epochs and learning rate are the profile's. Of BM no code is public: it is
-# written from its equations as recalled, with a layer that learns and the pooling of DGAM. Each
-# module of `facnet.methods` says what is from a paper, from code, or from neither.
+# Each keeps its own losses, training and way from scores to detections; `facnet.methods` says what
+# is from a paper, from code, or from neither. Sizes, epochs and learning rate are the profile's. Of
+# BM no code is public: it follows its equations as recalled, with a layer that learns and the
+# pooling of DGAM.
 #
-# CW takes a host's snippet features, its class scores and a direction $W_f$ that stands for the
-# foreground (equations 2 to 6): scores become attention over time, the attended feature is compared
-# with $W_f$, and the video's own classes must win. It works in training alone. $W_f$ is the attention's
-# own weight in STPN + Embedding, BM's foreground vector, and a new vector in W-TALC and UM. Plain
-# STPN has frozen features, which the branch could not teach. The paper names neither scores nor
-# $W_f$, nor the weight of the loss: the choices are this book's.
+# CW takes a host's snippet features, its class scores and a direction $W_f$ for the foreground
+# (equations 2 to 6): scores become attention over time, the attended feature is compared with
+# $W_f$, and the video's own classes must win, in training alone. $W_f$ is the attention's own
+# weight in STPN + Embedding, BM's foreground vector, a new vector in W-TALC and UM. Plain STPN's
+# features are frozen: CW could not teach them. The paper names none of this, nor the weight of the
+# loss.
 #
 # ## Table 5
 #
-# mAP in percent, as FAC-Net's authors print it, and *here*.
+# mAP in percent, as FAC-Net's authors print it and *here*. Below it AVG in the host's own paper (as
+# in Table 1), classification of whole videos, and how many seeds have a collapsed stream ([Seeds
+# and collapse](11_seeds_and_collapse.ipynb)).
 
 # %% tags=["full-width"]
 columns = [name for name in ("0.3", "0.7", "average") if name in runs]
 printed = published.table(5)[["group", "method", *columns]]
 ours = means(runs, "variant", columns).drop(columns="variant")
 table = printed.join(ours.add_prefix("here, "))
-shown = readable(table)
-save_table(shown, "table5", output, table)
-show(shown)
-
-# %% [markdown]
-# Beside it, AVG in the host's own paper as Table 1 quotes it (W-TALC prints none), classification of
-# whole videos, and how many seeds have a stream that takes background for action
-# ([Seeds and collapse](11_seeds_and_collapse.ipynb)).
+save_table(readable(table), "table5", output, table)
+show(readable(table))
 
 # %%
-beside = summary(runs, "classification")[["n", "mean", "low", "high", "collapsed"]]
-beside.insert(0, "own paper", published.table(1).set_index("method").average.rename(
-    lambda name: name.removesuffix(" (I3D)")))
-show(readable(beside).rename(columns={"mean": "classification"}).reset_index())
+own = published.table(1).set_index("method").average.rename(lambda name: name.partition(" (")[0])
+beside = summary(runs, "classification").drop(columns=["paper", "other"])
+show(readable(beside.assign(own_paper=own)).rename(columns={"mean": "classification"}).reset_index())
 
 # %% [markdown]
-# ## What the paper concludes
-#
-# That CW helps every host: host with CW less the same host without it, seed by seed. *Mean*: over
-# seeds; *video*: over test videos that are drawn again. A row holds if both intervals lie above zero.
+# The paper concludes that CW helps every host: with CW less without it, seed by seed. *Mean*: over
+# seeds; *video*: over test videos that are drawn again. A row holds if both lie above zero.
 
 # %% tags=["full-width"]
 draws, wanted = claims.resampled(runs, folder), claims.read_claims("table5")
-compared = pd.concat([claims.compare(runs, wanted, draws),
-                      claims.judge(runs, wanted, draws).assign(name="mean of the four")],
-                     ignore_index=True)
+mean = claims.judge(runs, wanted, draws).assign(name="mean of the four")
+compared = pd.concat([claims.compare(runs, wanted, draws), mean], ignore_index=True)
 shown = readable(compared.drop(columns=["claim", "same", "holds"]), signed=["paper", "mean"])
 save_table(shown, "table5_claims", output, compared)
 show(shown)
@@ -106,40 +98,38 @@ show(shown)
 # %% [markdown]
 # ## The weight of the branch
 #
-# One rule for all hosts: hold out a fifth of the training videos, train with each weight on the rest,
-# and take the one whose models classify the held-out videos with the least binary cross-entropy, the
-# mean over seeds. No segment and no test video has a say; AVG on test videos is for the reader.
+# One rule for all hosts: hold out a fifth of the training videos, train with each weight on the
+# rest, and take the one that classifies the held-out videos with the least binary cross-entropy,
+# the mean over seeds. No segment and no test video has a say. Look whether a choice is an end of
+# the grid, whether no CW at all has less loss, and how far the best AVG on test videos is from the
+# chosen one. The choice is uncertain, which the intervals of Table 5 leave out.
 
 # %% mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch, on the data named above: loss on held-out training videos, by which it is chosen (band), and AVG on test videos. Lines: means over seeds."}}
 weights = sweep("lambda_cw", dataset, profile, seeds, folder)
 chosen = chosen_weights(weights)
+weights["λ_CW"] = weights.lambda_cw.map("{:g}".format)
 figure, panels = plt.subplots(2, len(chosen), figsize=(7.2, 3.6), sharex=True, sharey="row")
 for column, (host, own) in zip(panels.T, weights.groupby("host", sort=False)):
     for axes, value in zip(column, ("held_out_loss", "average")):
-        sns.lineplot(own, x="lambda_cw", y=value, marker="o", errorbar=("pi", 100), ax=axes)
-        axes.axvline(chosen[host], color=plots.COLOURS["cw"], lw=6, alpha=0.15)
-        axes.set_xscale("symlog", linthresh=min(WEIGHTS))
-    column[0].set(title=host, ylabel="loss, held-out\ntraining videos", ylim=(0, None))
-    column[1].set(xlabel=r"$\lambda_{CW}$", ylabel="AVG (%), test videos", ylim=(0, None))
+        sns.lineplot(own, x="λ_CW", y=value, marker="o", errorbar=("pi", 100), ax=axes)
+        axes.axvline(f"{chosen[host]:g}", color=plots.COLOURS["cw"], lw=6, alpha=0.15)
+    column[0].set(title=host, ylabel="loss, held-out\ntraining videos")
+    column[1].set(ylabel="AVG (%), test videos")
+plt.setp(panels, ylim=(0, None))  # after all are drawn
 plots.save_figure(figure, "cw_weights", output, source)
 
-# %% [markdown]
-# Look whether a choice is an end of the grid, whether no CW at all has less loss, and how far the best
-# AVG is from the chosen one. The choice is uncertain itself, and Table 5's intervals leave that out.
-
 # %% tags=["full-width"]
-save_table(weights.drop(columns=["paper", "other_average"]), "cw_weights", output)
-of_weights = ["held_out_loss", "held_out_classification"]
-weights.pivot_table(of_weights, "lambda_cw", "host").T.round(2)
+save_table(weights.drop(columns=["paper", "other_average", "λ_CW"]), "cw_weights", output)
+weights.pivot_table(["held_out_loss", "held_out_classification"], "lambda_cw", "host").T.round(2)
 
 # %% [markdown]
 # ## Does the foreground lie where the action does?
 #
-# What selects foreground beside the probability of the class, as in Fig. 1, over all test videos: the
-# rank correlation of the two sequences, and the tIoU of the snippets above the middle of each one's
+# What selects foreground beside the probability of the class, as in Fig. 1, over all test videos:
+# the rank correlation of the two sequences, and the tIoU of the snippets above the middle of each
 # range. Both are 1 if foreground and action are one. Where the selection *is* the class's score, as
-# with W-TALC, they rise together by construction; ranks say little of an attention that rejects next
-# to none, such as STPN's ([The problem](01_the_problem.ipynb)).
+# with W-TALC, they rise together; ranks say little of an attention that rejects next to nothing,
+# such as STPN's ([The problem](01_the_problem.ipynb)).
 
 # %%
 full = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
@@ -155,23 +145,21 @@ print(published.table(5).to_string(index=False))
 # ## To remember, and to try
 #
 # - A plug-in's gain depends on its weight, which must not be chosen where the gain is reported.
-# - How well a method classifies videos says little of how well it finds where an action lies.
+# - How well a method classifies videos says little of where it finds an action.
 #
 # Predict first: what does a large weight do to what BM selects, and to its class's probability?
 
 # %% mystnb={"image": {"alt": "A test video over time: what BM selects and the probability of the class, without CW and with a large weight of it, true instances as shade"}, "figure": {"name": "fig-cw-added", "caption": "One test video, last stream, first seed: BM without CW and with λ_CW 1."}}
 video, label = timelines.example_video(data, "HammerThrow")
-shown = {}
+host, shown = base_of("table5", profile)["BM + CW"], {}
 for weight in (0.0, 1.0):
-    host = changed(base_of("table5", profile)["BM + CW"], {"training.lambda_cw": weight})
-    result = run(data, host, folder=folder, progress=False)
-    name = f"λ_CW {weight:g}, AVG {result.evaluation.average:.1f} %"
-    shown[name] = host, result.scores[data.streams[-1]]
+    own = changed(host, {"training.lambda_cw": weight})
+    scores = run(data, own, folder=folder, progress=False).scores
+    shown[f"λ_CW {weight:g}"] = own, scores[data.streams[-1]]
 figure = timelines.selection(data, shown, video, label)
 
 # %% [markdown]
-# - Try `facnet train --preset "BM + CW" --set model.cw_activation=cosine --out out`: the branch then
-#   sees scores of the same sharpness in every host. Then `facnet localize` and `facnet evaluate`.
-# - Try `--preset BM --set model.embedding_widths=[]`, BM on the features as they are, or `--preset UM
-#   --set localization.foreground=margin`, the text's probability of being action.
+# - Try `facnet train --preset "BM + CW" --set model.cw_activation=cosine --out out`, scores of the
+#   same sharpness in every host, or `--set model.embedding_widths=[]` with BM, the features as they
+#   are. Then `facnet localize`, `facnet evaluate`; with UM, `--set localization.foreground=margin`.
 # - Add a method of your own: [how](../book/how_to_add_a_method.md).

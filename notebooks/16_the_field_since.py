@@ -1,9 +1,10 @@
 # %% [markdown]
 # # The field since
 #
-# What have weakly supervised methods reported on THUMOS14 since FAC-Net, and what did people meet with
-# who tried to reach such numbers? From FAC-Net in 2021 to PVLR in 2024 the reported AVG rose from 42.2
-# to 50.3. All of it is read from public repositories and the paper's Table 1; nothing was run.
+# What have weakly supervised methods reported on THUMOS14 since FAC-Net, and what did people meet
+# with who tried to reach such numbers? From FAC-Net in 2021 to PVLR in 2024 the reported AVG rose
+# from 42.2 to 50.3. All of it is read from public repositories and the paper's Table 1; nothing was
+# run.
 
 # %% tags=["parameters"]
 import os
@@ -32,9 +33,7 @@ plots.use_style()
 field, stated = published.read("field").fillna(""), published.statement
 others = pd.DataFrame([
     ("FAC-Net", stated("default seed of the released code"), "a user's run"),
-    ("UM", stated("UM by a user"), "a user's run"),
-    ("CO2-Net", stated("CO2-Net by a user"), "a user's run"),
-    ("DELU", stated("DELU by a user"), "a user's run"),
+    *((method, stated(f"{method} by a user"), "a user's run") for method in ("UM", "CO2-Net", "DELU")),
     ("FAC-Net", stated("released checkpoint"), "the released checkpoint"),
     ("DELU", stated("DELU by its authors"), "mean of the authors' seeds"),
     ("PVLR", stated("PVLR at the last line of its log"), "last line of the authors' log"),
@@ -47,22 +46,17 @@ names = dict(zip(field.method, field.method + ", " + field.venue + stars))
 figure, axes = plt.subplots(figsize=(7.2, 4.6))
 sns.scatterplot(numbers.replace({"method": names}), x="average", y="method", hue="what",
                 style="what", palette=["black", *sns.color_palette()[:4]], s=45, ax=axes)
-axes.set(xlabel="AVG over tIoU 0.1 to 0.7 (%), THUMOS14, as reported", ylabel="")
+axes.set(xlabel="AVG (%) over tIoU 0.1 to 0.7", ylabel="")
 axes.legend(loc="lower left")
 axes.grid(axis="y", color="0.9")
 plots.save_figure(figure, "field", output, "Numbers as reported; sources in data/published/")
 
 # %% [markdown]
-# The points differ in more than their methods: in features, test videos and the choice of the epoch.
-# Of users' runs FAC-Net's is the best of three lines of results, UM's the best of about a hundred,
-# DELU's the mean of five seeds; ASM-Loc's and P-MIL's own numbers are of one checkpoint. PVLR's is
-# the best line of a log that is of the test videos: 50.27, where the last line has 48.47. Choosing the
-# line is worth 1.8 points, and FAC-Net's lead over UM in Table 1 is 0.3.
-#
-# ## The numbers
-#
-# AVG over three ranges of tIoU, since papers differ in which one they print. Where a number is
-# another paper's quotation the source says whose.
+# The points differ in features, test videos and the choice of the epoch as well. Of users' runs
+# FAC-Net's is the best of three lines of results, UM's the best of about a hundred, DELU's the mean
+# of five seeds; ASM-Loc's and P-MIL's own numbers are of one checkpoint. PVLR's is the best line of
+# a log of the test videos: 50.27, where the last line has 48.47. Choosing the line is worth 1.8
+# points, and FAC-Net's lead over UM in Table 1 is 0.3. The numbers, over three ranges of tIoU:
 
 # %% tags=["full-width"]
 ranges = {"0.1:0.5": "AVG 0.1:0.5", "0.3:0.7": "AVG 0.3:0.7", "average": "AVG 0.1:0.7"}
@@ -73,9 +67,9 @@ show(shown)
 # %% [markdown]
 # The works: CoLA {cite}`zhang2021cola`, UM {cite}`lee2021um`, UGCT {cite}`yang2021ugct`, FAC-Net
 # {cite}`huang2021facnet`, CO2-Net {cite}`hong2021co2net`, RSKP {cite}`huang2022rskp`, ASM-Loc
-# {cite}`he2022asmloc`, DELU {cite}`chen2022delu`, P-MIL {cite}`ren2023pmil` and PVLR
-# {cite}`lim2024pvlr`. It is no survey: a method is here if its repository, or one that compares with
-# it, prints its numbers in full.
+# {cite}`he2022asmloc`, DELU {cite}`chen2022delu`, P-MIL {cite}`ren2023pmil`, PVLR
+# {cite}`lim2024pvlr`: no survey, but methods whose repository, or one that compares with it, prints
+# all of these numbers.
 #
 # ## What went wrong for users
 #
@@ -84,9 +78,10 @@ show(shown)
 # %% tags=["full-width"]
 def linked(source):
     """A repository and its issues as links."""
-    place, home = source.partition(",")[0], f"https://github.com/{source.partition(',')[0]}"
-    rest = re.sub(r"\b(\d+)\b", rf'<a href="{home}/issues/\1">\1</a>', source[len(place):])
-    return f'<a href="{home}">{place}</a>{rest}'
+    place, _, rest = source.partition(",")
+    home = f"https://github.com/{place}"
+    rest = re.sub(r"\b(\d+)\b", rf'<a href="{home}/issues/\1">\1</a>', rest)
+    return f'<a href="{home}">{place}</a>,{rest}'
 
 
 reports = published.read("reports")
@@ -94,29 +89,20 @@ save_table(reports, "reports", output)
 show(reports).format(linked, subset="source")
 
 # %% [markdown]
-# What this book does about each:
+# What this book does about each; [a chapter](14_paper_against_released_code.ipynb) of its own has
+# what the released code and the paper do differently.
 #
-# - *seeds*: many, all shown, and a remedy ([Seeds and collapse](11_seeds_and_collapse.ipynb));
-# - *test data*: the last epoch beside the best one ([Protocols](15_protocols.ipynb));
-# - *features*: a data set's grid, and a check of its files ([The data](02_the_data.ipynb));
-# - *splits*, *metrics*: the same detections on other lists of videos and by other rules
-#   ([Protocols](15_protocols.ipynb));
-# - *own videos*: from arrays and a CSV to detections ([Your own data](19_your_own_data.ipynb));
-# - *building*: NMS without a compiler
-#   ([From features to detections](04_from_features_to_detections.ipynb));
-# - *figures*: code for every one ([What the branches see](08_what_the_branches_see.ipynb)).
-#
-# What the released code and the paper do differently has
-# [a chapter of its own](14_paper_against_released_code.ipynb). The practices that follow:
-#
-# - **Several seeds, each one shown**, with an interval over them and one over test videos; collapsed
-#   seeds counted and not left out.
-# - **Nothing chosen on test data** by this book. What such choices would be worth is a result. How the
-#   released λ and thresholds were chosen is not known.
-# - **A number comes with what it was measured on**: data, sizes, seeds, protocol, revision of the code.
-# - **Equality is not promised** by PyTorch between releases or devices: checks have a tolerance.
-# - **Weights without pickle**: a checkpoint is tensors and text, and loading it runs no code.
-# - **A claim is judged as a claim** ([Every claim](18_every_claim.ipynb)).
+# - *Seeds*: many, each one shown, with intervals over them and over test videos, collapsed ones
+#   counted ([Seeds and collapse](11_seeds_and_collapse.ipynb)). A claim is [judged as a
+#   claim](18_every_claim.ipynb).
+# - *Test data*: nothing is chosen on them; what that would be worth is shown, as are other *splits*
+#   and *metrics* for the same detections ([Protocols](15_protocols.ipynb)). How the released λ and
+#   thresholds were chosen is not known.
+# - *Features*, *own videos*: [a grid and a check of files](02_the_data.ipynb), and the way [from
+#   arrays and a CSV to detections](19_your_own_data.ipynb). A number names its data and code.
+# - *Building*: [NMS without a compiler](04_from_features_to_detections.ipynb), checkpoints without
+#   pickle; and, since PyTorch promises no equality between devices, checks with a tolerance.
+# - *Figures*: [code for every one](08_what_the_branches_see.ipynb).
 
 # %% tags=["nbval-check-output"]
 print(len(field), "methods,", len(reports), "reports on", *reports.about.unique())
@@ -125,8 +111,7 @@ print(len(field), "methods,", len(reports), "reports on", *reports.about.unique(
 # ## To remember, and to try
 #
 # - A difference between two published numbers can be the seed, the epoch, the features, the test
-#   videos or the range of tIoU. It can also be the method.
-# - Run the released checkpoint first: that tells the code's part from the training's.
+#   videos or the range of tIoU. It can also be the method. Run the released checkpoint first.
 #
 # Predict first: what does it add to print the best of n runs? Ten seeds of one model on
 # [gestures](17_real_data_shrec21.ipynb), from their committed results:
@@ -141,5 +126,4 @@ axes.axhline(averages.mean(), color="0.5", ls="--")
 axes.grid(axis="y", color="0.9")
 
 # %% [markdown]
-# - Try adding a method to `data/published/field.csv`, with its source: it appears in the picture and
-#   the table.
+# - Try adding a method to `data/published/field.csv`: it appears in the picture and the table.
