@@ -114,7 +114,7 @@ print(published.table(1).to_string(index=False))
 #
 # Predict first: had each method been run once, would the order depend on the seed?
 
-# %% mystnb={"image": {"alt": "A matrix of places by AVG from 1, the best: a row a method, a column a seed"}, "figure": {"name": "fig-ranks", "caption": "Places by AVG, had each method been run with one seed alone."}}
+# %% mystnb={"image": {"alt": "A matrix of places by AVG, the best the lightest: a row a method, a column a seed"}, "figure": {"name": "fig-ranks", "caption": "Places by AVG, had each method been run with one seed alone."}}
 averages = runs.pivot(index="variant", columns="seed", values="average")
 axes = sns.heatmap(averages.rank(ascending=False), annot=True, cmap="viridis_r", cbar=False)
 

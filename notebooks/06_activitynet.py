@@ -47,8 +47,8 @@ row = {"variant": told, "seed": 0, "average": found.average}
 runs.loc[len(runs)] = row | {f"{tiou:g}": value for tiou, value in found.mean_ap.items()}
 
 # %% mystnb={"image": {"alt": "mAP against tIoU from 0.5 to 0.95: FAC-Net, whole videos of the same models' classes and of the true classes, and three printed points"}, "figure": {"name": "fig-table2", "caption": "mAP by tIoU on the test videos of the data named above: FAC-Net, and every video as one detection. Bands hold all seeds. Diamonds: the paper, on ActivityNet-1.3."}}
-points = runs.filter(regex="variant|^0").melt("variant", var_name="tIoU", value_name="mAP (%)")
-points["tIoU"] = points["tIoU"].astype(float)
+columns = [name for name in runs if name.startswith("0.")]
+points = runs.melt("variant", columns, "tIoU", "mAP (%)").astype({"tIoU": float})
 paper = published.table(2).iloc[-1][["0.5", "0.75", "0.95"]]
 figure, axes = plt.subplots(figsize=(6.0, 3.2))
 sns.lineplot(points, x="tIoU", y="mAP (%)", hue="variant", style="variant",
@@ -61,8 +61,7 @@ plots.save_figure(figure, "table2", output, source)
 # *Whole video, its classes*: the same models without their localisation, every test video one
 # detection of the class that they give it. What FAC-Net has above that is what it localises. On
 # THUMOS14 a video has many short instances, and most of it is background; on ActivityNet-1.3 three
-# quarters of the videos have one, and two thirds of the time is action. Here, in percent of a
-# video:
+# quarters of the videos have one, and two thirds of the time is action. In percent of a video:
 
 # %%
 instances = data.instances_of("test").merge(data.videos, on="video")
@@ -101,15 +100,13 @@ real = published.read("activitynet13_whole_videos")[[*paper.index, "average"]].a
 ours = means(runs, "variant", [*paper.index, "average"]).rename(columns={"variant": "method"})
 numbers = pd.concat({"ActivityNet-1.3, printed": printed, "ActivityNet-1.3, counted": real,
                      data.name: ours}, names=["data"]).droplevel(1).reset_index()
-shown = readable(numbers)
-save_table(shown, "table2", output, numbers)
-show(shown)
+save_table(readable(numbers), "table2", output, numbers)
+show(readable(numbers))
 
 # %% [markdown]
 # The paper compares with other methods: FAC-Net is second of nine, 0.4 behind ACM-BANet, and 11.3
 # and 3.8 above the fully supervised R-C3D and TAL-Net. That cannot be told here. What can be asked
-# is whether it finds more than the class (*mean*: over seeds; *video*: over test videos drawn
-# again).
+# is whether it finds more than the class (*mean*: over seeds; *video*: over test videos).
 
 # %%
 compared = claims.compare(runs, claims.read_claims("table2"), draws)

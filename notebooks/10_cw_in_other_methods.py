@@ -54,15 +54,14 @@ plots.save_figure(figure, "table5", output, source)
 #
 # Each keeps its own losses, training and way from scores to detections; `facnet.methods` says what
 # is from a paper, from code, or from neither. Sizes, epochs and learning rate are the profile's. Of
-# BM no code is public: it follows its equations as recalled, with a layer that learns and the
-# pooling of DGAM.
+# BM no code is public: these are its equations as recalled, with a layer that learns and DGAM's
+# pooling.
 #
 # CW takes a host's snippet features, its class scores and a direction $W_f$ for the foreground
 # (equations 2 to 6): scores become attention over time, the attended feature is compared with
 # $W_f$, and the video's own classes must win, in training alone. $W_f$ is the attention's own
 # weight in STPN + Embedding, BM's foreground vector, a new vector in W-TALC and UM. Plain STPN's
-# features are frozen: CW could not teach them. The paper names none of this, nor the weight of the
-# loss.
+# features are frozen: CW could not teach them. The paper names neither these nor the weight.
 #
 # ## Table 5
 #
@@ -81,7 +80,8 @@ show(readable(table))
 # %%
 own = published.table(1).set_index("method").average.rename(lambda name: name.partition(" (")[0])
 beside = summary(runs, "classification").drop(columns=["paper", "other"])
-show(readable(beside.assign(own_paper=own)).rename(columns={"mean": "classification"}).reset_index())
+shown = readable(beside.assign(own_paper=own)).rename(columns={"mean": "classification"})
+show(shown.reset_index())
 
 # %% [markdown]
 # The paper concludes that CW helps every host: with CW less without it, seed by seed. *Mean*: over
@@ -104,7 +104,7 @@ show(shown)
 # the grid, whether no CW at all has less loss, and how far the best AVG on test videos is from the
 # chosen one. The choice is uncertain, which the intervals of Table 5 leave out.
 
-# %% mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch, on the data named above: loss on held-out training videos, by which it is chosen (band), and AVG on test videos. Lines: means over seeds."}}
+# %% mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch, on the data named above: loss on held-out training videos, by which it is chosen (stripe), and AVG on test videos."}}
 weights = sweep("lambda_cw", dataset, profile, seeds, folder)
 chosen = chosen_weights(weights)
 weights["λ_CW"] = weights.lambda_cw.map("{:g}".format)

@@ -33,7 +33,7 @@ plots.use_style()
 field, stated = published.read("field").fillna(""), published.statement
 others = pd.DataFrame([
     ("FAC-Net", stated("default seed of the released code"), "a user's run"),
-    *((method, stated(f"{method} by a user"), "a user's run") for method in ("UM", "CO2-Net", "DELU")),
+    *((one, stated(f"{one} by a user"), "a user's run") for one in ("UM", "CO2-Net", "DELU")),
     ("FAC-Net", stated("released checkpoint"), "the released checkpoint"),
     ("DELU", stated("DELU by its authors"), "mean of the authors' seeds"),
     ("PVLR", stated("PVLR at the last line of its log"), "last line of the authors' log"),
@@ -68,8 +68,7 @@ show(shown)
 # The works: CoLA {cite}`zhang2021cola`, UM {cite}`lee2021um`, UGCT {cite}`yang2021ugct`, FAC-Net
 # {cite}`huang2021facnet`, CO2-Net {cite}`hong2021co2net`, RSKP {cite}`huang2022rskp`, ASM-Loc
 # {cite}`he2022asmloc`, DELU {cite}`chen2022delu`, P-MIL {cite}`ren2023pmil`, PVLR
-# {cite}`lim2024pvlr`: no survey, but methods whose repository, or one that compares with it, prints
-# all of these numbers.
+# {cite}`lim2024pvlr`: no survey, but methods of which a repository prints all of these numbers.
 #
 # ## What went wrong for users
 #
