@@ -101,5 +101,5 @@ axes = averages.plot(marker="o", xlabel="largest overlap kept", ylabel="AVG (%)"
 plots.save_figure(axes.figure, "nms", output, provenance(data, profile, seeds=1))
 
 # %% [markdown]
-# - Try `facnet sweep differences --set localization.rgb_weight=1`: the others, beside equal streams.
+# - Try `facnet sweep differences --set localization.rgb_weight=1`: the others, streams being equal.
 # - Give a field another value in the preset `paper` (`facnet/methods/fac_net.py`): its row appears.
