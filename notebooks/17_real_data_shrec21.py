@@ -55,7 +55,7 @@ plots.save_figure(figure, "shrec21", output, source)
 weights = study.frames["weights"]
 table = means(weights, "variant", ["held_out_classification", "average"])
 table["chosen"] = table.variant.isin(main.weights[main.variant == "λ chosen"])
-print("rank correlation", table.held_out_classification.corr(table.average, "spearman").round(2))
+print(table[["held_out_classification", "average"]].corr("spearman").round(2))
 shown = readable(table)
 save_table(shown, "shrec21_weights", output, table)
 show(shown)
@@ -152,7 +152,7 @@ save_table(shown, "shrec21_claims", output, every)
 show(shown)
 
 # %% tags=["nbval-check-output"]
-pd.Series({name: runs.variant.nunique() for name, runs in study.frames.items()})
+pd.Series({name: study.frames[name].variant.nunique() for name in gestures.SEEDS})
 
 # %% [markdown]
 # ## To remember, and to try
