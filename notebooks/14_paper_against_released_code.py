@@ -36,7 +36,7 @@ folder = Path(output) / "experiments"  # what is there is not run again
 source = provenance(data, profile, seeds)
 print(source)
 
-# %% mystnb={"image": {"alt": "Rows in groups, one a field of the recipe: a point with a thick and a thin interval for the change of AVG when that field alone is as in the text"}, "figure": {"name": "fig-differences", "caption": "Change of AVG when one field is as the text has it, on the data named above. Thick: 95 % interval over seeds; thin: over test videos. Grey: one holds zero."}}
+# %% mystnb={"image": {"alt": "Rows in groups, one a field of the recipe: a point with a thick and a thin interval for the change of AVG when that field alone is as in the text"}, "figure": {"name": "fig-differences", "caption": "Change of AVG by one field as the text has it, on the data named above. Thick: 95 % interval over seeds; thin: over test videos. Grey: either holds zero."}}
 runs = sweep("differences", dataset, profile, seeds, folder)
 compared = text_vs_code.parts_compared(runs, claims.resampled(runs, folder))
 figure = plots.differences(compared, ("raises AVG", "lowers AVG"))

@@ -56,9 +56,8 @@ weights = study.frames["weights"]
 table = means(weights, "variant", ["held_out_classification", "average"])
 table["chosen"] = table.variant.isin(main.weights[main.variant == "λ chosen"])
 print(table[["held_out_classification", "average"]].corr("spearman").round(2))
-shown = readable(table)
-save_table(shown, "shrec21_weights", output, table)
-show(shown)
+save_table(readable(table), "shrec21_weights", output, table)
+show(readable(table))
 
 # %% [markdown]
 # ## How well it does
@@ -71,9 +70,8 @@ show(shown)
 groups = main.groupby("variant", sort=False)
 table = groups[["weights"]].first().join(summary(main).drop(columns="paper"))
 table = table.join(groups[["0.3", "0.5", "0.7", "classification"]].mean()).reset_index()
-shown = readable(table).rename(columns={"mean": "AVG"})
-save_table(shown, "shrec21", output, table)
-show(shown)
+save_table(readable(table), "shrec21", output, table)
+show(readable(table))
 
 # %% [markdown]
 # ## Why the released weights fail
