@@ -92,9 +92,9 @@ asked = [claims.Comparison(claim, "", weighed) for claim, weighed in {
     "cutting helps the chosen weights": {chosen + cut: 1, chosen: -1},
     "cutting helps the released weights more": {
         released + cut: 1, released: -1, chosen + cut: -1, chosen: 1}}.items()]
-why = pd.concat([
-    claims.judge(main, asked[:4], study.draws["multilabel"]),
-    claims.judge(study.frames["one_class"], asked[4:], study.draws["one_class"])], ignore_index=True)
+why = pd.concat([claims.judge(main, asked[:4], study.draws["multilabel"]),
+                 claims.judge(study.frames["one_class"], asked[4:], study.draws["one_class"])],
+                ignore_index=True)
 shown = readable(why.drop(columns=["paper", "holds"]), signed=["mean"])
 save_table(shown, "shrec21_why", output, why)
 show(shown)
