@@ -82,7 +82,6 @@ draws, wanted = claims.resampled(runs, folder), claims.read_claims("table1")
 compared = claims.compare(runs, wanted, draws)
 shown = readable(compared.drop(columns=["claim", "same"]), signed=["paper", "mean"])
 save_table(shown, "table1_claims", output, compared)
-show(shown)
 
 # %%
 show(readable(claims.judge(runs, wanted, draws), signed=["paper", "mean"]))

@@ -101,7 +101,6 @@ ours = means(runs, "variant", [*paper.index, "average"]).rename(columns={"varian
 numbers = pd.concat({"ActivityNet-1.3, printed": printed, "ActivityNet-1.3, counted": real,
                      data.name: ours}, names=["data"]).droplevel(1).reset_index()
 save_table(readable(numbers), "table2", output, numbers)
-show(readable(numbers))
 
 # %% [markdown]
 # The paper compares with other methods: FAC-Net is second of nine, 0.4 behind ACM-BANet, and 11.3
@@ -112,7 +111,6 @@ show(readable(numbers))
 compared = claims.compare(runs, claims.read_claims("table2"), draws)
 shown = readable(compared.drop(columns=["same", "paper"]), signed=["mean"])
 save_table(shown, "table2_claims", output, compared)
-show(shown)
 
 # %%
 show(runs[runs.variant == "FAC-Net"][["seed", "average", "classification", "collapsed"]])

@@ -68,8 +68,7 @@ if data.name == "synthetic":  # beside other data the larger size has no place
     of_size = readable(summary(large))["mean"]
     shown.insert(1, "full size", of_size.reindex(shown.index))
     print("Full size:", large_source)
-save_table(shown.reset_index(), "table3", output, ticks.join(table).reset_index())
-show(shown)
+save_table(shown, "table3", output, ticks.join(table))
 
 # %% [markdown]
 # The full model is in every difference. A few seeds can be lucky ones, so here it is with many more,
@@ -102,7 +101,6 @@ plots.save_figure(figure, "table3_claims", output, source)
 judged = claims.judge(runs, wanted, draws)
 shown = readable(judged, signed=["paper", "mean"])
 save_table(shown, "table3_claims", output, compared)
-show(shown)
 
 # %% [markdown]
 # ## Fig. 4: the weights of the branches
@@ -111,7 +109,7 @@ show(shown)
 # nor grid; here each λ is 0.001, 0.03 or 1. Look for its three sentences: small λ_CA and λ_MIL fail,
 # CW is the best main branch, and CW helps as an auxiliary one too.
 
-# %% mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4 on the data named above: AVG where one λ is 1 and the others vary. Second line of a cell: seeds with a collapsed stream, of all seeds."}}
+# %% mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4 on the data named above: AVG by the weights of two branches beside the main one. Second line: seeds with a collapsed stream, of all."}}
 points = sweep("fig4", dataset, profile, seeds, folder)
 figure = plots.lambda_maps(points)
 plots.save_figure(figure, "fig4", output, source)
@@ -120,7 +118,6 @@ plots.save_figure(figure, "fig4", output, source)
 place = points.groupby("variant", sort=False)[["main", "lambda_cw", "lambda_ca", "lambda_mil"]]
 table4 = place.first().join(summary(points).drop(columns="paper"))
 save_table(readable(table4), "fig4", output, table4)
-show(readable(table4))
 
 # %% [markdown]
 # The best point of a panel is taken seed by seed, each chosen by the mean over the other seeds: the
@@ -133,7 +130,6 @@ draws = claims.resampled(both, folder)
 compared = claims.compare(both, wanted, draws)
 shown = readable(claims.judge(both, wanted, draws), signed=["paper", "mean"])
 save_table(shown, "fig4_claims", output, compared)
-show(shown)
 
 # %% tags=["full-width", "hide-output"]
 show(claims.said("fig4"))

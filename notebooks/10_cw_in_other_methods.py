@@ -75,7 +75,6 @@ printed = published.table(5)[["group", "method", *columns]]
 ours = means(runs, "variant", columns).drop(columns="variant")
 table = printed.join(ours.add_prefix("here, "))
 save_table(readable(table), "table5", output, table)
-show(readable(table))
 
 # %%
 own = published.table(1).set_index("method").average.rename(lambda name: name.partition(" (")[0])
@@ -93,7 +92,6 @@ mean = claims.judge(runs, wanted, draws).assign(name="mean of the four")
 compared = pd.concat([claims.compare(runs, wanted, draws), mean], ignore_index=True)
 shown = readable(compared.drop(columns=["claim", "same", "holds"]), signed=["paper", "mean"])
 save_table(shown, "table5_claims", output, compared)
-show(shown)
 
 # %% [markdown]
 # ## The weight of the branch
@@ -136,7 +134,6 @@ full = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
 agreed = consistency.agreements(pd.concat([runs, full]), folder)
 agreed = means(agreed, ["variant", "stream"], ["rank correlation", "tIoU of supports"])
 save_table(readable(agreed, digits=2), "consistency", output, agreed)
-show(readable(agreed, digits=2))
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(published.table(5).to_string(index=False))

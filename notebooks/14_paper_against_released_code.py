@@ -58,7 +58,6 @@ table = text_vs_code.explained(compared, cells).join(summary(runs).collapsed, on
 shown = readable(table.drop(columns=["name", "verdict"]), signed=["mean"])
 shown = shown.rename(columns={"mean": "AVG", "video": "over test videos"})
 save_table(shown, "differences", output, table)
-show(shown)
 
 # %% [markdown]
 # *AVG*: the change in points. *Collapsed*: seeds of which a stream takes background for action. The
@@ -73,7 +72,6 @@ show(shown)
 sums = text_vs_code.summed(runs)
 shown = readable(sums, signed=["singles", "together", "more"])
 save_table(shown, "differences_summed", output, sums)
-show(shown)
 
 # %% [markdown]
 # In neither preset are four faults of the released code ([Is it the same

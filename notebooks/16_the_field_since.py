@@ -62,7 +62,6 @@ plots.save_figure(figure, "field", output, "Numbers as reported; sources in data
 ranges = {"0.1:0.5": "AVG 0.1:0.5", "0.3:0.7": "AVG 0.3:0.7", "average": "AVG 0.1:0.7"}
 shown = field[["method", "venue", "idea", *ranges, "uses", "source"]].rename(columns=ranges)
 save_table(shown, "field", output, field)
-show(shown)
 
 # %% [markdown]
 # The works: CoLA {cite}`zhang2021cola`, UM {cite}`lee2021um`, UGCT {cite}`yang2021ugct`, FAC-Net

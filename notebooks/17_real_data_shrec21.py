@@ -57,7 +57,6 @@ table = means(weights, "variant", ["held_out_classification", "average"])
 table["chosen"] = table.variant.isin(main.weights[main.variant == "λ chosen"])
 print(table[["held_out_classification", "average"]].corr("spearman").round(2))
 save_table(readable(table), "shrec21_weights", output, table)
-show(readable(table))
 
 # %% [markdown]
 # ## How well it does
@@ -71,7 +70,6 @@ groups = main.groupby("variant", sort=False)
 table = groups[["weights"]].first().join(summary(main).drop(columns="paper"))
 table = table.join(groups[["0.3", "0.5", "0.7", "classification"]].mean()).reset_index()
 save_table(readable(table), "shrec21", output, table)
-show(readable(table))
 
 # %% [markdown]
 # ## Why the released weights fail
@@ -97,7 +95,6 @@ why = pd.concat([claims.judge(main, asked[:4], study.draws["multilabel"]),
                 ignore_index=True)
 shown = readable(why.drop(columns=["paper", "holds"]), signed=["mean"])
 save_table(shown, "shrec21_why", output, why)
-show(shown)
 
 # %% [markdown]
 # *Holds*: both intervals, over seeds and over test recordings (*video*), lie above zero. How much
@@ -114,7 +111,6 @@ table3 = study.frames["table3"]
 table = claims.behind(table3, table3.variant.iloc[-1], study.draws["table3"]).reset_index()
 shown = readable(table, signed=["behind"])
 save_table(shown, "shrec21_table3", output, table)
-show(shown)
 
 # %% mystnb={"image": {"alt": "Rows for the temperatures, with a point for each seed"}, "figure": {"name": "fig-shrec21-table4", "caption": "Table 4 on SHREC'21: AVG of the full model by temperatures, each seed. Diamonds: what the paper prints for THUMOS14."}}
 table4 = study.frames["table4_full"]
@@ -147,7 +143,6 @@ for name in ("table3", "table4_full", "table5"):
 every = pd.concat([*judged, why[why.claim == "CW helps, weighed as chosen"]], ignore_index=True)
 shown = readable(every, signed=["paper", "mean"])
 save_table(shown, "shrec21_claims", output, every)
-show(shown)
 
 # %% tags=["nbval-check-output"]
 pd.Series({name: study.frames[name].variant.nunique() for name in gestures.SEEDS})

@@ -99,7 +99,6 @@ rows = every.groupby(["claim", "where"], sort=False).paper.first().reset_index()
 wide = every.pivot(index="claim", columns="data", values="verdict")[list(measured)]
 shown = readable(rows, signed=["paper"]).join(wide, on="claim")
 save_table(shown, "every_claim", output, every)
-show(shown)
 
 # %% tags=["full-width", "hide-output"]
 tested = every[every.verdict != Verdict.UNTESTED].drop(columns="where")
@@ -111,7 +110,6 @@ show(claims.said(*runs, "classification"))
 # %%
 counts = pd.crosstab(every.verdict, every.data)[list(measured)].reset_index()
 save_table(counts, "every_claim_counts", output)
-show(counts)
 
 # %%
 yes, no = wide.isin([Verdict.HOLDS, Verdict.ON_AVERAGE, Verdict.PARTLY]), wide == Verdict.FAILS

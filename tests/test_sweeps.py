@@ -452,7 +452,7 @@ def test_what_kills_its_workers_is_said_and_the_rest_is_kept(tmp_path, monkeypat
     tasks = [(f"{i}", TINY) for i in range(7)]
     found = []
     with pytest.raises(runner.Failure, match="a worker process was killed 2 times, for want of"):
-        for one in runner._results(tasks, jobs=2, scheduler=None):
+        for one in runner._here(tasks, jobs=2):
             found.append(one["key"])
     assert "0" not in found and len(set(found)) == len(found)
 

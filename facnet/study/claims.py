@@ -262,7 +262,8 @@ def every_claim(measured: dict[str, pd.DataFrame]) -> pd.DataFrame:
     table = _read().drop_duplicates("claim")[["claim", "where"]]
     asked = pd.concat([own.assign(data=name) for name, own in measured.items()])
     table = table[table.claim.isin(asked.claim) | table.claim.isin(untested().claim)]
-    table = table.iloc[np.lexsort((np.arange(len(table)), ~table["where"].str.startswith("Table")))]
+    table = table.sort_values("where", kind="stable", key=lambda where: where.str.partition(",")[
+        0].str.replace("Table", " Table"))
     found = table.merge(pd.DataFrame({"data": list(measured)}), how="cross").merge(
         asked, how="left", on=["claim", "data"])
     return found.assign(verdict=found.verdict.fillna(Verdict.UNTESTED))

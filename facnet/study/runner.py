@@ -1,7 +1,7 @@
 """Many experiments: on this machine's processes or on the workers of a Dask scheduler.
 
-joblib hands them out. Only the calling process writes records, each whole or not at all, so that
-it may be killed at any moment, and several may share a folder.
+Only the calling process writes records, each whole or not at all, so that it may be killed at any
+moment, and several may share a folder.
 """
 
 import os
@@ -10,12 +10,10 @@ import socket
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
-from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
@@ -79,8 +77,8 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     folder.mkdir(parents=True, exist_ok=True)  # before hours are spent on what cannot be kept
     failed = []
-    for done in tqdm(_results(tasks, jobs, scheduler), total=len(tasks), desc=title,
-                     unit="experiment"):
+    results = _on_cluster(tasks, scheduler) if scheduler else _here(tasks, jobs)
+    for done in tqdm(results, total=len(tasks), desc=title, unit="experiment"):
         failure = folder / f"{done['key']}.failed.json"
         if "traceback" in done:
             failed.append(done)
@@ -110,35 +108,38 @@ def _attempt(key: str, experiment: Experiment, models: Path | None, folder: Path
                 " started on; the copies, or the versions of numpy or this package, differ.")
         return found
     except Exception as error:  # recorded, and said at the end: the other experiments go on
-        return {"key": key, "experiment": repr(experiment),
-                "error": f"{type(error).__name__}: {error}",
-                "traceback": "".join(traceback.format_exception(error))}
+        return _failure(key, experiment, error)
 
 
-def _results(tasks: list[tuple], jobs: int, scheduler: str | None) -> Iterator[dict]:
-    """What `_attempt` makes of the tasks, as it comes."""
+def _failure(key: str, experiment: Experiment, error: BaseException) -> dict:
+    return {"key": key, "experiment": repr(experiment), "error": f"{type(error).__name__}: {error}",
+            "traceback": "".join(traceback.format_exception(error))}
+
+
+def _here(tasks: list[tuple], jobs: int) -> Iterator[dict]:
+    """What `_attempt` makes of the tasks, as it comes, in processes of this machine."""
     left, lives = {task[0]: task for task in tasks}, LIVES
-    with _cluster(scheduler) if scheduler else nullcontext():
-        while left:
-            try:
-                parallel = Parallel(-1 if scheduler else jobs, batch_size=1,
-                                    return_as="generator_unordered")
-                for done in parallel(delayed(_attempt)(*task) for task in list(left.values())):
-                    del left[done["key"]]
-                    yield done
-            except TerminatedWorkerError as error:  # killed, for want of memory perhaps
-                lives -= 1
-                if not lives:
-                    raise Failure(f"a worker process was killed {LIVES} times, for want of memory"
-                                  f" perhaps; {len(tasks) - len(left)} of {len(tasks)} experiments"
-                                  " are done and kept.") from error
+    while left:
+        try:
+            parallel = Parallel(jobs, batch_size=1, return_as="generator_unordered")
+            for done in parallel(delayed(_attempt)(*task) for task in list(left.values())):
+                del left[done["key"]]
+                yield done
+        except TerminatedWorkerError as error:  # killed, for want of memory perhaps
+            lives -= 1
+            if not lives:
+                raise Failure(f"a worker process was killed {LIVES} times, for want of memory"
+                              f" perhaps; {len(tasks) - len(left)} of {len(tasks)} experiments"
+                              " are done and kept.") from error
 
 
-@contextmanager
-def _cluster(scheduler: str) -> Iterator[None]:
-    """Within it joblib's work goes to the workers of a Dask scheduler."""
+def _on_cluster(tasks: list[tuple], scheduler: str) -> Iterator[dict]:
+    """The same by the workers of a Dask scheduler.
+
+    Not by joblib's Dask backend, which waits for ever for a task that kills every worker.
+    """
     try:
-        from distributed import Client
+        from distributed import Client, as_completed
     except ImportError as error:
         raise FacnetError(
             "A scheduler needs Dask: pip install -e '.[cluster]' in the repository.") from error
@@ -149,12 +150,13 @@ def _cluster(scheduler: str) -> Iterator[None]:
         raise FacnetError(
             f"{scheduler}: no scheduler answers, or no worker came within {WAIT} seconds ({error});"
             f" start one with `dask worker {scheduler}`.") from error
-    try:
-        with client, parallel_config("dask", client=client):
-            yield
-    except CancelledError as error:
-        raise FacnetError(
-            f"{scheduler}: the scheduler is gone; what was finished is kept.") from error
+    with client:
+        tasks_of = {client.submit(_attempt, *task, pure=False): task for task in tasks}
+        for future in as_completed(tasks_of):
+            if future.status == "cancelled":
+                raise Failure(f"{scheduler}: the scheduler is gone; what was finished is kept.")
+            error = future.exception()  # such as a worker lost again and again
+            yield future.result() if error is None else _failure(*tasks_of[future][:2], error)
 
 
 def _remove_leftovers(folder: Path) -> None:

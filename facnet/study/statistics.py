@@ -165,7 +165,7 @@ def save_table(
     Parameters
     ----------
     table : DataFrame
-        As people read it; its index is left out.
+        As people read it; a named index is a column, another is left out.
     name : str
     output : str or Path
     numbers : DataFrame, optional
@@ -173,7 +173,9 @@ def save_table(
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    (table if numbers is None else numbers).to_csv(folder / f"{name}.csv", index=False)
+    table = _with_index(table)
+    numbers = table if numbers is None else _with_index(numbers)
+    numbers.to_csv(folder / f"{name}.csv", index=False)
     words = [i for i, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]
     # Words stay as they are: "32.0" is not 32.
     markdown = table.to_markdown(index=False, disable_numparse=words)
@@ -182,12 +184,16 @@ def save_table(
     for symbol, command in LATEX.items():
         latex = latex.replace(symbol, command)
     (folder / f"{name}.tex").write_text(latex)
+    return show(table)
+
+
+def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+    return table.reset_index() if table.index.name or table.index.nlevels > 1 else table
 
 
 def show(table: pd.DataFrame) -> Styler:
     """`table` as a page shows it: small, only long words broken; a named index is a column."""
-    if table.index.name or table.index.nlevels > 1:
-        table = table.reset_index()
+    table = _with_index(table)
     short = [column for column in table if table[column].astype(str).str.len().max() <= 22]
     return table.style.hide(axis="index").format(precision=1, na_rep="").set_properties(
         **{"font-size": "85%", "padding": "0.2em 0.4em"}).set_properties(
