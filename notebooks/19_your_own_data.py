@@ -55,8 +55,7 @@ def shell(*command, ends=(0,)):
 # - A folder of NumPy arrays, one a video: `VIDEO.npy`, a row a snippet, a column a feature.
 # - A CSV with a row for each action: `video,label,start,end`, in seconds.
 #
-# **The example is synthetic**: videos of this book's data set, whose features a program made,
-# written to such a folder. What is measured on it says nothing about real videos.
+# **The example is synthetic.** What is measured on it says nothing about real videos.
 
 # %%
 example = load("synthetic", "smoke")
