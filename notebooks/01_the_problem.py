@@ -37,7 +37,7 @@ folder = Path(output) / "experiments"  # what is there is not run again
 source = provenance(data, profile, seeds)
 print(source)
 
-# %% mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1 on a test video of the data named above, first seed: what each method selects, and its probability of the class, each on its own range. Green: ground truth."}}
+# %% mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1 on a test video, first seed: what each method selects and its probability of the class, each on its own range. Green: ground truth."}}
 table1 = tables.variants("table1", tables.base_of("table1", profile))
 recipes = {one.name: one.experiment for one in table1}
 video, label = timelines.example_video(data, "HammerThrow")
@@ -102,8 +102,8 @@ plots.save_figure(figure, "the_problem", output, provenance(data, profile, seeds
 # | branch | asks | direction |
 # | --- | --- | --- |
 # | MIL | Which class do the snippets show that look most like it? | classes alone |
-# | CA, class-agnostic attention | Which class is what looks like foreground? | foreground → action |
-# | CW, class-wise foreground classification | Which class's snippets look most like foreground? | action → foreground |
+# | CA, class-agnostic attention | Which class is the foreground? | foreground → action |
+# | CW, class-wise foreground | Which class looks most like foreground? | action → foreground |
 #
 # Detections are cut out of class scores. A better foreground reaches them through what is shared:
 # once the swing of a hammer throw is foreground, CA teaches $W_a$ that it is a throw.

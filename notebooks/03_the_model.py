@@ -102,7 +102,7 @@ A_a = torch.stack([torch.softmax(tau * S_a, dim=0) for tau in taus])
 A_f = torch.stack([torch.softmax(tau * S_f, dim=0) for tau in taus])
 print("A_a", list(A_a.shape), " A_f", list(A_f.shape), " temperatures", taus)
 
-# %% mystnb={"image": {"alt": "One curve of activations over sixty snippets becomes three attentions, the flattest at temperature 1, the most peaked at 5. Each pools a feature and gives a score; the mean of the three scores goes through a softmax over classes"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention in the CW branch, after the paper's Fig. 3, on a made-up activation: each temperature has its attention, feature and score. Half: of the attention, on its highest snippets."}}
+# %% mystnb={"image": {"alt": "One curve of activations over sixty snippets becomes three attentions, the flattest at temperature 1, the most peaked at 5. Each pools a feature and gives a score; the mean of the three scores goes through a softmax over classes"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention in the CW branch, after the paper's Fig. 3, on a made-up activation: each temperature has its attention, feature and score. Half: of that attention."}}
 figure = diagrams.hybrid_attention()
 plots.save_figure(figure, "fig3", output, "Drawing; no data.")
 

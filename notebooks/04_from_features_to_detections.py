@@ -55,7 +55,7 @@ plots.save_figure(figure, "stages", output, source)
 # %% [markdown]
 # A network gives each video $P_f$ (equation 11) and each snippet $S_a$ (1). Then, for each stream:
 #
-# 1. **Classes.** Those with $P_f(j)$ of at least 0.1, 2.1 times uniform, get proposals, others none.
+# 1. **Classes.** Those with $P_f(j)$ of at least 0.1, 2.1 times uniform, have proposals, no others.
 # 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet. $S_f$ cuts nothing.
 # 3. **Proposals.** At each of five thresholds, runs of at least three snippets above it.
 # 4. **Score.** Mean inside the run less 0.6 times that beside it (AutoLoc {cite}`shou2018autoloc`).
