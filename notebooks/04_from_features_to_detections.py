@@ -64,7 +64,7 @@ plots.save_figure(figure, "stages", output, source)
 
 # %%
 parts = scores, data.classes, data.snippet_seconds, recipe.localization
-print(len(propose(*parts)), "->", len(localize(*parts)), "of one stream,", len(first.detections))
+print("raw, after NMS, fused:", len(propose(*parts)), len(localize(*parts)), len(first.detections))
 
 # %% tags=["nbval-check-output"]
 for name in ("class_threshold", "minimum_length", "outer_inner_weight", "nms_threshold"):
