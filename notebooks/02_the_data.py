@@ -1,10 +1,9 @@
 # %% [markdown]
 # # The data
 #
-# This page portrays the data that the book was built on, beside THUMOS14's own numbers. It shows
-# that a method which decides snippet by snippet loses much even if it never errs.
-#
-# This page may be skipped at first reading.
+# How much does a method that decides snippet by snippet lose even if it never errs? On THUMOS14, by
+# the released code, more than a quarter of the AVG, of which FAC-Net's printed result is 42.2. This
+# page, which may be skipped at first reading, portrays the data beside THUMOS14.
 
 # %% tags=["parameters"]
 import os
@@ -14,85 +13,77 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 0  # not used: nothing is trained here
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
-# %% tags=["remove-cell"]
-from facnet.study.notebook import check_parameters
-
-check_parameters(globals())
-
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
+import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Markdown
 
-from facnet.data import load
+from facnet import load, preset
 from facnet.evaluation import to_snippets
+<<<<<<< HEAD
 from facnet.importers.check import portrait
 from facnet.study import plots, published, statistics
 from facnet.study.grid import grid_ceiling, grid_marks, shares_below
+=======
+from facnet.importers.check import portrait
+from facnet.study import diagrams, grid, plots, published
+from facnet.study.notebook import check_parameters
+>>>>>>> n1
 from facnet.study.records import provenance
+from facnet.study.statistics import save_table
 
+check_parameters(globals())
 plots.use_style()
+
+# %%
 data = load(dataset, profile)
 here = "synthetic" if data.simulated else f"{data.name}, here"
-source = provenance(data, profile, seeds)
-Markdown(f"> {source}")
+source = provenance(data, profile, seeds, "released")
+print(source)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of mAP against tIoU, one for the data of this book and one for THUMOS14, with a line for each rule of which runs are kept; FAC-Net's printed line lies below all of THUMOS14's"}, "figure": {"name": "fig-ceiling", "caption": "What perfect snippet labels would score, on the test videos of the data named above (left) and of THUMOS14 (right), protocol released. Lines: which runs of snippets become detections: all, those of 2 or 3 snippets or more, and, as *released: 3, end 1 late*, those of 3 or more whose end is reported one snippet late, as the released code does. Black: what the FAC-Net paper prints. Even without an error a method that decides snippet by snippet stays below 100."}}
-ceiling, thumos14 = grid_ceiling(data), published.thumos14("ceiling")
-paper = published.table(1).set_index("method").loc["FAC-Net (I3D)"]
-figure = plots.ceilings(
-    {here: ceiling, "THUMOS14": thumos14}, {"THUMOS14": paper.rename("FAC-Net, as printed")})
-plots.save_figure(figure, "ceiling", output, "Right: THUMOS14, real. Left: "
-                    + provenance(data, profile, seeds, "released"))
-
-# %% tags=["hide-input"]
-top = thumos14.loc["released: 3, end 1 late"]
-Markdown(
-    f"On THUMOS14 the released code would turn perfect snippet labels into an AVG of"
-    f" {top['average']:.1f}. FAC-Net's printed {paper['average']:.1f} is"
-    f" {100 - paper['average']:.1f} points short of 100. Perfect labels stop at"
-    f" {top['average']:.1f}; {100 - top['average']:.1f} points lie beyond them. At tIoU 0.1"
-    f" FAC-Net is {top['0.1'] - paper['0.1']:.1f} points below perfect labels, at 0.7"
-    f" {top['0.7'] - paper['0.7']:.1f}. Every method that keeps the same runs has the same perfect"
-    " labels above it; they are no bound in the strict sense (see the end of this page). On the"
-    f" data of this page perfect labels reach {ceiling['average'].iloc[-1]:.1f}."
-)
+# %% mystnb={"image": {"alt": "Two panels of mAP against tIoU, one for the data of this book and one for THUMOS14, with a line for each rule of which runs are kept; FAC-Net's printed line lies below all of THUMOS14's"}, "figure": {"name": "fig-ceiling", "caption": "What perfect snippet labels would score on the test videos of the data named above and of THUMOS14, by which runs of snippets become detections. Black: what FAC-Net's paper prints."}}
+ceiling, thumos14 = grid.grid_ceiling(data), published.read("thumos14_ceiling", index_col=0)
+printed = published.table(1).set_index("method").loc["FAC-Net (I3D)"].filter(like="0.")
+figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
+for axes, (name, table) in zip(panels, {here: ceiling, "THUMOS14": thumos14}.items()):
+    table.filter(like="0.").astype(float).T.plot(
+        ax=axes, title=name, xlabel="tIoU", ylabel="mAP (%)", ylim=(0, 102), legend=False)
+printed.plot(ax=axes, style="kD-", ms=4, label="FAC-Net, as printed").legend()
+plots.save_figure(figure, "ceiling", output, f"Right: THUMOS14, real. Left: {source}")
 
 # %% [markdown]
-# ## In numbers
+# The released code keeps runs of three snippets or more, and reports their end one snippet late.
+# What keeps the same runs has the same perfect labels above it. In numbers:
+
+# %%
+save_table(ceiling.reset_index(), "ceiling", output)
+columns = ["detections", "0.1", "0.5", "0.7", "average"]
+pd.concat({here: ceiling[columns], "THUMOS14": thumos14[columns]}, axis=1).round(1)
+
+# %% [markdown]
+# A snippet is labelled with the classes of all instances that cover half of it. *All runs* loses
+# where neighbours touch on the grid and become one, the next rows lose the shortest. It is no
+# strict bound: a short instance stretched to three snippets would be found at a low tIoU.
 #
-# THUMOS14's columns are counted from the annotations that W-TALC {cite}`paul2018wtalc` distributes
-# and that FAC-Net was trained and tested on ([what is odd about
-# them](../book/data.md#what-is-odd-about-thumos14)); a snippet of it is 0.64 s of a video.
+# ## A portrait
+#
+# THUMOS14 is counted from the annotations that W-TALC {cite}`paul2018wtalc` distributes and FAC-Net
+# used. Synthetic timelines are drawn to these counts, below profile `full` fewer and shorter.
 
-# %% tags=["hide-input"]
-both = {here: portrait(data), "THUMOS14": published.thumos14("portrait")[["train", "test"]]}
-table = pd.concat(both, axis=1).loc[both[here].index]
-decimals = {"hours": 1, "foreground share": 2, "median instance (s)": 1}
-statistics.save_table(table.set_axis(table.columns.map(", ".join), axis=1).reset_index(names=""),
-                   "portrait", output)
-table.apply(
-    lambda row: row.map(f"{{:,.{decimals.get(row.name, 0)}f}}".format).replace("nan", "–"), axis=1)
-
-# %% tags=["hide-input"]
-several = published.thumos14("oddities").loc["videos of several classes, by their instances"]
-Markdown(
-    "Several classes are counted by the video-level labels, which are what training sees; by their"
-    f" instances, {several.train} and {several.test} of THUMOS14's videos have several."
-    + (" The synthetic timelines are drawn to THUMOS14's counts, so that a likeness in this table"
-       " is no finding; profiles below `full` take fewer classes and videos, and cut the longest."
-       if data.simulated else "")
-)
+# %%
+real, counted = published.read("thumos14", index_col=0)[["train", "test"]], portrait(data)
+table = pd.concat({here: counted, "THUMOS14": real.loc[counted.index]}, axis=1)
+save_table(table.T.reset_index(names=["data", "subset"]), "portrait", output)
+table.round(2).T.style.format("{:,.5g}", na_rep="–")
 
 # %% [markdown]
 # ## From frames to seconds
 #
-# I3D {cite}`carreira2017i3d` looks at 16 frames at a time. THUMOS14's videos are resampled to 25
-# frames a second, so a snippet lasts 16/25 s = 0.64 s and a second has 25/16 of them. A *protocol*
-# is the rules by which detections are judged; the one of the released code moves every start and end
-# to a whole snippet. Halves go to the even neighbour, as Python's `round` does.
+# I3D {cite}`carreira2017i3d` looks at 16 frames of 25 a second: a snippet lasts 0.64 s. The
+# released *protocol*, the rules of evaluation, moves starts and ends to whole snippets, halves to
+# the even.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features: frames, snippets, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Its start is at 2.5 snippets and goes to 2, the even neighbour. Drawn, not measured."}}
-figure = plots.snippet_grid(frames=16, fps=25.0)
+# %% mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Drawn, not measured."}}
+figure = diagrams.snippet_grid(frames=16, fps=25.0)
 plots.save_figure(figure, "snippet_grid", output, "Drawing; no data.")
 
 # %% tags=["nbval-check-output"]
@@ -100,65 +91,36 @@ for seconds in (0.3, 1.6, 2.24, 4.5):
     print(f"{seconds:4.2f} s = {seconds * 25 / 16:.3f} snippets -> {to_snippets(seconds):.0f}")
 
 # %% [markdown]
-# ## How long an instance is
-#
-# The released code keeps runs of at least three snippets and reports their end one snippet late.
-# No detection of it is shorter than four.
+# And how many instances are shorter than the shortest run, or the shortest detection?
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Cumulative share of instances against their length on a logarithmic axis, with dashed lines at one snippet, the shortest run and the shortest detection; THUMOS14's quantiles as dots"}, "figure": {"name": "fig-lengths", "caption": "Lengths of the instances of the data named above (lines) and of THUMOS14 (marks). Dashed: one snippet, the shortest run that the released code keeps, and the shortest detection that it reports."}}
-marks = grid_marks(data.snippet_seconds)
-figure = plots.instance_lengths(data, marks, published.thumos14("lengths"))
-plots.save_figure(
-    figure, "instance_lengths", output, f"Dots: THUMOS14, real. Lines: {source}")
+# %% mystnb={"image": {"alt": "Cumulative share of instances against their length on a logarithmic axis, with dashed lines at one snippet, the shortest run and the shortest detection; THUMOS14's quantiles as dots"}, "figure": {"name": "fig-lengths", "caption": "Lengths of the instances of the data named above (lines) and of THUMOS14 (marks). Dashed: lengths that the grid decides on."}}
+marks = grid.grid_marks(data.snippet_seconds)
+lengths = published.read("thumos14_lengths", index_col=0)
+figure, axes = plt.subplots(figsize=(7.2, 3.8))
+for subset, mark in (("train", "o"), ("test", "s")):
+    own, style = data.instances_of(subset), {"color": plots.COLOURS[subset]}
+    axes.ecdf(own.end - own.start, ls=plots.LINES[subset], label=f"{here} {subset}", **style)
+    axes.plot(lengths[subset], lengths.index, mark, mfc="none", label=f"THUMOS14 {subset}", **style)
+for name, seconds in marks.items():
+    axes.axvline(seconds, color="0.5", lw=0.8, ls="--")
+    axes.text(seconds, 1, f"{name}, {seconds:g} s\n", rotation=90, ha="right", va="top")
+axes.set(xscale="log", xlabel="length of an instance (s)", ylabel="share that is shorter")
+axes.legend(loc="lower right")
+plots.save_figure(figure, "instance_lengths", output, f"Marks: THUMOS14, real. Lines: {source}")
 
-# %% tags=["hide-input"]
-below = [f"below {mark}" for mark in marks]
-subsets = ["train", "test"]
-shares = {here: shares_below(data, marks)[subsets].set_axis(below),
-          "THUMOS14": published.thumos14("portrait").loc[below, subsets]}
-pd.concat(shares, axis=1).map("{:.1%}".format).replace("nan%", "–")
-
-# %% [markdown]
-# ## What perfect labels lose, and to what
-#
-# The first figure again, in numbers. A snippet is labelled with the classes of all instances that
-# cover at least half of it. The labels then go through the released procedure: runs, scores,
-# non-maximum suppression (of detections that overlap the best is kept), ambiguous intervals (what is
-# left then is *reported*), evaluation.
-
-# %% tags=["hide-input"]
-statistics.save_table(ceiling.reset_index(), "ceiling", output)
-columns = ["detections", "0.1", "0.5", "0.7", "average"]
-pd.concat({here: ceiling[columns], "THUMOS14": thumos14[columns]}, axis=1).rename(
-    columns={"detections": "reported", "average": "AVG"}).rename_axis(None).round(1)
-
-# %% tags=["hide-input"]
-lost = {name: -table["average"].diff().fillna(table["average"].iloc[0] - 100)
-        for name, table in ((here, ceiling), ("THUMOS14", thumos14))}
-instances = {here: len(data.instances_of("test")),
-             "THUMOS14": int(published.thumos14("portrait").loc["instances", "test"])}
-Markdown("\n".join(
-    f"- **{name}**: {instances[name]:,} instances leave {table['detections'].iloc[0]:,} runs,"
-    " because neighbours that touch on the grid become one and the shortest vanish:"
-    f" {lost[name].iloc[0]:.1f} points. To drop runs below three snippets costs another"
-    f" {lost[name].iloc[1:3].sum():.1f}, the end that is one snippet late"
-    f" {lost[name].iloc[3]:.1f}."
-    for name, table in ((here, ceiling), ("THUMOS14", thumos14))
-))
+# %%
+below = grid.shares_below(data, marks)[["train", "test"]]
+shorter = real.loc[[f"below {mark}" for mark in marks]].set_axis(below.index)
+(100 * pd.concat({f"{here} (%)": below, "THUMOS14 (%)": shorter}, axis=1)).round(1)
 
 # %% [markdown]
-# It is no bound in the strict sense. Labels that are too generous, and stretch a short instance to
-# three snippets, would be found at a low tIoU and score more. But it is where learning to label
-# every snippet rightly ends.
-#
 # ## To remember, and to try
 #
 # - Instances are short against the grid. A method pays for that before it pays for its errors.
-# - A ceiling belongs to data, grid, procedure and protocol together. Compare a score with its own.
-# - Try `from facnet import grid, methods`, then
-#   `grid.VARIANTS["paper"] = methods.preset("paper").localization`, then `grid_ceiling(data)`: the
-#   text's procedure has no shortest run and interpolates. Expect a row close to *all runs*.
-# - Try features on a finer grid: `snippet_seconds` of 4/30 in annotations.json, with snippets to
-#   match. Expect a higher ceiling: more instances last three snippets.
-# - [The data page](../book/data.md) tells where THUMOS14's files come from and what is odd about
-#   them.
+# - A ceiling belongs to data, grid, procedure and protocol. Compare a score with its own.
+# - [The data page](../book/data.md#what-is-odd-about-thumos14) tells what is odd about THUMOS14.
+# - Predict: the text's procedure has no shortest run, and interpolates. Which row is it near?
+
+# %%
+grid.VARIANTS["the paper's text"] = preset("paper").localization
+grid.grid_ceiling(data).round(1)

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # From features to detections
 #
-# This page trains FAC-Net and follows one video's scores through thresholds, proposals and
-# non-maximum suppression to detections. Then it evaluates them.
+# How do scores become detections, and detections a number? One video's way through thresholds,
+# proposals and non-maximum suppression. Nothing of it is learnt, and much depends on it.
 
 # %% tags=["parameters"]
 import os
@@ -13,155 +13,118 @@ seeds: int = 1  # not used: this page shows one run
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
-# %% tags=["remove-cell"]
-from facnet.study.notebook import check_parameters
-
-check_parameters(globals())
-
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Markdown
 
-from facnet import config, methods
-from facnet.data import load
-from facnet.experiment import detect, evaluate_test, run
-from facnet.localization import kept_classes, localize, propose
-from facnet.study import explore, plots, timelines
+from facnet import detect, load, run
+from facnet.config import changed
+from facnet.experiment import evaluate_test
+from facnet.localization import localize, propose
+from facnet.study import plots, timelines
+from facnet.study.notebook import check_parameters
 from facnet.study.records import provenance
+from facnet.study.tables import base_of
 
+check_parameters(globals())
 plots.use_style()
-folder = Path(output) / "experiments"  # what is there is not run again
-data = load(dataset, profile)
-source = provenance(data, profile, seeds=1)
-Markdown(f"> {source}")
 
 # %%
-recipe = config.profile(profile).apply(methods.preset("released"))
-first = run(data, recipe, folder=folder)  # seed 0
+data = load(dataset, profile)
+source = provenance(data, profile, seeds=1)
+print(source)
+recipe = base_of("seeds", profile)  # the preset `released` at this size
+first = run(data, recipe, folder=Path(output) / "experiments")  # seed 0
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above bars for proposals, detections and ground truth"}, "figure": {"name": "fig-stages", "caption": "One class of one test video of the data named above, last stream. Across: time in seconds. From the top: foreground scores (equation 8, between −5 and 5); the class's sequence, a probability, and the thresholds (lines); proposals of all thresholds, which overlap; what non-maximum suppression keeps of them, the better the darker; the ground truth. Green shade: ground truth."}}
+# %% mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above proposals and detections at the height of their scores, true instances as shade"}, "figure": {"name": "fig-stages", "caption": "One class of one test video of the data named above, last stream: foreground score, sequence with thresholds, proposals of all thresholds, and detections, the better the higher and darker."}}
 video, label = timelines.example_video(data, "HammerThrow")
 scores = first.scores[data.streams[-1]]
-parts = scores, data.classes, data.snippet_seconds, recipe.localization
-proposals, detections = propose(*parts), localize(*parts)
-figure = timelines.timeline(data, scores, {video: [label]}, detections, recipe, proposals)
+
+
+def stages(recipe):
+    parts = scores, data.classes, data.snippet_seconds, recipe.localization
+    return timelines.timeline(
+        data, scores, {video: [label]}, localize(*parts), recipe, propose(*parts))
+
+
+figure = stages(recipe)
 plots.save_figure(figure, "stages", output, source)
 
-# %% tags=["hide-input"]
-place = scores.videos.index(video), data.classes.index(label)
-searched = kept_classes(scores, len(data.classes), recipe.localization)[place]
-drawn = ((proposals.video == video) & (proposals.label == label)).sum()
-Markdown(
-    f"In this stream {label} has a class probability of {scores.probability[place]:.2f},"
-    + (f" enough to be searched for (step 1 below), and gives {drawn} proposals." if searched else
-       " which is below the class threshold (step 1 below): no proposal of it is drawn, whatever"
-       " its sequence.")
-)
-
 # %% [markdown]
-# ## From scores to detections
+# A network gives each video $P_f$ (equation 11) and each snippet $S_a$ (1). Then, for each stream:
 #
-# A network gives each video the probabilities $P_f$ of equation 11, and each snippet the class
-# activations $S_a$ of equation 1. What follows is not learnt. The released procedure, for each
-# stream:
-#
-# 1. **Classes.** Keep a class if $P_f(j)$ is at least 0.1, as text and code say for THUMOS14's 20
-#    classes and background: 2.1 times the uniform probability 1/21. At other numbers of classes,
-#    and without a background class, it is the multiple that stays, here and at the thresholds.
-# 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet: how likely each is. $S_f$
-#    cuts nothing; it acts only through $P_f$ and through training.
+# 1. **Classes.** Those with $P_f(j)$ of at least 0.1, 2.1 times uniform, have proposals, no others.
+# 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet. $S_f$ cuts nothing.
 # 3. **Proposals.** At each of five thresholds, runs of at least three snippets above it.
-# 4. **Score.** Mean inside the run minus 0.6 times the mean in a ring of a quarter of its length
-#    on each side (the outer-inner contrast of AutoLoc {cite}`shou2018autoloc`): a run that stands
-#    out against its neighbourhood is worth more.
-# 5. **Non-maximum suppression, NMS,** within a class over all thresholds: greedily keep the best,
-#    drop what overlaps with it by more than 0.2. The overlap is the intersection over the length of
-#    the segment with the lower score, a snippet added to both. What is left are detections.
-#
-# Then the streams are pooled, rgb scores times 0.1, and go through NMS once more with 0.9. Protocol
-# `released` drops detections that touch an interval annotated as ambiguous, before that pooling.
-# It reads annotations of test videos for this: the step belongs to the evaluation of the protocol,
-# not to the method.
+# 4. **Score.** Mean inside the run less 0.6 times that beside it (AutoLoc {cite}`shou2018autoloc`).
+# 5. **Non-maximum suppression, NMS.** Where a class's proposals overlap by 0.2, the best remains.
+# 6. **Fusion.** Drop what touches an ambiguous interval; pool streams, rgb times 0.1; NMS again.
 
-# %% tags=["hide-input"]
-counts = {f"proposals, {data.streams[-1]}": len(proposals),
-          f"after NMS, {data.streams[-1]}": len(detections),
-          "all streams, fused": len(first.detections)}
-pd.DataFrame({"detections in all test videos": counts})
-
-# %% [markdown]
-# ## Move the threshold
-#
-# One threshold in place of five, as a multiple of the uniform probability. The higher it is, the
-# shorter the runs: an instance falls into pieces, or is lost. The lower, the more neighbours run
-# together. Below uniform is not low for a class: between actions the background has most of the
-# probability. Drawn is twice uniform, above the recipe's range. In JupyterLab, as `make lab` starts
-# it, a slider moves it.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold. The title counts what is found of this class in this video by the last stream, and has AVG over all test videos, streams fused. Across: time in seconds."}}
-multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
-figure = explore.with_slider(
-    lambda multiple: explore.at_threshold(data, first, video, label, multiple),
-    multiples, 2.0, "threshold (times uniform)", live)
-plots.save_figure(figure, "threshold", output, source)
-
-# %% tags=["hide-input"]
-averages = {multiple: evaluate_test(detect(first.scores, data, config.changed(
-    recipe, {"localization.thresholds": (multiple,)})), data).average for multiple in multiples}
-Markdown(
-    "AVG over all test videos at each threshold alone: "
-    + ", ".join(f"{multiple:g} times uniform {value:.1f}" for multiple, value in averages.items())
-    + f". The recipe's {len(recipe.localization.thresholds)} together reach"
-    f" {first.evaluation.average:.1f}. It fixes them beforehand: to pick the best of this list would"
-    " be to choose by test data."
-)
-
-# %% [markdown]
-# The grid sets a limit of its own: even perfect snippet labels would stay far from 100
-# ([The data](02_the_data.ipynb) shows how far).
-#
-# ## Training
-#
-# One network a stream, Adam, ten videos a step, their gradients summed (sections 3.6 and 4.2; the
-# released settings). The recipe is a value; a profile changes nothing in it but sizes, epochs and
-# learning rate.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video, in nats, by epoch, first seed, data named above. MIL cannot reach zero: its labels include the background, so even a perfect prediction has the entropy of two or more classes."}}
-figure = plots.training_curves(first.histories)
-plots.save_figure(figure, "training_curves", output, source)
-
-# %% [markdown]
-# ## Evaluation
-#
-# A detection is a true positive if its temporal intersection over union (tIoU) with an instance of
-# its class, not yet claimed by a better detection, reaches a threshold. Average precision (AP)
-# summarises precision over recall, class by class; mAP is the mean over classes, and AVG the mean of
-# mAP over several tIoUs, for THUMOS14 0.1, 0.2, ..., 0.7. Protocols differ in the details, by
-# several points on the same detections; `facnet.evaluation.evaluate` lists their rules.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Precision against recall, one line a class, the two best and two worst classes named"}, "figure": {"name": "fig-precision-recall", "caption": "Precision (share of the detections that are right) against recall (share of the instances that are found) of every class at tIoU 0.5, first seed, data named above; grey lines are the classes between the two best and the two worst."}}
-figure = plots.precision_recall(first.evaluation, tiou=0.5)
-plots.save_figure(figure, "precision_recall", output, source)
-
-# %% tags=["hide-input"]
-classes = first.evaluation.ap.assign(AVG=first.evaluation.ap.mean(axis=1))
-classes["instances"] = first.evaluation.instances
-classes.rename_axis(index="class", columns=None).round(1)
+# %%
+parts = scores, data.classes, data.snippet_seconds, recipe.localization
+print("raw, after NMS, fused:", len(propose(*parts)), len(localize(*parts)), len(first.detections))
 
 # %% tags=["nbval-check-output"]
 for name in ("class_threshold", "minimum_length", "outer_inner_weight", "nms_threshold"):
     print(f"{name:18s} {getattr(recipe.localization, name)}")
 
 # %% [markdown]
+# ## Move the threshold
+#
+# One threshold in place of five, in multiples of uniform. Higher, it has shorter runs; lower,
+# neighbours run together. Under `make lab` a slider moves it. The recipe fixes its five beforehand:
+# to pick the best from the table would be to choose by test data.
+
+# %% mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold."}}
+multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
+moved = {one: changed(recipe, {"localization.thresholds": (one,)}) for one in multiples}
+figure = plots.with_slider(
+    lambda one: stages(moved[one]), multiples, 2.0, "threshold (times uniform)", live)
+plots.save_figure(figure, "threshold", output, source)
+
+# %%
+average = {name: evaluate_test(detect(first.scores, data, own), data).average
+           for name, own in (moved | {"all five": recipe}).items()}
+pd.DataFrame(average, ["AVG (%)"]).round(1)
+
+# %% [markdown]
+# ## Training
+#
+# One network a stream, Adam, ten videos a step. MIL's labels have an entropy: no loss of zero.
+
+# %% mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video by epoch, first seed, data named above."}}
+figure, panels = plt.subplots(1, len(data.streams), figsize=(7.2, 2.9), sharey=True, squeeze=False)
+for axes, (stream, history) in zip(panels[0], first.histories.items()):
+    history.plot("epoch", ax=axes, title=stream, color=plots.COLOURS, style=plots.LINES,
+                 ylabel="mean loss of a video (nats)")
+plots.save_figure(figure, "training_curves", output, source)
+
+# %% [markdown]
+# ## Evaluation
+#
+# A detection is right if its tIoU with an instance of its class, not yet claimed by a better one,
+# reaches a threshold. [Protocols](15_protocols.ipynb) differ in the details.
+
+# %% mystnb={"image": {"alt": "Precision against recall, one line a class, the two best and two worst classes"}, "figure": {"name": "fig-precision-recall", "caption": "Precision (share of the detections that are right) against recall (share of the instances that are found) at tIoU 0.5, the two best classes and the two worst."}}
+ap = first.evaluation.ap[0.5].dropna().sort_values()
+figure, axes = plt.subplots(figsize=(5.2, 3.2))
+for name in [*ap.index[-2:], *ap.index[:2]]:  # the two best and the two worst
+    first.evaluation.curve(name, 0.5).plot(
+        "recall", "precision", ax=axes, ylabel="precision", label=f"{name} (AP {ap[name]:.0f})")
+plots.save_figure(figure, "precision_recall", output, source)
+
+# %%
+first.evaluation.ap.assign(instances=first.evaluation.instances).round(1)
+
+# %% [markdown]
 # ## To remember, and to try
 #
-# - Much of the way from features to a number is not the network: thresholds, minimum length, NMS,
-#   fusion and the protocol all move it.
-# - [Beside other methods](05_beside_other_methods.ipynb) repeats this run with several seeds: their
-#   spread is part of the result.
-# - Try `methods.preset("paper")` for the recipe of the text: sequences scaled to their own range
-#   have other failures than absolute thresholds.
-# - Try `detect(first.scores, data, config.changed(recipe, {"localization.minimum_length": 1}))`:
-#   short instances become reachable, and so do false alarms.
+# - Much of the way to a number is not the network: thresholds, NMS, fusion, protocol all move it.
+# - Try `base_of("seeds", profile, "paper")`: sequences on their own range fail in other ways.
+# - Predict first: what does it bring, by tIoU, to keep runs of any length?
+
+# %%
+every = detect(first.scores, data, changed(recipe, {"localization.minimum_length": 1}))
+(evaluate_test(every, data).mean_ap - first.evaluation.mean_ap).to_frame("mAP gained").T.round(1)

@@ -1,10 +1,9 @@
 # %% [markdown]
 # # Your own data
 #
-# You have an array of features for each of your videos, and a list that says what they show. Three
-# commands lead from there to detections, a fourth to a number, a fifth to a picture. This page runs
-# them, as one would in a terminal, on a small example; [Data](../book/data.md#a-data-set-of-your-own)
-# has the details.
+# You have an array of features for each of your videos, and a list that says what they show. Five
+# commands lead to detections, a number and a picture. This page runs them in a folder as a terminal
+# does; [Data](../book/data.md#a-data-set-of-your-own) has the details.
 
 # %% tags=["parameters"]
 import os
@@ -18,13 +17,7 @@ profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 1  # not used: this page shows one run
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
-# %% tags=["remove-cell"]
-from facnet.study.notebook import check_parameters
-
-check_parameters(globals())
-
-# %% tags=["hide-input"]
-import csv
+# %% tags=["remove-input"]
 import json
 import shutil
 import subprocess
@@ -36,26 +29,24 @@ import numpy as np
 from IPython.display import Image
 
 from facnet.data import load
+from facnet.study.notebook import check_parameters
 
+check_parameters(globals())
+
+# %%
 folder = Path(output) / "your_own_data"
 shutil.rmtree(folder, ignore_errors=True)  # what an earlier run of this page has left
-folder.mkdir(parents=True)
-here = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-def shell(command: str, *statuses: int) -> None:
-    """Run a command in `folder` as a terminal does; it must end with 0 or one of `statuses`.
-
-    Long lines are broken: a command so that it can be copied, others at a blank.
-    """
-    print("$", command if len(command) < 76 else command.replace(" --", " \\\n    --"))
-    done = subprocess.run(
-        command, shell=True, cwd=folder, env=os.environ | {"PATH": here, "TQDM_DISABLE": "1"},
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def shell(*command, ends=(0,)):
+    """Run a command, given in parts, in `folder`; its status must be one of `ends`."""
+    print("$", " \\\n    ".join(command))
+    done = subprocess.run(" ".join(command), shell=True, cwd=folder, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     for line in done.stdout.splitlines():
-        print(line if len(line) < 78 else fill(line, 78, subsequent_indent="    "))
-    print()
-    assert done.returncode in (0, *statuses), f"it ended with status {done.returncode}"
+        print(fill(line, 78, subsequent_indent="    ") if len(line) > 78 else line)
+    assert done.returncode in ends, done.returncode
 
 
 # %% [markdown]
@@ -64,151 +55,119 @@ def shell(command: str, *statuses: int) -> None:
 # - A folder of NumPy arrays, one a video: `VIDEO.npy`, a row a snippet, a column a feature.
 # - A CSV with a row for each action: `video,label,start,end`, in seconds.
 #
-# **The example is synthetic**: some videos of this book's data set, whose features were made by a
-# program, written to such a folder. What is measured on it says nothing about real videos.
+# **The example is synthetic.** What is measured on it says nothing about real videos.
 
-# %% tags=["hide-input"]
+# %%
 example = load("synthetic", "smoke")
-(folder / "i3d").mkdir()
+(folder / "i3d").mkdir(parents=True)
 called = {video: f"match_{i:02}" for i, video in enumerate(example.videos.video)}
 for video, name in called.items():
-    parts = [example.features(stream, video) for stream in example.streams]
-    np.save(folder / "i3d" / f"{name}.npy", np.hstack(parts))
-with open(folder / "segments.csv", "w", newline="") as file:
-    rows = csv.writer(file)
-    rows.writerow(["video", "label", "start", "end"])
-    for video, label, start, end in example.instances.itertuples(index=False):
-        rows.writerow([called[video], label, round(start, 2), round(end, 2)])
+    array = np.hstack([example.features(stream, video) for stream in example.streams])
+    np.save(folder / "i3d" / f"{name}.npy", array)
+segments = example.instances.assign(video=example.instances.video.map(called)).round(2)
+segments.to_csv(folder / "segments.csv", index=False)
 if not features:
     features, annotations, streams = "i3d", "segments.csv", "rgb,flow"
     snippet_seconds = example.snippet_seconds
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["nbval-check-output"]
 shell(f"ls {features} | head -n 3")
 shell(f"head -n 4 {annotations}")
 
 # %% [markdown]
-# ## First command: make a data set
+# ## First: make a data set
 #
 # Nothing is copied. The example's arrays hold two streams side by side, so it says `--streams`.
-# Videos to test on are drawn, unless a column `subset` of the CSV names them.
+# Videos to test on are drawn, unless a column `subset` of the CSV names them. Look at the data once
+# before you train: times of the right size, no class with a handful of instances, a sensible share
+# of foreground.
 
-# %% tags=["hide-input"]
-which = f" --streams {streams}" if streams else ""
-shell(f"facnet data init --features {features} --annotations {annotations}"
-      f" --snippet-seconds {snippet_seconds:g}{which} --out data/mine")
-
-# %% [markdown]
-# Look at it once before you train: times of the right size, no class with a handful of instances,
-# a sensible share of foreground.
-
-# %% tags=["hide-input"]
+# %%
+shell(f"facnet data init --features {features} --annotations {annotations}",
+      f"--snippet-seconds {snippet_seconds:g}" + (f" --streams {streams}" if streams else ""),
+      "--out data/mine")
 shell("facnet data check data/mine")
 
 # %% [markdown]
-# ## Second command: train
+# ## Second: train
 #
 # One network a stream, from the labels of the training videos alone. On features of your own take
 # `--profile full`, the sizes and the schedule of the released code; what is smaller is for a look.
 
-# %% tags=["hide-input"]
+# %%
 shell(f"facnet train --dataset data/mine --profile {profile} --out runs/mine")
 
 # %% [markdown]
-# ## Third command: localise
+# ## Then: localise, evaluate, draw
 #
-# Detections of the test videos, in the schema of ActivityNet's results.
+# Detections of the test videos are in the schema of ActivityNet's results. Mean average precision
+# is by class and by how much a detection must overlap an instance (tIoU).
 
-# %% tags=["hide-input"]
+# %%
 shell("facnet localize runs/mine --dataset data/mine --out runs/mine/detections.json")
 shell("head -c 240 runs/mine/detections.json")
+shell("facnet evaluate runs/mine/detections.json --annotations data/mine", ends=(0, 2))
 
-# %% [markdown]
-# ## A number, and a picture
-#
-# Mean average precision, by class and by how much a detection must overlap an instance (tIoU).
-
-# %% tags=["hide-input"]
-shell("facnet evaluate runs/mine/detections.json --annotations data/mine", 2)
-
-# %% tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Foreground scores of one test video above each class's sequence with thresholds and its detections, true instances as shade"}, "figure": {"name": "fig-your-own", "caption": "What `facnet draw` makes of a test video (in the book: a synthetic one): foreground scores, then each class's sequence with thresholds, and detections, the better the higher and darker."}}
 video = load(folder / "data/mine").subset("test")[0]
-shell(f"facnet draw runs/mine --dataset data/mine --video '{video}' --out timeline.png")
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Foreground scores of one test video above each class's sequence with thresholds, its detections and its ground truth"}, "figure": {"name": "fig-your-own", "caption": "What `facnet draw` makes of the first test video (in the book: of a synthetic one). From the top: foreground scores; then for each class what is thresholded, the thresholds, detections, the better the darker, and ground truth."}}
+shell("facnet draw runs/mine --dataset data/mine", f"--video '{video}' --out timeline.png")
 Image(folder / "timeline.png")
 
 # %% [markdown]
 # ## Labels alone
 #
 # If nobody has marked when things happen, leave the times out: two columns are enough to train and
-# to localise. The same videos are drawn to test on, and the losses are the same to the last digit,
-# since training never looks at a time. Only a number cannot be had, and `facnet evaluate` says so.
-# Where times are known in some of the test videos, these are evaluated and the others left out.
+# to localise. Training never looks at a time, so the losses are the same to the last digit. Only a
+# number cannot be had; where some test videos have times, these are evaluated.
 
-# %% tags=["hide-input"]
-with open(folder / "segments.csv", newline="") as file:
-    shown = dict.fromkeys(tuple(row[:2]) for row in csv.reader(file))
-(folder / "labels.csv").write_text("".join(f"{video},{label}\n" for video, label in shown))
-shell("head -n 3 labels.csv")
-shell("facnet data init --features i3d --annotations labels.csv --snippet-seconds"
-      f" {example.snippet_seconds:g} --streams rgb,flow --out data/labels | tail -n 3")
+# %%
+segments[["video", "label"]].drop_duplicates().to_csv(folder / "labels.csv", index=False)
+shell("facnet data init --features i3d --annotations labels.csv",
+      f"--snippet-seconds {example.snippet_seconds:g} --streams rgb,flow",
+      "--out data/labels | tail -n 3")
 shell(f"facnet train --dataset data/labels --profile {profile} --out runs/labels")
 shell("facnet localize runs/labels --dataset data/labels --out runs/labels/detections.json")
-shell("facnet evaluate runs/labels/detections.json --annotations data/labels", 2)
-
-# %% tags=["hide-input"]
+shell("facnet evaluate runs/labels/detections.json --annotations data/labels", ends=(2,))
 if features == "i3d":
     shell("cmp runs/mine/flow_losses.csv runs/labels/flow_losses.csv && echo the same losses")
 
 # %% [markdown]
 # ## When something is wrong
 #
-# `facnet data init` writes nothing unless all of it is right. It tells every fault at once, by row,
-# file, video and value. Here a label is missing, two times are exchanged, a file is misspelt, and
-# an array holds a NaN.
+# `facnet data init` writes nothing unless all of it is right, and tells every fault at once. Here a
+# label is missing, two times are exchanged, a file is misspelt, and an array holds a NaN.
 
-# %% tags=["hide-input"]
+# %%
 shutil.copytree(folder / "i3d", folder / "faulty")
-text = (folder / "segments.csv").read_text().splitlines()
-video, label, start, end = text[1].split(",")
-text[1] = f"{video},,{start},{end}"
-video, label, start, end = text[2].split(",")
-text[2] = f"{video},{label},{end},{start}"
-(folder / "faulty.csv").write_text("\n".join(text))
-names = sorted({line.split(",")[0] for line in text[1:]})
-(folder / "faulty" / f"{names[-1]}.npy").rename(folder / "faulty" / f"{names[-1].upper()}.npy")
-array = np.load(folder / "faulty" / f"{names[0]}.npy")
+(folder / "faulty/match_30.npy").rename(folder / "faulty/MATCH_30.npy")
+array = np.load(folder / "faulty/match_00.npy")
 array[3, 5] = np.nan
-np.save(folder / "faulty" / f"{names[0]}.npy", array)
-shell("facnet data init --features faulty --annotations faulty.csv --snippet-seconds"
-      f" {example.snippet_seconds:g} --out data/faulty", 2)
+np.save(folder / "faulty/match_00.npy", array)
+faulty = segments.copy()
+faulty.loc[0, "label"] = ""
+faulty.loc[1, ["start", "end"]] = faulty.loc[1, ["end", "start"]].tolist()
+faulty.to_csv(folder / "faulty.csv", index=False)
+shell("facnet data init --features faulty --annotations faulty.csv",
+      f"--snippet-seconds {example.snippet_seconds:g} --out data/faulty", ends=(2,))
 
 # %% [markdown]
-# A folder that somebody laid out by hand, with an `annotations.json` of their own, is looked at by
-# `facnet data check`. An *error* is what training or evaluation would fail on or get wrong; an
-# *oddity* is worth a look. This one has three of the faults above, a key too few, and a class that
-# was typed in two ways.
+# A folder that somebody changed by hand is looked at by `facnet data check`. An *error* is what
+# training or evaluation would fail on or get wrong; an *oddity* is worth a look. This one has three
+# of the faults above, a key too few, and a class in two spellings.
 
-# %% tags=["hide-input"]
-theirs = folder / "data" / "theirs"
-theirs.mkdir()
-(theirs / "features").symlink_to(os.path.relpath(folder / "faulty", theirs))
-facts = {
-    "name": "theirs", "classes": sorted(example.classes), "train": "train", "test": "test",
-    "streams": {"rgb": {"columns": [0, 32]}, "flow": {"columns": [32, 64]}},
-    "database": {
-        called[row.video]: {
-            "subset": row.subset, "duration": row.duration, "annotations": [
-                {"label": own.label, "segment": [own.start, own.end]}
-                for own in example.instances[example.instances.video == row.video].itertuples()]}
-        for row in example.videos.itertuples()},
-}
-first = facts["database"][names[0]]["annotations"]
+# %%
+shell("facnet data init --features i3d --annotations segments.csv",
+      f"--snippet-seconds {example.snippet_seconds:g} --streams rgb,flow",
+      "--out data/theirs | tail -n 1")
+facts = json.loads((folder / "data/theirs/annotations.json").read_text())
+del facts["snippet_seconds"]
+first = facts["database"]["match_00"]["annotations"]
 first[0]["segment"].reverse()
 first[-1]["label"] = first[-1]["label"].lower()
-(theirs / "annotations.json").write_text(json.dumps(facts))
-shell("facnet data check data/theirs", 1)
+(folder / "data/theirs/annotations.json").write_text(json.dumps(facts))
+(folder / "data/theirs/features").unlink()
+(folder / "data/theirs/features").symlink_to("../../faulty")
+shell("facnet data check data/theirs", ends=(1,))
 
 # %% [markdown]
 # ## To remember, and to try
@@ -223,5 +182,4 @@ shell("facnet data check data/theirs", 1)
 # ```
 #
 # - Try `facnet draw ... --stream rgb`, or `--out timeline.svg` for a picture to edit; `facnet train
-#   --preset STPN`, or any other [method of this book](10_cw_in_other_methods.ipynb), on the same
-#   folder.
+#   --preset STPN`, or any other [method of this book](10_cw_in_other_methods.ipynb).
