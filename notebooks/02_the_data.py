@@ -19,15 +19,9 @@ import pandas as pd
 
 from facnet import load, preset
 from facnet.evaluation import to_snippets
-<<<<<<< HEAD
-from facnet.importers.check import portrait
-from facnet.study import plots, published, statistics
-from facnet.study.grid import grid_ceiling, grid_marks, shares_below
-=======
 from facnet.importers.check import portrait
 from facnet.study import diagrams, grid, plots, published
 from facnet.study.notebook import check_parameters
->>>>>>> n1
 from facnet.study.records import provenance
 from facnet.study.statistics import save_table
 
