@@ -97,7 +97,7 @@ def flat(table):
 
 first = flat(pd.concat({"% of the first G": ranks.loc[1].unstack(0)}, axis=1).swaplevel(axis=1))
 table = flat(gains).join(first).rename_axis("without")
-shown = readable(table, ["at", "average"]).rename(columns={"at": f"mAP at {tiou}", "average": "AVG"})
+shown = readable(table, ["at", "average"]).rename(columns={"at": f"at {tiou}", "average": "AVG"})
 save_table(shown.reset_index(), "errors", output, table.reset_index())
 show(shown)
 
