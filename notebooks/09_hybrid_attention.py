@@ -36,7 +36,7 @@ data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 
-# %% mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "AVG of every run of Table 4 on the data named above, by set of temperatures. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
+# %% mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "AVG of every run of Table 4, data named above, by set of temperatures. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
 runs = sweep("table4", dataset, profile, seeds, folder)
 figure = plots.strip(runs, panel="column", label="temperatures")
 plots.save_figure(figure, "table4", output, source)
@@ -99,8 +99,8 @@ show(shown)
 # %% [markdown]
 # ## Fig. 6: one video without and with hybrid attention
 #
-# The paper shows a video of cliff diving and says that hybrid attention makes the foreground scores
-# more accurate. [What the branches see](08_what_the_branches_see.ipynb) explains the two areas.
+# Of cliff diving, the paper says that hybrid attention makes foreground scores more accurate and
+# false positives fewer. [What the branches see](08_what_the_branches_see.ipynb) explains the areas.
 
 # %% mystnb={"image": {"alt": "Foreground scores and class probabilities of one video over time, above without and below with hybrid attention, ground truth shaded"}, "figure": {"name": "fig-hybrid-video", "caption": "The paper's Fig. 6 on one test video of the data named above, full model, last stream: foreground scores (equation 8) and the sequence that is localised. Shade: ground truth."}}
 preset, stream = base_of("table4", profile), data.streams[-1]

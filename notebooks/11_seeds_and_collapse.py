@@ -69,9 +69,8 @@ show(shown)
 # The rule, for each stream: how often does a snippet inside an instance have a higher value in its
 # class's sequence than one outside, in the same test video? This is the area under the ROC curve.
 # Below one half the stream takes background for action: it has *collapsed*. The rule asks the test
-# videos: it is for counting, not for choosing. And it cuts a continuum: look, above on the right,
-# how many areas lie near one half. *Low*: below half of the median AVG. *Missed*: low, not
-# collapsed.
+# videos: it is for counting, not for choosing. It cuts a continuum: many areas may lie near one
+# half. *Low*: below half of the median AVG. *Missed*: low, not collapsed.
 
 # %%
 told = collapse.missed_by_rule(first).rename_axis("stream")
@@ -86,7 +85,7 @@ show(told)
 # every video has some, is true of action too: little tells which end the actions belong to. Then in
 # these two trainings the cosine stays near −1, and the areas of $S_f$ part. Do they?
 
-# %% mystnb={"image": {"alt": "Two panels over epochs, two lines each: the cosine of the foreground classifier with the background's row, and the ROC area of the foreground scores"}, "figure": {"name": "fig-through-training", "caption": "The seeds of the highest and the lowest area, last stream, data named above. Left: cosine of $W_f$ and the background's row of $W_a$. Right: how well $S_f$ separates (one half is chance)."}}
+# %% mystnb={"image": {"alt": "Two panels over epochs, two lines each: the cosine of the foreground classifier with the background's row, and the ROC area of the foreground scores"}, "figure": {"name": "fig-through-training", "caption": "The seeds of the highest and the lowest area, last stream, data named above. Left: cosine of $W_f$ and the background's row. Right: how well $S_f$ separates (chance: one half)."}}
 preset, stream = base_of("seeds", profile), data.streams[-1]
 area = first.set_index("seed")[f"area {stream}"]
 best, worst = (replace(preset, seed=int(seed)) for seed in (area.idxmax(), area.idxmin()))
@@ -106,7 +105,8 @@ save_table(pd.concat(tables, names=["training"]).reset_index(0), "through_traini
 # ## What moves the rate
 #
 # Two changes, on the same seeds: a $W_f$ that starts at random, as in the paper's text, gives fewer
-# collapses if the start is to blame. CA, which ties $W_f$ to the actions, gets the weight of CW.
+# collapses if the start is to blame; the class-agnostic branch (CA), which ties $W_f$ to the
+# actions, gets the weight of the class-wise one.
 
 # %% mystnb={"image": {"alt": "Three rows with a point for each seed: the released preset, W_f at random, and CA with weight 1"}, "figure": {"name": "fig-collapse", "caption": "AVG of each seed on the data named above, with the released preset and two changes of it. Hollow: a stream collapsed. Band: 95 % interval over seeds."}}
 others = sweep("collapse", dataset, profile, found_on, folder)

@@ -41,7 +41,7 @@ results = run_seeds(data, preset, range(seeds), folder=folder, progress=False)
 evaluations = [result.evaluation for result in results]
 print("AVG", cell(*interval(one.average for one in evaluations)))
 
-# %% mystnb={"image": {"alt": "Two videos side by side: foreground scores, then for each class its sequence with thresholds above bars for detections and ground truth, all over time in seconds"}, "figure": {"name": "fig-detections", "caption": "The paper's Fig. 7 on two test videos of the data named above: scores of the last stream; detections of all streams, the better the higher and darker. Shade: ground truth."}}
+# %% mystnb={"image": {"alt": "Two videos side by side: foreground scores, then for each class its sequence with thresholds above bars for detections and ground truth, all over time in seconds"}, "figure": {"name": "fig-detections", "caption": "The paper's Fig. 7, two test videos of the data named above: scores of the last stream; detections of all streams, the better the darker. Shade: ground truth."}}
 one = sorted(results, key=lambda result: result.evaluation.average)[(seeds - 1) // 2]
 golf = timelines.example_video(data, "GolfSwing", but=["VolleyballSpiking"])
 volleyball = timelines.example_video(data, "VolleyballSpiking", but=["GolfSwing", golf[1]])

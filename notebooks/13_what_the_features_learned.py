@@ -158,7 +158,7 @@ print(*traced, sep="\n")
 # - Predict first: where does the bound, in nats, end if the scale δ is 1, and not 10 as released or
 #   5 as in the text? The least loss of a video of one class is printed for each.
 
-# %% mystnb={"image": {"alt": "The bound in nats by epoch at a small scale"}}
+# %% mystnb={"image": {"alt": "The bound in nats by epoch, of the released recipe and of one with a small scale"}}
 print({scale: information.least_cw_loss(len(data.classes) + 1, scale) for scale in (1, 5, 10)})
 small = {"δ = 1": (changed(preset, {"model.video_scale": 1.0}), stream)}
 both = pd.concat([curves[curves.seed == 0], information.bounds(data, small, 1, folder)[0]])
