@@ -17,16 +17,13 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 # %% tags=["remove-input"]
 from dataclasses import replace
 from pathlib import Path
-
 import pandas as pd
 import torch
-
 from facnet import load, run
 from facnet.model import cosine, normalised_cross_entropy
-from facnet.study import consistency, plots, separation, tables, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import means, readable, save_table, show
+from facnet.study import (
+    check_parameters, consistency, means, plots, provenance, readable, save_table, separation,
+    show, tables, timelines)
 
 check_parameters(globals())
 plots.use_style()

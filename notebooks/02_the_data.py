@@ -16,14 +16,10 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 # %% tags=["remove-input"]
 import matplotlib.pyplot as plt
 import pandas as pd
-
 from facnet import load, preset
 from facnet.evaluation import to_snippets
 from facnet.importers.check import portrait
-from facnet.study import diagrams, grid, plots, published
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import save_table
+from facnet.study import check_parameters, diagrams, grid, plots, provenance, published, save_table
 
 check_parameters(globals())
 plots.use_style()

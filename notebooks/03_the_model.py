@@ -15,14 +15,11 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from dataclasses import replace
-
 import torch
-
+from facnet import preset
 from facnet.config import flat, to_dict
-from facnet.methods import preset
-from facnet.model import FACNet, fac_net_losses
-from facnet.study import diagrams, plots
-from facnet.study.notebook import check_parameters
+from facnet.model import fac_net_losses, FACNet
+from facnet.study import check_parameters, diagrams, plots
 
 check_parameters(globals())
 plots.use_style()

@@ -15,18 +15,13 @@ live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
-
 from facnet import detect, load, run
 from facnet.config import changed
 from facnet.experiment import evaluate_test
 from facnet.localization import localize, propose
-from facnet.study import plots, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.tables import base_of
+from facnet.study import base_of, check_parameters, plots, provenance, timelines
 
 check_parameters(globals())
 plots.use_style()

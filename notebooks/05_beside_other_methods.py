@@ -16,18 +16,14 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 # %% tags=["remove-input"]
 from itertools import product
 from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
-
-from facnet.data import load
+from facnet import load
 from facnet.methods import recipes
-from facnet.study import claims, plots, published
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import means, readable, save_table, show
-from facnet.study.tables import base_of, sweep
+from facnet.study import (
+    base_of, check_parameters, claims, means, plots, provenance, published, readable,
+    save_table, show, sweep)
 from facnet.training import frame_labels
 
 check_parameters(globals())

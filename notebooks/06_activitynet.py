@@ -16,19 +16,16 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-
+from facnet import load
 from facnet.config import flat, to_dict
-from facnet.data import load
 from facnet.experiment import evaluate_test
-from facnet.study import claims, plots, published
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance, whole_videos
-from facnet.study.statistics import means, readable, save_table, show
-from facnet.study.tables import base_of, sweep
+from facnet.study import (
+    base_of, check_parameters, claims, means, plots, provenance, published, readable,
+    save_table, show, sweep)
+from facnet.study.records import whole_videos
 
 check_parameters(globals())
 plots.use_style()

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # What each branch adds
 #
-# FAC-Net has three branches: class-wise foreground classification (CW), class-agnostic attention (CA)
-# and multiple instance learning (MIL). Which of them earns its place? The paper's Table 3 switches
-# them on and off in twenty combinations, one run each, and its full model is the best, with an AVG of
-# 42.2 on THUMOS14. Fig. 4 moves their weights. Here every row has several seeds.
+# FAC-Net has three branches: class-wise foreground classification (CW), class-agnostic attention
+# (CA) and multiple instance learning (MIL). Which of them earns its place? The paper's Table 3
+# switches them on and off in twenty combinations, one run each, and its full model is the best,
+# with an AVG of 42.2 on THUMOS14. Fig. 4 moves their weights. Here every row has several seeds.
 
 # %% tags=["parameters"]
 import os
@@ -17,15 +17,12 @@ live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
+from facnet import load, run
 from facnet.config import changed
-from facnet.data import load
-from facnet.experiment import run
-from facnet.study import claims, plots, published, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import readable, save_table, show, summary
-from facnet.study.tables import MANY_SEEDS, base_of, sweep
+from facnet.study import (
+    base_of, check_parameters, claims, plots, provenance, published, read_claims, readable, save_table,
+    show, summary, sweep, timelines)
+from facnet.study.tables import MANY_SEEDS
 
 check_parameters(globals())
 plots.use_style()
@@ -42,8 +39,8 @@ figure = plots.strip(runs)
 plots.save_figure(figure, "table3", output, source)
 
 # %% [markdown]
-# Read it from the bottom: the last row is the full model, and the paper's argument is that every row
-# above lacks something. Look at the spread within a row before the gap between two.
+# Read it from the bottom: the last row is the full model, and the paper's argument is that every
+# row above lacks something. Look at the spread within a row before the gap between two.
 #
 # The paper leaves three things open. They are settled the same way for all rows. The losses that are
 # on keep the preset's weights 1 : 0.1 : 0.1, and the largest is 1. Classes of a test video come from
@@ -52,11 +49,11 @@ plots.save_figure(figure, "table3", output, source)
 #
 # ## Table 3
 #
-# *Full size*: all the synthetic videos, three seeds, computed once. *Other*: AVG by thresholds on each
-# sequence's own range. *Collapsed*: seeds of which a stream takes background for action
-# ([Seeds and collapse](11_seeds_and_collapse.ipynb)); none is left out. *Behind*: what a row lacks of
-# the full model, seed by seed, and what that difference is on other draws of the test videos. The
-# verdict asks whether the full model is better: *holds* if both intervals lie above zero.
+# *Full size*: all the synthetic videos, three seeds, computed once. *Other*: AVG by thresholds on
+# each sequence's own range. *Collapsed*: seeds of which a stream takes background for action
+# ([Seeds and collapse](11_seeds_and_collapse.ipynb)); none is left out. *Behind*: what a row lacks
+# of the full model, seed by seed, and what that difference is on other draws of the test videos.
+# The verdict asks whether the full model is better: *holds* if both intervals lie above zero.
 
 # %% tags=["full-width"]
 full, draws = runs.variant.iloc[-1], claims.resampled(runs, folder)
@@ -71,8 +68,8 @@ if data.name == "synthetic":  # beside other data the larger size has no place
 save_table(shown, "table3", output, ticks.join(table))
 
 # %% [markdown]
-# The full model is in every difference. A few seeds can be lucky ones, so here it is with many more,
-# which [Seeds and collapse](11_seeds_and_collapse.ipynb) trains:
+# The full model is in every difference. A few seeds can be lucky ones, so here it is with many
+# more, which [Seeds and collapse](11_seeds_and_collapse.ipynb) trains:
 
 # %%
 many = sweep("seeds", dataset, profile, MANY_SEEDS, folder)
@@ -88,7 +85,7 @@ show(readable(summary(many)[["n", "mean", "low", "high", "collapsed"]]))
 show(claims.said("table3"))
 
 # %% mystnb={"image": {"alt": "Differences of AVG in groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims3", "caption": "The paper's conclusions as differences of AVG that should be positive. Thick: 95 % interval over seeds; thin: over test videos. Diamonds: the paper's differences."}}
-wanted = claims.read_claims("table3")
+wanted = read_claims("table3")
 compared = claims.compare(runs, wanted, draws)
 figure = plots.differences(compared)
 plots.save_figure(figure, "table3_claims", output, source)
@@ -105,9 +102,9 @@ save_table(shown, "table3_claims", output, compared)
 # %% [markdown]
 # ## Fig. 4: the weights of the branches
 #
-# One λ is 1 in each panel, the main branch's, and the other two vary. The paper prints neither values
-# nor grid; here each λ is 0.001, 0.03 or 1. Look for its three sentences: small λ_CA and λ_MIL fail,
-# CW is the best main branch, and CW helps as an auxiliary one too.
+# One λ is 1 in each panel, the main branch's, and the other two vary. The paper prints neither
+# values nor grid; here each λ is 0.001, 0.03 or 1. Look for its three sentences: small λ_CA and
+# λ_MIL fail, CW is the best main branch, and CW helps as an auxiliary one too.
 
 # %% mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4 on the data named above: AVG by the weights of two branches beside the main one. Second line: seeds with a collapsed stream, of all."}}
 points = sweep("fig4", dataset, profile, seeds, folder)
@@ -125,7 +122,7 @@ save_table(readable(table4), "fig4", output, table4)
 # one model, and no comparison.
 
 # %% tags=["full-width"]
-both, wanted = claims.with_best_points(points, runs[runs.variant == full]), claims.read_claims("fig4")
+both, wanted = claims.with_best_points(points, runs[runs.variant == full]), read_claims("fig4")
 draws = claims.resampled(both, folder)
 compared = claims.compare(both, wanted, draws)
 shown = readable(claims.judge(both, wanted, draws), signed=["paper", "mean"])
@@ -165,7 +162,7 @@ figure = plots.with_slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", li
 plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
 
 # %% [markdown]
-# - Try `seeds = 10`: only what is missing runs. `facnet sweep table3 --seeds 10 --jobs 2` does it on
-#   two cores ([How to scale](../book/how_to_scale.md)).
-# - Try `sweep("table3", ..., base=base_of("table3", profile, "paper"))`: the text's recipe in place of
-#   the released code's.
+# - Try `seeds = 10`: only what is missing runs. `facnet sweep table3 --seeds 10 --jobs 2` does it
+#   on two cores ([How to scale](../book/how_to_scale.md)).
+# - Try `sweep("table3", ..., base=base_of("table3", profile, "paper"))`: the text's recipe in place
+#   of the released code's.

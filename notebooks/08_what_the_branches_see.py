@@ -15,15 +15,12 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
-from facnet.data import load
+from facnet import load
 from facnet.experiment import stream_scores
-from facnet.study import plots, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
+from facnet.study import (
+    base_of, check_parameters, means, plots, provenance, readable, save_table, show, timelines,
+    variants, Verdict)
 from facnet.study.separation import FIG5, gains, roc_areas, scores_by_seed, typical_seeds
-from facnet.study.statistics import Verdict, means, readable, save_table, show
-from facnet.study.tables import base_of, variants
 
 check_parameters(globals())
 plots.use_style()

@@ -15,18 +15,14 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import pandas as pd
-
+from facnet import load
 from facnet.config import changed
-from facnet.data import load
 from facnet.experiment import stream_scores
-from facnet.study import claims, plots, published, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
+from facnet.study import (
+    base_of, check_parameters, claims, plots, provenance, published, readable, save_table, show,
+    summary, sweep, timelines)
 from facnet.study.separation import gains, roc_areas, scores_by_seed, typical_seeds
-from facnet.study.statistics import readable, save_table, show, summary
-from facnet.study.tables import base_of, sweep
 
 check_parameters(globals())
 plots.use_style()

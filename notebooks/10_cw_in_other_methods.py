@@ -15,19 +15,15 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-
+from facnet import load, run
 from facnet.config import changed
-from facnet.data import load
-from facnet.experiment import run
-from facnet.study import claims, consistency, plots, published, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import means, readable, save_table, show, summary
-from facnet.study.tables import base_of, chosen_weights, sweep
+from facnet.study import (
+    base_of, check_parameters, claims, consistency, means, plots, provenance, published,
+    readable, save_table, show, summary, sweep, timelines)
+from facnet.study.tables import chosen_weights
 
 check_parameters(globals())
 plots.use_style()

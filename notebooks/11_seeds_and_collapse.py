@@ -17,19 +17,15 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 # %% tags=["remove-input"]
 from dataclasses import replace
 from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-from myst_nb import glue
-
-from facnet.data import load
+from facnet import load
 from facnet.experiment import stream_scores
-from facnet.study import claims, collapse, plots, published, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import percent, readable, save_table, show, summary, verdict
-from facnet.study.tables import base_of, sweep
+from facnet.study import (
+    base_of, check_parameters, claims, collapse, percent, plots, provenance, published,
+    readable, save_table, show, summary, sweep, timelines, verdict)
+from myst_nb import glue
 
 check_parameters(globals())
 plots.use_style()

@@ -16,18 +16,13 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import pandas as pd
-
+from facnet import detect, evaluate, load
 from facnet.config import changed
-from facnet.data import load
-from facnet.evaluation import evaluate
-from facnet.experiment import detect, evaluate_test, run_seeds
-from facnet.study import diagnosis, grid, plots, timelines
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import cell, interval, percent, readable, save_table, show
-from facnet.study.tables import base_of
+from facnet.experiment import evaluate_test, run_seeds
+from facnet.study import (
+    base_of, cell, check_parameters, diagnosis, grid, interval, percent, plots, provenance,
+    readable, save_table, show, timelines)
 
 check_parameters(globals())
 plots.use_style()

@@ -15,18 +15,15 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
-from scipy.stats import spearmanr
-
+from facnet import load
 from facnet.config import changed
-from facnet.data import load
-from facnet.study import information, plots, separation
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import means, readable, save_table, show
-from facnet.study.tables import MANY_SEEDS, base_of, sweep, variants
+from facnet.study import (
+    base_of, check_parameters, information, means, plots, provenance, readable, save_table,
+    separation, show, sweep, variants)
+from facnet.study.tables import MANY_SEEDS
+from scipy.stats import spearmanr
 
 check_parameters(globals())
 plots.use_style()
@@ -131,9 +128,9 @@ show(readable(table, digits=2))
 # ## Does a larger bound separate better?
 #
 # If it were about foreground, seeds with a larger bound should separate better. Here is the bound
-# of the last epoch, with dropout, over the seeds of
-# [Seeds and collapse](11_seeds_and_collapse.ipynb), and its rank correlation with their areas. A
-# positive one would agree with the paper.
+# of the last epoch, with dropout, over the seeds of [Seeds and
+# collapse](11_seeds_and_collapse.ipynb), and its rank correlation with their areas. A positive one
+# would agree with the paper.
 
 # %%
 runs, found = sweep("seeds", dataset, profile, MANY_SEEDS, folder), {}

@@ -15,17 +15,13 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import pandas as pd
-
+from facnet import detect, load, run
 from facnet.config import changed
-from facnet.data import load
-from facnet.experiment import detect, evaluate_test, run
-from facnet.study import claims, plots, text_vs_code
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import readable, save_table, show, summary
-from facnet.study.tables import base_of, sweep, variants
+from facnet.experiment import evaluate_test
+from facnet.study import (
+    base_of, check_parameters, claims, plots, provenance, readable, save_table, show, summary,
+    sweep, text_vs_code, variants)
 
 check_parameters(globals())
 plots.use_style()

@@ -15,20 +15,16 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-
-from facnet.data import load
+from facnet import detect, load
 from facnet.evaluation import average_precision, temporal_iou, to_snippets
-from facnet.experiment import detect, evaluate_test
-from facnet.study import plots, protocols, published
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import means, readable, save_table, show
-from facnet.study.tables import base_of
+from facnet.experiment import evaluate_test
+from facnet.study import (
+    base_of, check_parameters, means, plots, protocols, provenance, published, readable,
+    save_table, show)
 
 check_parameters(globals())
 plots.use_style()

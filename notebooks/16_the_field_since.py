@@ -16,15 +16,11 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 import re
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-
-from facnet.study import plots, published
-from facnet.study.notebook import check_parameters
-from facnet.study.statistics import save_table, show
+from facnet.study import check_parameters, plots, published, save_table, show
 
 check_parameters(globals())
 plots.use_style()

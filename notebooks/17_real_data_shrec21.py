@@ -17,12 +17,10 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import pandas as pd
-
-from facnet.study import claims, collapse, gestures, plots
-from facnet.study.notebook import check_parameters
-from facnet.study.statistics import means, readable, save_table, show, summary
+from facnet.study import (
+    check_parameters, claims, collapse, gestures, means, plots, readable, save_table, show,
+    summary)
 
 check_parameters(globals())
 plots.use_style()

@@ -17,16 +17,12 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-
 import pandas as pd
-
-from facnet.data import load
-from facnet.study import claims, consistency, gestures, plots, published, separation
-from facnet.study.claims import judge, read_claims
-from facnet.study.notebook import check_parameters
-from facnet.study.records import provenance
-from facnet.study.statistics import Verdict, readable, save_table, show
-from facnet.study.tables import base_of, sweep, variants
+from facnet import load
+from facnet.study import (
+    base_of, check_parameters, claims, consistency, gestures, plots, provenance, published,
+    read_claims, readable, save_table, separation, show, sweep, variants, Verdict)
+from facnet.study.claims import judge
 
 check_parameters(globals())
 plots.use_style()

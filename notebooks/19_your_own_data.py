@@ -24,12 +24,10 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import fill
-
 import numpy as np
 from IPython.display import Image
-
-from facnet.data import load
-from facnet.study.notebook import check_parameters
+from facnet import load
+from facnet.study import check_parameters
 
 check_parameters(globals())
 
@@ -181,5 +179,5 @@ shell("facnet data check data/theirs", ends=(1,))
 #     -p annotations /data/segments.csv -p snippet_seconds 0.64 -p profile full
 # ```
 #
-# - Try `facnet draw ... --stream rgb`, or `--out timeline.svg` for a picture to edit; `facnet train
-#   --preset STPN`, or any other [method of this book](10_cw_in_other_methods.ipynb).
+# - Try `facnet draw ... --stream rgb`, or `--out timeline.svg` for a picture to edit;
+#   `facnet train --preset STPN`, or any other [method of this book](10_cw_in_other_methods.ipynb).
