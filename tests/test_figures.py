@@ -335,19 +335,15 @@ def every_figure(data) -> dict:
     scores, model = scores_of(data), preset()
     found = detect({"flow": scores}, data)
     evaluation = evaluate_test(found, data)
-    bins = diagnosis.binned(evaluation.truth.end - evaluation.truth.start, (3, 6))
-    by_length = diagnosis.over_seeds([diagnosis.missed(evaluation, bins)])
     told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
                         columns=["claim", "where", "data", "verdict"])
     return {
         "activations": timelines.activations(data, {"a": scores}, "a", "dive", model.localization),
-        "embeddings": plots.embeddings({"a": np.eye(2)}, np.array([True, False])),
         "hybrid_attention": diagrams.hybrid_attention(),
         "lambda_maps": plots.lambda_maps(runs_of("fig4")),
         "overview": diagrams.overview(),
         "selection": timelines.selection(data, {"a": (model, scores)}, "a", "dive"),
         "timeline": timelines.timeline(data, scores, {"a": ["dive"]}, found),
-        "by_kind": plots.by_kind({"length (s)": by_length}),
         "differences": plots.differences(compared(name=["a over b"])),
         "errors": plots.errors(diagnosis.over_seeds([diagnosis.false_positive_profile(evaluation)]),
                                diagnosis.over_seeds([diagnosis.removal_gains(evaluation)])),

@@ -15,7 +15,7 @@ import pandas as pd
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import TRUE, UNCOUNTED, Evaluation, average_precision, nearest, rules_of
-from facnet.study.statistics import interval
+from facnet.study.statistics import means
 
 ALPHA = 0.1  # DETAD's: what overlaps no instance by so much is background
 CAUSES = ("double detection", "wrong label", "localisation error", "confusion error",
@@ -182,14 +182,9 @@ def missed(evaluation: Evaluation, groups: pd.Series, tiou: float = 0.5) -> pd.D
 
 
 def over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of several seeds as one: under "mean", "low" and "high" what each of them has.
-
-    The ends are those of the 95 % bootstrap interval, NaN for one seed.
-    """
-    first, values = tables[0], np.stack([table.to_numpy(float) for table in tables])
-    ends = np.apply_along_axis(lambda cell: np.array(interval(cell)), 0, values)
-    return pd.concat({name: pd.DataFrame(one, first.index, first.columns)
-                      for name, one in zip(("mean", "low", "high"), ends)}, axis=1)
+    """Tables of several seeds as one: means x with their ends x_low and x_high, row by row."""
+    every = pd.concat(tables).rename_axis("of").reset_index()
+    return means(every, "of", list(tables[0])).set_index("of").rename_axis(tables[0].index.name)
 
 
 def _check(evaluation: Evaluation, tiou: float) -> None:

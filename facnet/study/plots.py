@@ -246,29 +246,6 @@ def lambda_maps(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def embeddings(places: dict[str, np.ndarray], foreground: np.ndarray) -> Figure:
-    """Fig. 8 of the paper: snippets by their features in the plane, a panel a model.
-
-    Parameters
-    ----------
-    places : dict of str to ndarray [n, 2]
-        Of the same snippets, as `facnet.study.separation.laid_out` gives them.
-    foreground : ndarray [n] of bool
-        Which snippets are inside an instance.
-    """
-    figure, panels = plt.subplots(1, len(places), figsize=(7.2, 3.9), squeeze=False)
-    marks = {"inside an instance": {"marker": "o", "color": COLOURS["ground truth"]},
-             "background": {"marker": "x", "color": "0.6"}}
-    for axes, (name, own) in zip(panels[0], places.items()):
-        for style, shown in zip(marks.values(), (foreground, ~foreground)):
-            axes.plot(*own[shown].T, ls="", ms=3, mew=0.8, alpha=0.6, **style)
-        axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[],
-                 yticks=[], box_aspect=1)
-        axes.set_aspect("equal", adjustable="datalim")
-    key(figure, marks)
-    return figure
-
-
 def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     """False positives by cause: down the ranks, and what they cost in points of AVG.
 
@@ -279,10 +256,10 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
         `over_seeds` gives them.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=(1.5, 1))
-    profile["mean"][list(KINDS)].plot.bar(stacked=True, ax=left, width=0.85, rot=0, legend=False)
-    gain = gains.xs("average", axis=1, level=1)
-    bars = right.barh(gain.index, gain["mean"], 0.75, xerr=_ends(gain), capsize=2)
-    named = [*zip(left.containers, KINDS), *zip([[bar] for bar in bars], gain.index)]
+    profile[list(KINDS)].plot.bar(stacked=True, ax=left, width=0.85, rot=0, legend=False)
+    bars = right.barh(gains.index, gains.average, 0.75, capsize=2, xerr=[
+        gains.average - gains.average_low, gains.average_high - gains.average])
+    named = [*zip(left.containers, KINDS), *zip([[bar] for bar in bars], gains.index)]
     for patches, kind in named:
         colour, hatch = KINDS.get(kind, ("0.75", ""))
         plt.setp(patches, facecolor=colour, hatch=hatch, edgecolor="0.2", lw=0.3)
@@ -292,35 +269,3 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     right.tick_params(axis="y", length=0)
     figure.legend(left.containers, KINDS, loc="outside lower center", ncols=4)
     return figure
-
-
-def by_kind(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Missed instances and normalised mAP by groups of instances, a column a characteristic.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        By characteristic, of `facnet.study.diagnosis.missed` as its `over_seeds` gives them.
-    """
-    figure, panels = plt.subplots(2, len(tables), figsize=(7.2, 4.0), sharex="col", sharey="row",
-                                  width_ratios=[len(table) for table in tables.values()],
-                                  squeeze=False)
-    for column, (name, table) in zip(panels.T, tables.items()):
-        groups = table.drop(index="all")
-        counts = groups["mean", "instances"].astype(int)
-        for axes, what, colour in zip(column, ("missed", "mAP_N"), ("#999999", COLOURS["class"])):
-            own = groups.xs(what, axis=1, level=1)
-            axes.bar(groups.index, own["mean"], 0.8, color=colour, yerr=_ends(own), capsize=2)
-            axes.axhline(table.loc["all", ("mean", what)], color="0.3", lw=0.9, ls="--")
-        axes.set_xticks(range(len(groups)), [f"{group}\n{n}" for group, n in counts.items()])
-        axes.set_xlabel(name)
-    panels[0, 0].set(ylabel="missed instances (%)", ylim=(0, 100))
-    panels[1, 0].set_ylabel("normalised mAP (%)")
-    key(figure, {"all instances": {"ls": "--", "color": "0.3"},
-                 "95 % interval": {"ls": "-", "color": "black"}})
-    return figure
-
-
-def _ends(table: pd.DataFrame) -> list[pd.Series]:
-    """How far the ends of an interval are from its mean."""
-    return [abs(table["mean"] - table[end]) for end in ("low", "high")]
