@@ -20,7 +20,7 @@ import pandas as pd
 from facnet import load
 from facnet.config import changed
 from facnet.study import (
-    base_of, check_parameters, information, means, plots, provenance, readable, save_table,
+    base_of, check_parameters, means, plots, provenance, readable, save_table,
     separation, show, sweep, variants)
 from facnet.study.tables import MANY_SEEDS
 from scipy.stats import spearmanr
@@ -98,7 +98,7 @@ show(readable(table, ["mean"], 2))
 # %% mystnb={"image": {"alt": "Panels, one a model: the bound in nats by epoch, a thin line a seed, beneath a dashed line at log N; a dotted one for what the labels leave of it; after the last epoch filled dots for training videos and open squares for test videos"}, "figure": {"name": "fig-bound", "caption": "The bound on the data named above. Lines: training videos, with dropout, one a seed. Marks: after the last epoch, without dropout."}}
 traced = {f"released, {one}": (preset, one) for one in data.streams}
 traced |= {f"CA only, {stream}": (ca, stream), f"full, {stream}": (full, stream)}
-curves, ends = information.bounds(data, traced, seeds, folder)
+curves, ends = separation.bounds(data, traced, seeds, folder)
 figure, panels = plt.subplots(1, len(traced), figsize=(7.2, 3.1), sharey=True)
 for axes, (name, own) in zip(panels, curves.groupby("model", sort=False)):
     last = ends[ends.model == name]
@@ -134,7 +134,7 @@ show(readable(table, digits=2))
 
 # %%
 runs, found = sweep("seeds", dataset, profile, MANY_SEEDS, folder), {}
-many = information.bounds_and_areas(runs, folder, data)
+many = separation.bounds_and_areas(runs, folder, data)
 for name, own in many.groupby("stream", sort=False):
     fell, rank = own.area < separation.CHANCE, spearmanr(own.bound, own.area)
     found[name] = {"lowest": own.bound.min(), "highest": own.bound.max(), "rank": rank.statistic,
@@ -156,7 +156,7 @@ print(*traced, sep="\n")
 #   5 as in the text? The least loss of a video of one class is printed for each.
 
 # %% mystnb={"image": {"alt": "The bound in nats by epoch, of the released recipe and of one with a small scale"}}
-print({scale: information.least_cw_loss(len(data.classes) + 1, scale) for scale in (1, 5, 10)})
+print({scale: separation.least_cw_loss(len(data.classes) + 1, scale) for scale in (1, 5, 10)})
 small = {"δ = 1": (changed(preset, {"model.video_scale": 1.0}), stream)}
-both = pd.concat([curves[curves.seed == 0], information.bounds(data, small, 1, folder)[0]])
+both = pd.concat([curves[curves.seed == 0], separation.bounds(data, small, 1, folder)[0]])
 axes = both.pivot(index="epoch", columns="model", values="bound").filter(regex="rel|δ").plot()

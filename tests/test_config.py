@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from facnet.config import (
-    PROFILES, LocalizationConfig, ModelConfig, TrainingConfig, changed, from_dict, profile,
-    to_dict,
+    PROFILES, LocalizationConfig, ModelConfig, TrainingConfig, changed, from_dict, profile, to_dict,
 )
 from facnet.errors import FacnetError
 from facnet.methods import METHODS, preset, recipes

@@ -24,7 +24,7 @@ from facnet.errors import FacnetError
 from facnet.evaluation import evaluate
 from facnet.experiment import experiment_key
 from facnet.methods import preset
-from facnet.study import published, runner, tables
+from facnet.study import published, records, tables
 from facnet.study.grid import perfect_scores
 from facnet.study.records import read_record, record, resampled_averages, write_record
 from facnet.study.separation import separation
@@ -242,7 +242,7 @@ def test_a_sweep_gives_a_tidy_frame_and_runs_once(small, tmp_path, monkeypatch):
     tious = [f"0.{tenth}" for tenth in range(1, 8)]
     assert frame[tious].mean(axis=1).tolist() == pytest.approx(frame.average.tolist())
     assert {"cw", "hybrid", "paper", "other_average", "collapsed", "seconds"} <= set(frame)
-    monkeypatch.setattr(runner, "record", None)
+    monkeypatch.setattr(records, "record", None)
     pd.testing.assert_frame_equal(run_small(tmp_path), frame)
     assert len(list(tmp_path.iterdir())) == 12
 
@@ -268,7 +268,7 @@ def test_a_failed_experiment_decides_the_exit_status(small, tmp_path, monkeypatc
     def fail(*arguments):
         raise ArithmeticError("diverged")
 
-    monkeypatch.setattr(runner, "record", fail)
+    monkeypatch.setattr(records, "record", fail)
     error = fails(capsys, "sweep", "table3", "--profile", "smoke", "--seeds", "1",
                   "--results", tmp_path)
     assert "facnet: table3: 6 of 6 experiments failed, the first with ArithmeticError" in error
@@ -320,15 +320,15 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
             raise ArithmeticError("diverged")
         return record(data, experiment, *options)
 
-    monkeypatch.setattr(runner, "record", sometimes)
-    with pytest.raises(runner.Failure, match="3 of 12 experiments failed, the first with"
+    monkeypatch.setattr(records, "record", sometimes)
+    with pytest.raises(records.Failure, match="3 of 12 experiments failed, the first with"
                                              " ArithmeticError: diverged"):
         run_small(tmp_path)
     failed = sorted(tmp_path.glob("*.failed.json"))
     assert len(failed) == 3 and len(list(tmp_path.glob("*.json"))) == 12
     said = json.loads(failed[0].read_text())
     assert "ArithmeticError: diverged" in said["traceback"] and "seed=1" in said["experiment"]
-    monkeypatch.setattr(runner, "record", record)
+    monkeypatch.setattr(records, "record", record)
     assert len(run_small(tmp_path)) == 6 * 2
     assert not list(tmp_path.glob("*.failed.json"))
 
@@ -336,9 +336,9 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
 SMALL = """
 import os, sys, time
 from dataclasses import replace
-from facnet.study import runner, tables
+from facnet.study import records, tables
 
-table3, record = tables._table3, runner.record
+table3, record = tables._table3, records.record
 def first_six(base):
     return table3(replace(base, training=replace(base.training, epochs=1)))[:6]
 def noted(data, experiment, *options):
@@ -346,7 +346,7 @@ def noted(data, experiment, *options):
     with open(sys.argv[2] + ".log", "a") as log:
         log.write(one["key"] + "\\n")
     return one
-tables.SWEEPS["table3"], runner.record = first_six, noted
+tables.SWEEPS["table3"], records.record = first_six, noted
 folder, out, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
 frame = tables.sweep("table3", "synthetic", "smoke", folder=folder, **{"seeds": 2, **options})
 frame.to_json(out, orient="table", double_precision=15)
@@ -448,11 +448,11 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
 
 def test_what_kills_its_workers_is_said_and_the_rest_is_kept(tmp_path, monkeypatch):
     """The first of the tasks kills every process that takes it."""
-    monkeypatch.setattr(runner, "_attempt", _deadly)
+    monkeypatch.setattr(records, "_attempt", _deadly)
     tasks = [(f"{i}", TINY) for i in range(7)]
     found = []
-    with pytest.raises(runner.Failure, match="a worker process was killed 2 times, for want of"):
-        for one in runner._here(tasks, jobs=2):
+    with pytest.raises(records.Failure, match="a worker process was killed 2 times, for want of"):
+        for one in records._here(tasks, jobs=2):
             found.append(one["key"])
     assert "0" not in found and len(set(found)) == len(found)
 
@@ -465,8 +465,8 @@ def _deadly(key: str, experiment) -> dict:
 
 
 def test_a_worker_with_other_data_is_told(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "record", lambda *arguments: {"key": "of other data"})
-    with pytest.raises(runner.Failure, match="it is not the data set that the sweep was started"):
+    monkeypatch.setattr(records, "record", lambda *arguments: {"key": "of other data"})
+    with pytest.raises(records.Failure, match="it is not the data set that the sweep was started"):
         run_small(tmp_path)
 
 

@@ -13,7 +13,7 @@ from facnet.errors import FacnetError
 from facnet.experiment import RESULT_VERSION, Result, experiment_key, run
 from facnet.localization import Scores
 from facnet.methods import METHODS, preset, recipes
-from facnet.study import records, runner
+from facnet.study import records
 from facnet.study.consistency import consistency, mistakes, scaled, selection_and_class
 from facnet.study.records import record
 from facnet.study.tables import HOSTS, WEIGHTS, base_of, chosen_weights, sweep, variants
@@ -71,7 +71,7 @@ def test_table5_takes_the_chosen_weights_and_trains_on_all_videos(tmp_path, monk
                 "average": 1.0, "other_rule": None, "classification": 1.0, "collapsed": [],
                 "seconds": 0.0, "held_out": held_out}
 
-    monkeypatch.setattr(runner, "record", made_up)
+    monkeypatch.setattr(records, "record", made_up)
     frame = sweep("table5", "synthetic", "smoke", 2, tmp_path)
     assert frame.variant.nunique() == 9 and len(frame) == 18
     taken = frame[frame.seed == 0].set_index("variant").lambda_cw

@@ -10,7 +10,7 @@ from facnet.experiment import training_of
 from facnet.methods import preset
 from facnet.study import published, tables, text_vs_code
 from facnet.study.records import record
-from facnet.study.runner import load_once
+from facnet.study.records import load_once
 from facnet.study.tables import OPEN, TEXT, base_of, sweep, variants
 
 BASE = profile("smoke").apply(preset("released"))

@@ -10,8 +10,7 @@ from facnet.data import read_features
 from facnet.errors import FacnetError
 from facnet.files import Annotations
 from facnet.importers.importing import (
-    described, find_features, read_truth, write_container, write_features,
-)
+    described, find_features, read_truth, write_container, write_features)
 
 TRAIN, TEST, HIDDEN = "training", "validation", "testing"  # no labels are published of the last
 

@@ -11,8 +11,7 @@ from tqdm import tqdm
 
 from facnet.data import (
     Dataset, Header, empty_splits, header_faults, open_folder, read_features, read_header,
-    unknown_labels, used_videos,
-)
+    unknown_labels, used_videos)
 from facnet.errors import one_line
 from facnet.files import Annotations, collect, read_annotations
 

@@ -13,8 +13,7 @@ from facnet.data import read_features
 from facnet.errors import FacnetError
 from facnet.files import Annotations
 from facnet.importers.importing import (
-    BOTH, described, find_features, read_truth, write_container, write_features,
-)
+    BOTH, described, find_features, read_truth, write_container, write_features)
 from facnet.importers.pickled import read_array
 
 SUBSETS = {"validation": "training", "test": "test"}  # and what they are for

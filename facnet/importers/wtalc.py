@@ -9,8 +9,7 @@ import pandas as pd
 from facnet.errors import FacnetError
 from facnet.files import (
     INSTANCE, INTERVAL, VIDEO, Annotations, frame_of, number, read_annotations, read_ignored,
-    segment, typed,
-)
+    segment, typed)
 from facnet.importers.pickled import read_array
 
 ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from facnet.config import CommonTraining, Config, Count, Positive, Rate, Temperatures
 from facnet.localization import Scores, suppress
-from facnet.model import (
-    Embedding, Packing, class_wise_foreground, cosine, normalised_cross_entropy)
+from facnet.model import Embedding, Packing, class_wise_foreground, cosine, normalised_cross_entropy
 
 
 @dataclass(frozen=True)

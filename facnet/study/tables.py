@@ -22,7 +22,7 @@ from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.study import published
-from facnet.study.runner import load_once, run_missing
+from facnet.study.records import load_once, run_missing
 
 BRANCHES = ("cw", "ca", "mil")
 MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
