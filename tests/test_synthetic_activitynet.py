@@ -111,7 +111,7 @@ def test_the_same_call_gives_the_same_data():
 def test_it_is_never_passed_off_as_activitynet():
     data = load("synthetic-activitynet", "smoke")
     assert data.simulated and data.protocol == "activitynet"
-    assert "**Synthetic data, not ActivityNet**" in provenance(data, "smoke", 3)
+    assert "Synthetic data, not ActivityNet:" in provenance(data, "smoke", 3)
 
 
 def test_the_generator_is_frozen():
