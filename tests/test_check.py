@@ -311,7 +311,7 @@ def test_columns_beyond_the_file_are_named(tmp_path):
     (tmp_path / "annotations.json").write_text(json.dumps(facts))
     errors = check_folder(tmp_path).errors
     assert len(errors) == len(VIDEOS)
-    assert errors[0].endswith("train_0.npy, train_0: 12 columns, but flow is in (5, 14).")
+    assert errors[0].endswith("train_0.npy, train_0: 12 columns, but rgb and flow take 14.")
 
 
 @pytest.mark.parametrize("key, value, message", [

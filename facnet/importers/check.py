@@ -77,10 +77,16 @@ def find_faults(folder: Path, path: Path) -> Report:
     return report
 
 
-def tell(rows: pd.DataFrame, message: str) -> list[str]:
-    """The message about each row [where, video, ...], its values filled in."""
-    return [f"{row['where']}, {row['video']}: {message.format(**row)}"
-            for row in rows.to_dict("records")]
+def tell(rows: pd.DataFrame, rules: dict[str, pd.Series]) -> list[str]:
+    """A message about each row [where, video, ...] that breaks a rule.
+
+    `rules` has for each message, to be filled in with a row's values, which rows break it. Of a row
+    the first is told.
+    """
+    wrong = pd.concat([rows[broken].assign(message=rule) for rule, broken in rules.items()])
+    wrong = wrong[~wrong.index.duplicated()].sort_index()
+    return [f"{row['where']}, {row['video']}: {row['message'].format(**row)}"
+            for row in wrong.to_dict("records")]
 
 
 def _check_content(folder: Path, path: Path, annotations: Annotations, report: Report) -> None:
@@ -91,7 +97,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
     own = annotations.instances[annotations.instances.video.isin(videos.video)].assign(where=path)
     report.errors += empty_splits(path, videos, header)
     report.errors += unknown_labels(path, videos, own, header.classes)
-    report.errors += tell(own[own.start < 0], "{label} [{start}, {end}] starts before 0.")
+    report.errors += tell(own, {"{label} [{start}, {end}] starts before 0.": own.start < 0})
     lengths = _check_features(folder / "features", videos, header, report)
     videos["snippets"] = videos.video.map(lengths).astype(float)
     _check_durations(path, videos, seconds, report)
@@ -106,14 +112,13 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
             f"{path}: ignored intervals of videos that are not in it, such as {min(strangers)}.")
     ends = videos.duration.fillna(videos.snippets * seconds)
     own["ends"] = own.video.map(dict(zip(videos.video, ends))).astype(float)
-    late = own[own.end > own.ends + seconds].sort_values("end")
-    for rows, message in (
-        (late.drop_duplicates("video", keep="last"),
-         "{label} [{start}, {end}] ends after the video's {ends:.1f} s."),
-        (own[own.end == own.start], "{label} at {start} has no length."),
-        (own[own.duplicated()], "{label} [{start}, {end}] is there twice."),
-    ):
-        report.oddities += tell(rows, message)
+    last = own.sort_values("end").drop_duplicates("video", keep="last").index
+    report.oddities += tell(own, {
+        "{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
+            own.index.isin(last) & (own.end > own.ends + seconds),
+        "{label} at {start} has no length.": own.end == own.start,
+        "{label} [{start}, {end}] is there twice.": own.duplicated(),
+    })
 
 
 def _check_features(
@@ -140,22 +145,20 @@ def _check_features(
             report.oddities.append(f"{where}: {len(strangers)} files belong to no video of train or"
                                    f" test, such as {min(strangers)}.npy.")
         files = pd.DataFrame(files, columns=["where", "video", "length", "width", "first"])
-        report.errors += tell(files[files.length != files["first"]],
-                              "{length} snippets, but {first} in the stream before it.")
-        for stream, columns in streams.items():
-            narrow = files.width < (columns[1] if columns else 0)
-            report.errors += tell(files[narrow].assign(stream=stream, columns=f"{columns}"),
-                                  "{width} columns, but {stream} is in {columns}.")
-            files = files[~narrow]
-        usual = files.width.mode().max()
-        other = files[files.width != usual].assign(usual=usual)
-        if len(other) >= len(files) / 2 > 0 and files.length.nunique() == 1:
+        files["usual"], files["streams"] = files.width.mode().max(), " and ".join(streams)
+        files["needed"] = max(columns[1] if columns else 0 for columns in streams.values())
+        other = files.width != files.usual
+        if other.mean() >= 0.5 and files.length.nunique() == 1:
             report.errors.append(
-                f"{where}: every file has {files.length.max()} rows, and from {files.width.min()} to"
-                f" {files.width.max()} columns; a row is a snippet: turn them, array.T.")
-        else:
-            report.errors += tell(
-                other, "{width} features a snippet, but {usual} in most videos.")
+                f"{where}: every file has {files.length.max()} rows, and from {files.width.min()}"
+                f" to {files.width.max()} columns; a row is a snippet: turn them, array.T.")
+            continue
+        report.errors += tell(files, {
+            "{length} snippets, but {first} in the stream before it.":
+                files.length != files["first"],
+            "{width} columns, but {streams} take {needed}.": files.width < files.needed,
+            "{width} features a snippet, but {usual} in most videos.": other,
+        })
     return lengths
 
 
@@ -186,22 +189,22 @@ def _check_durations(path: Path, videos: pd.DataFrame, seconds: float, report: R
         report.oddities.append(
             f"{path}: for {len(videos) - len(known)} videos a duration or features are missing;"
             " their lengths were not compared.")
-    slack = max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
-    odd = known[(known.lasts - known.duration).abs()
-                > np.maximum(slack, SLACK_SHARE * known.duration)]
+    slack = np.maximum(
+        max(SLACK_SECONDS, SLACK_SNIPPETS * seconds), SLACK_SHARE * known.duration)
+    odd = (known.lasts - known.duration).abs() > slack
     implied = (known.duration / known.snippets).median()
-    if len(odd) > 0.1 * len(known):  # not a few odd videos: the grid is wrong
+    if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
         report.errors.append(
             f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
-            f" {len(odd)} of {len(known)} videos; by the median video a snippet lasts"
+            f" {odd.sum()} of {len(known)} videos; by the median video a snippet lasts"
             f" {implied:.4g} s. Another stride or frame rate, or features of other videos?")
         return
     if abs(implied / seconds - 1) > 0.02:
         report.oddities.append(
             f"{path}: the median video is {implied / seconds - 1:+.1%} longer than its snippets at"
             f" {seconds} s; were they taken at another frame rate?")
-    report.oddities += tell(odd, "{snippets:.0f} snippets last {lasts:.1f} s at {seconds} s each,"
-                                 " but its duration is {duration:.1f} s.")
+    report.oddities += tell(known, {"{snippets:.0f} snippets last {lasts:.1f} s at {seconds} s"
+                                    " each, but its duration is {duration:.1f} s.": odd})
 
 
 def _check_classes(
@@ -225,15 +228,14 @@ def _check_classes(
     shown = own.groupby("video").label.agg(lambda labels: ", ".join(sorted(set(labels))))
     videos = videos.assign(seen=videos.video.map(shown), given=[
         ", ".join(sorted(labels)) or "nothing" for labels in videos.labels])
-    for wrong, message in (
-        ((videos.subset == "train") & (videos.given == "nothing"),
-         "a training video without a label."),
-        ((videos.subset == "test") & videos.seen.isna() & bool(tested),
-         "a test video without an instance."),
-        (videos.seen.notna() & (videos.seen != videos.given),
-         "labelled {given}, but its instances show {seen}."),
-    ):
-        report.oddities += tell(videos[wrong], message)
+    report.oddities += tell(videos, {
+        "a training video without a label.":
+            (videos.subset == "train") & (videos.given == "nothing"),
+        "a test video without an instance.":
+            (videos.subset == "test") & videos.seen.isna() & bool(tested),
+        "labelled {given}, but its instances show {seen}.":
+            videos.seen.notna() & (videos.seen != videos.given),
+    })
 
 
 def portrait(dataset: Dataset) -> pd.DataFrame:

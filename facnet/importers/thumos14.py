@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from facnet.data import read_features
 from facnet.errors import FacnetError
-from facnet.files import Annotations
 from facnet.importers.importing import (
-    BOTH, described, find_features, read_truth, write_container, write_features,
+    BOTH, described, find_features, of_videos, read_truth, write_container, write_features,
 )
 from facnet.importers.pickled import read_array
 
-SUBSETS = {"validation": "training", "test": "test"}  # and what they are for
+SUBSETS = ("validation", "test")  # to train and to test on
 
 
 def import_thumos14(
@@ -50,34 +50,34 @@ def import_thumos14(
     -----
     Of a folder, one video is in memory at a time; of W-TALC's file, all of it, once.
     """
-    features, out = Path(features), Path(out)
-    truth = read_truth(annotations, out, snippet_seconds, "THUMOS14", SUBSETS)
+    features, annotations, out = Path(features), Path(annotations), Path(out)
+    truth = read_truth(annotations, snippet_seconds, "THUMOS14", *SUBSETS)
+    known = truth.videos.video
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        arrays = (_from_folder if features.is_dir() else _from_file)(features, truth, report)
-        lengths, streams = write_features(arrays, len(truth.videos), folder, report)
-        inside = truth.ignored.video.isin(list(lengths))
-        report["kept"].insert(0, f"{inside.sum()} ambiguous intervals")
+        here, arrays = known, _from_file(features, known)
+        if features.is_dir():
+            files, _ = find_features(features, known, known, report["left out"])
+            here, arrays = files.index, _from_folder(files)
+        kept = of_videos(truth, here)
+        streams = write_features(arrays, len(kept.videos), folder, report)
+        report["kept"].append(f"{len(kept.ignored)} ambiguous intervals")
         report["left out"] += [
             f"{video} [{start}, {end}]: ambiguous interval of a video that is not here"
-            for video, start, end in truth.ignored[~inside].itertuples(index=False)]
-        return described(
-            "THUMOS14", truth, lengths, streams, snippet_seconds, SUBSETS, report)
+            for video, start, end in truth.ignored.drop(kept.ignored.index).itertuples(index=False)]
+        return described("THUMOS14", kept, streams, snippet_seconds, *SUBSETS)
 
-    return write_container(features, out, write)
+    return write_container(annotations, out, write)
 
 
-def _from_file(
-    file: Path, truth: Annotations, report: dict[str, list[str]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _from_file(file: Path, videos: pd.Series) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """The videos of W-TALC's file, of which nothing is left out."""
     arrays = read_array(file)
-    names = truth.videos.video
-    if arrays.shape != (len(names),):
+    if arrays.shape != (len(videos),):
         raise FacnetError(
-            f"{file}: an array of shape {arrays.shape}, but the annotations name {len(names)}"
+            f"{file}: an array of shape {arrays.shape}, but the annotations name {len(videos)}"
             " videos; it should hold one [T, D] array for each, in their order.")
-    for v, video in enumerate(names):
+    for v, video in enumerate(videos):
         array, arrays[v] = arrays[v], None  # what is written need not stay in memory
         if not (isinstance(array, np.ndarray) and array.ndim == 2 and array.size
                 and array.dtype.kind == "f"):
@@ -86,12 +86,7 @@ def _from_file(
         yield video, {BOTH: array}
 
 
-def _from_folder(
-    folder: Path, truth: Annotations, report: dict[str, list[str]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The videos of a folder that have all streams, and what is left out."""
-    videos = list(truth.videos.video)
-    found, lacking = find_features(folder, videos, videos, report["left out"])
-    for video in videos:
-        if video not in lacking:
-            yield video, {p: np.asarray(read_features(file)) for p, file in found[video].items()}
+def _from_folder(files: pd.DataFrame) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """The videos of a folder, as plain arrays, which are copied."""
+    for video, row in files.iterrows():
+        yield video, {place: np.asarray(read_features(file)) for place, file in row.items()}
