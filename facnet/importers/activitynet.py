@@ -12,7 +12,7 @@ from facnet.data import read_features
 from facnet.errors import FacnetError
 from facnet.files import Annotations
 from facnet.importers.importing import (
-    described, find_features, of_videos, read_truth, write_container, write_features,
+    described, find_features, read_truth, write_container, write_features,
 )
 
 TRAIN, TEST, HIDDEN = "training", "validation", "testing"  # no labels are published of the last
@@ -56,8 +56,9 @@ def import_activitynet(
         arrays = ((video, {place: read_features(file) for place, file in row.items()})
                   for video, row in files.iterrows())
         streams = write_features(arrays, len(files), folder, report)
-        kept = of_videos(truth, files.index)
-        facts = described("ActivityNet-1.3", kept, streams, snippet_seconds, TRAIN, TEST)
+        report["kept"].append("features where they are, with a link to each file")
+        facts = described(
+            "ActivityNet-1.3", truth, files.index, streams, snippet_seconds, TRAIN, TEST)
         return facts | {"protocol": "activitynet"}
 
     return write_container(annotations, out, write)

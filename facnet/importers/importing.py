@@ -5,7 +5,6 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -214,7 +213,6 @@ def write_features(
     dict of str to dict
         The entry "streams" of annotations.json.
     """
-    widths, linked = {}, 0
     for video, arrays in tqdm(videos, total=count, desc="importing", unit="video"):
         lengths = {place: len(array) for place, array in sorted(arrays.items())}
         length = min(lengths.values())
@@ -224,23 +222,19 @@ def write_features(
                 raise FacnetError(f"{video}: {said} snippets; the streams do not belong together.")
             report["repaired"].append(f"{video}: {said} snippets, cut to {length}")
         for place, array in arrays.items():
-            widths.setdefault(place, array.shape[1])
             file = folder / place / f"{video}.npy"
             file.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(array, np.memmap) and len(array) == length:
                 file.symlink_to(link_target(Path(array.filename), file))
-                linked += 1
             else:
                 np.save(file, np.ascontiguousarray(array[:length]), allow_pickle=False)
-    if linked:
-        report["kept"].append(f"{linked} files of features where they are, with a link to each")
-    if BOTH not in widths:
-        return {stream: {} for stream in STREAMS if stream in widths}
-    half, rest = divmod(widths[BOTH], 2)
+    if BOTH not in arrays:
+        return {stream: {} for stream in STREAMS if stream in arrays}
+    half, rest = divmod(arrays[BOTH].shape[1], 2)
     if rest or half == 512:
         raise FacnetError(
-            f"{video}: {widths[BOTH]} columns are not two streams of I3D; if they are one, put the"
-            " files in a folder called rgb or flow.")
+            f"{video}: {2 * half + rest} columns are not two streams of I3D; if they are one, put"
+            " the files in a folder called rgb or flow.")
     return {"rgb": {"columns": [0, half]}, "flow": {"columns": [half, 2 * half]}}
 
 
@@ -255,26 +249,21 @@ def entry(
 
 
 def described(
-    name: str, truth: Annotations, streams: dict[str, dict], snippet_seconds: float, train: str,
-    test: str,
+    name: str, truth: Annotations, kept: Iterable[str], streams: dict[str, dict],
+    snippet_seconds: float, train: str, test: str,
 ) -> dict:
-    """The content of annotations.json."""
-    instances, ignored = (
+    """The content of annotations.json, of the annotations' videos those that are kept."""
+    videos, instances, ignored = (
+        frame[frame.video.isin(kept)] for frame in (truth.videos, truth.instances, truth.ignored))
+    classes = {*videos.labels.explode().dropna(), *instances.label}
+    segments, ignored = (
         {video: rows[columns].values.tolist() for video, rows in frame.groupby("video")}
-        for frame, columns in ((truth.instances, ["label", "start", "end"]),
-                               (truth.ignored, ["start", "end"])))
-    classes = {*truth.videos.labels.explode().dropna(), *truth.instances.label}
+        for frame, columns in ((instances, ["label", "start", "end"]), (ignored, ["start", "end"])))
     return {
         "name": name, "classes": sorted(classes), "streams": streams,
         "snippet_seconds": snippet_seconds, "train": train, "test": test, "ignored": ignored,
-        "database": {video: entry(subset, labels, instances.get(video, ()), duration)
-                     for video, subset, duration, labels in truth.videos.itertuples(index=False)}}
-
-
-def of_videos(truth: Annotations, videos: pd.Index) -> Annotations:
-    """What the annotations say of these videos."""
-    return replace(truth, **{name: frame[frame.video.isin(videos)] for name, frame in (
-        ("videos", truth.videos), ("instances", truth.instances), ("ignored", truth.ignored))})
+        "database": {video: entry(subset, labels, segments.get(video, ()), duration)
+                     for video, subset, duration, labels in videos.itertuples(index=False)}}
 
 
 def link_target(source: Path, link: Path) -> str:

@@ -73,19 +73,16 @@ def init_folder(
             raise FacnetError(f"{name} = {value}: must be above 0 and below {limit:g}.")
     places = _places(features)
     rows, unused = _read_rows(annotations)
-    faults = _faults(rows, features, places)
-    lengths, widths = {}, Counter()
+    lengths, widths, unreadable = {}, Counter(), []
     for place, there in places.items():
-        for video in there.intersection(rows.video):
-            with collect(faults):
+        for video in sorted(there.intersection(rows.video)):
+            with collect(unreadable):
                 array = read_features(features / place / f"{video}.npy")
                 lengths[video] = len(array)
                 widths[array.shape[1]] += 1
-    if faults:
+    if faults := _faults(rows, features, places, lengths, snippet_seconds) + unreadable:
         raise FacnetError(f"{annotations}: not imported.", faults)
     entries = _streams(places, streams, widths.most_common(1)[0][0], features)
-    segments = rows[(rows.label != AMBIGUOUS) & rows.end.notna()]
-    _check_times(segments, lengths, snippet_seconds)
     videos = rows.assign(timed=rows.end.notna()).groupby("video", sort=False).agg(
         {"subset": "max", "timed": "all", "label": lambda own: [*dict.fromkeys(own)]})
     videos["labels"] = [[label for label in own if label != AMBIGUOUS] for own in videos.label]
@@ -93,7 +90,8 @@ def init_folder(
     split = f"as {annotations.name} gives it"
     if not videos.subset.any():
         split = _split(videos, annotations, test_share, seed)
-    truth = Annotations(segments, rows[rows.label == AMBIGUOUS],
+    ambiguous = rows.label == AMBIGUOUS
+    truth = Annotations(rows[~ambiguous & rows.end.notna()], rows[ambiguous],
                         videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
 
@@ -108,8 +106,9 @@ def init_folder(
         if not videos.timed.all():
             report["kept"].append(f"{(~videos.timed).sum()} videos have labels without times")
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
-        return described(out.resolve().name, truth, entries, snippet_seconds, *SUBSETS) | {
-            "split": split}
+        facts = described(
+            out.resolve().name, truth, videos.index, entries, snippet_seconds, *SUBSETS)
+        return facts | {"split": split}
 
     return write_container(annotations, out, write, in_place)
 
@@ -126,13 +125,11 @@ def _places(features: Path) -> dict[str, set[str]]:
         deeper = min(features.rglob("*.npy"), default="")
         raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy."
                           f"{deeper and ' Its arrays lie deeper, such as '}{deeper}")
-    if "" in places and len(places) > 1:
+    if ("" in places and len(places) > 1) or not set.intersection(*places.values()):
         raise FacnetError(
-            f"{features}: holds both VIDEO.npy and STREAM/VIDEO.npy; name a folder of one kind.")
-    if not set.intersection(*places.values()):
-        raise FacnetError(
-            f"{features}: its folders {', '.join(places)} have no video in common, so they are"
-            " not its streams. Put the arrays of all videos into one folder, or one a stream.")
+            f"{features}: VIDEO.npy lie in {', '.join(place or 'itself' for place in places)}, which"
+            " are not streams of the same videos. Put the arrays of all videos into one folder, or"
+            " into one a stream.")
     return places
 
 
@@ -140,18 +137,15 @@ def _streams(
     places: dict[str, set[str]], streams: tuple[str, ...], width: int, features: Path
 ) -> dict[str, dict]:
     """The entry "streams" of annotations.json."""
-    if "" not in places:
-        if streams and set(streams) != set(places):
-            raise FacnetError(
-                f"streams = {','.join(streams)}: {features} has the folders {', '.join(places)}.")
-        return {name: {} for name in streams or places}
-    streams = streams or ("features",)
+    joint = "" in places
+    streams = streams or (("features",) if joint else tuple(places))
     part, rest = divmod(width, len(streams))
-    if len(set(streams)) < len(streams) or rest:
-        raise FacnetError(
-            f"streams = {','.join(streams)}: {width} columns, those of the files in {features}, are"
-            " not so many different streams of one width.")
-    return {name: {"columns": [i * part, (i + 1) * part]} for i, name in enumerate(streams)}
+    if len(set(streams)) < len(streams) or (rest if joint else set(streams) != set(places)):
+        has = f"{width} columns" if joint else f"the folders {', '.join(places)}"
+        raise FacnetError(f"streams = {','.join(streams)}: {has}, as {features} has, are not so many"
+                          " different streams of one width.")
+    return {name: {"columns": [i * part, (i + 1) * part]} if joint else {}
+            for i, name in enumerate(streams)}
 
 
 def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -190,7 +184,10 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return rows, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
 
 
-def _faults(rows: pd.DataFrame, features: Path, places: dict[str, set[str]]) -> list[str]:
+def _faults(
+    rows: pd.DataFrame, features: Path, places: dict[str, set[str]], lengths: dict[str, int],
+    seconds: float,
+) -> list[str]:
     """What is wrong with the rows, the first fault of each."""
     missing, hints = {}, {}
     for place, there in places.items():
@@ -202,6 +199,8 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict[str, set[str]]) -> 
     rows = rows.assign(
         before=known.groupby(rows.video).transform("first"),
         file=rows.video.map(missing), hint=rows.video.map(hints))
+    rows["lasts"] = rows.video.map(lengths).astype(float) * seconds
+    late = rows.end > rows.lasts + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
     first = ~rows.duplicated("video")
     timed = (rows.given != ", ") | (rows.label == AMBIGUOUS)
     return tell(rows, {
@@ -216,20 +215,9 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict[str, set[str]]) -> 
             timed & rows[["start", "end"]].isna().any(axis=1),
         "{label} [{start}, {end}] ends before it starts.": rows.end < rows.start,
         "{label} [{start}, {end}] starts before 0.": rows.start < 0,
+        "ends at {end:g} s, but the features after {lasts:g} s. Are times in seconds, and is there"
+        f" a snippet every {seconds:g} s?": late & (late.sum() > LATE_SHARE * rows.end.count()),
     })
-
-
-def _check_times(segments: pd.DataFrame, lengths: dict[str, int], seconds: float) -> None:
-    """Refuse segments that lie on another grid than the features."""
-    own = segments.assign(snippets=segments.video.map(lengths).astype(int))
-    late = own[own.end > own.snippets * seconds + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)]
-    if len(late) > LATE_SHARE * len(own):
-        row = late.iloc[0]
-        raise FacnetError(
-            f"{row['where']}, {row.video}: ends at {row.end:g} s, but {row.snippets} snippets of"
-            f" {seconds:g} s last {row.snippets * seconds:.1f} s; of {len(own)} segments"
-            f" {len(late)} end too late. Are times in seconds, and is there a snippet every so many"
-            " seconds?")
 
 
 def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:

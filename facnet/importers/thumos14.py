@@ -13,7 +13,7 @@ import pandas as pd
 from facnet.data import read_features
 from facnet.errors import FacnetError
 from facnet.importers.importing import (
-    BOTH, described, find_features, of_videos, read_truth, write_container, write_features,
+    BOTH, described, find_features, read_truth, write_container, write_features,
 )
 from facnet.importers.pickled import read_array
 
@@ -59,13 +59,13 @@ def import_thumos14(
         if features.is_dir():
             files, _ = find_features(features, known, known, report["left out"])
             here, arrays = files.index, _from_folder(files)
-        kept = of_videos(truth, here)
-        streams = write_features(arrays, len(kept.videos), folder, report)
-        report["kept"].append(f"{len(kept.ignored)} ambiguous intervals")
+        streams = write_features(arrays, len(here), folder, report)
+        inside = truth.ignored.video.isin(here)
+        report["kept"].append(f"{inside.sum()} ambiguous intervals")
         report["left out"] += [
             f"{video} [{start}, {end}]: ambiguous interval of a video that is not here"
-            for video, start, end in truth.ignored.drop(kept.ignored.index).itertuples(index=False)]
-        return described("THUMOS14", kept, streams, snippet_seconds, *SUBSETS)
+            for video, start, end in truth.ignored[~inside].itertuples(index=False)]
+        return described("THUMOS14", truth, here, streams, snippet_seconds, *SUBSETS)
 
     return write_container(annotations, out, write)
 
