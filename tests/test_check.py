@@ -68,7 +68,7 @@ ERRORS = {
         r"features/flow/train_0\.npy: no such file\."),
     "streams of different length": (
         lambda d, f: edit(d, "flow", "train_1", lambda a: a[:8]),
-        r"features/flow/train_1\.npy, train_1: 8 snippets, but 10 in the stream before it\."),
+        r"features/flow/train_1\.npy, train_1: 8 snippets, but 10 in another stream\."),
     "NaN and infinity": (
         lambda d, f: edit(d, "rgb", "train_2", put((slice(3, 5), 1), [np.nan, np.inf])),
         r"rgb/train_2\.npy, train_2: 2 values are NaN or infinite, the first \(nan\) in snippet 3,"
@@ -134,10 +134,10 @@ ODDITIES = {
         r"annotations\.json, test_3: run \[1\.0, 3\.5\] is there twice\."),
     "ignored intervals of strangers": (
         lambda d, f: f["ignored"].update(elsewhere=[[1.0, 2.0]]),
-        r"annotations\.json: ignored intervals of videos that are not in it, such as elsewhere"),
+        r"annotations\.json: ignored intervals of elsewhere, which is not in it\."),
     "files of strangers": (
         lambda d, f: np.save(d / "features/rgb/other.npy", np.zeros((3, 5), np.float32)),
-        r"features/rgb: [12] files belong to no video of train or test, such as other\.npy\."),
+        r"features/rgb: [12] files of no video used, such as other\.npy\."),
     "training video without a label": (
         lambda d, f: f["database"]["train_0"].update(labels=[], annotations=[]),
         r"annotations\.json, train_0: a training video without a label\."),
@@ -159,8 +159,7 @@ ODDITIES = {
         r"annotations\.json, test_0: jump at 2\.0 has no length\."),
     "no duration": (
         lambda d, f: f["database"]["test_3"].pop("duration"),
-        r"annotations\.json: for 1 videos a duration or features are missing; their lengths were"
-        r" not compared\."),
+        r"annotations\.json: a duration or features of 1 videos are missing\."),
 }
 
 

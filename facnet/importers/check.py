@@ -108,10 +108,9 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
         report.oddities.append(f"{path}: {len(others)} videos of subset {subset!r}, such as"
                                f" {others.video.iloc[0]}, are neither trained nor tested on.")
     if strangers := set(annotations.ignored.video) - set(annotations.videos.video):
-        report.oddities.append(
-            f"{path}: ignored intervals of videos that are not in it, such as {min(strangers)}.")
-    ends = videos.duration.fillna(videos.snippets * seconds)
-    own["ends"] = own.video.map(dict(zip(videos.video, ends))).astype(float)
+        report.oddities.append(f"{path}: ignored intervals of {min(strangers)}, which is not in it.")
+    ends = videos.duration.fillna(videos.snippets * seconds).set_axis(videos.video)
+    own["ends"] = own.video.map(ends).astype(float)
     last = own.sort_values("end").drop_duplicates("video", keep="last").index
     report.oddities += tell(own, {
         "{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
@@ -142,8 +141,8 @@ def _check_features(
                 files.append((file, video, len(array), array.shape[1], first))
                 _check_values(f"{file}, {video}", array, report)
         if strangers := {file.stem for file in where.glob("*.npy")} - set(videos.video):
-            report.oddities.append(f"{where}: {len(strangers)} files belong to no video of train or"
-                                   f" test, such as {min(strangers)}.npy.")
+            report.oddities.append(
+                f"{where}: {len(strangers)} files of no video used, such as {min(strangers)}.npy.")
         files = pd.DataFrame(files, columns=["where", "video", "length", "width", "first"])
         files["usual"], files["streams"] = files.width.mode().max(), " and ".join(streams)
         files["needed"] = max(columns[1] if columns else 0 for columns in streams.values())
@@ -154,8 +153,7 @@ def _check_features(
                 f" to {files.width.max()} columns; a row is a snippet: turn them, array.T.")
             continue
         report.errors += tell(files, {
-            "{length} snippets, but {first} in the stream before it.":
-                files.length != files["first"],
+            "{length} snippets, but {first} in another stream.": files.length != files["first"],
             "{width} columns, but {streams} take {needed}.": files.width < files.needed,
             "{width} features a snippet, but {usual} in most videos.": other,
         })
@@ -185,24 +183,20 @@ def _check_durations(path: Path, videos: pd.DataFrame, seconds: float, report: R
     """Length times stride against duration."""
     known = videos.dropna(subset=["duration", "snippets"])
     known = known.assign(lasts=known.snippets * seconds, seconds=seconds)
-    if len(known) < len(videos):
-        report.oddities.append(
-            f"{path}: for {len(videos) - len(known)} videos a duration or features are missing;"
-            " their lengths were not compared.")
-    slack = np.maximum(
-        max(SLACK_SECONDS, SLACK_SNIPPETS * seconds), SLACK_SHARE * known.duration)
+    if lacking := len(videos) - len(known):
+        report.oddities.append(f"{path}: a duration or features of {lacking} videos are missing.")
+    slack = np.maximum(SLACK_SHARE * known.duration, max(SLACK_SECONDS, SLACK_SNIPPETS * seconds))
     odd = (known.lasts - known.duration).abs() > slack
     implied = (known.duration / known.snippets).median()
     if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
         report.errors.append(
             f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
             f" {odd.sum()} of {len(known)} videos; by the median video a snippet lasts"
-            f" {implied:.4g} s. Another stride or frame rate, or features of other videos?")
+            f" {implied:.4g} s.")
         return
     if abs(implied / seconds - 1) > 0.02:
-        report.oddities.append(
-            f"{path}: the median video is {implied / seconds - 1:+.1%} longer than its snippets at"
-            f" {seconds} s; were they taken at another frame rate?")
+        report.oddities.append(f"{path}: the median video is {implied / seconds - 1:+.1%} longer"
+                               " than its snippets; is their frame rate another?")
     report.oddities += tell(known, {"{snippets:.0f} snippets last {lasts:.1f} s at {seconds} s"
                                     " each, but its duration is {duration:.1f} s.": odd})
 

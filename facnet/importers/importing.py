@@ -142,7 +142,7 @@ def shortened(text: str, most: int = 12) -> str:
 
 def find_features(
     folder: Path, wanted: Iterable[str], known: Iterable[str], left_out: list[str]
-) -> tuple[pd.DataFrame, set[str]]:
+) -> pd.DataFrame:
     """The files VIDEO.npy or v_VIDEO.npy below a folder, to any depth.
 
     A file's place is the stream whose folder it lies below, "rgb" or "flow", or else `BOTH`.
@@ -157,10 +157,8 @@ def find_features(
 
     Returns
     -------
-    files : DataFrame
+    DataFrame
         The file of each video, a row, in each place, a column, if the video is wanted and has all.
-    found : set of str
-        The videos, wanted or not, that have any file.
     """
     if not folder.is_dir():
         raise FacnetError(f"{folder}: no such folder.")
@@ -177,17 +175,16 @@ def find_features(
     files = pd.DataFrame(found)
     here = files.reindex(list(wanted)).dropna(axis=1, how="all")
     if here.empty:
-        raise FacnetError(
-            f"{folder}: no VIDEO.npy of a video in the annotations, such as {here.index[0]}.npy.")
+        raise FacnetError(f"{folder}: no VIDEO.npy of a video in the annotations, such as"
+                          f" {here.index[0]}.npy.")
     if BOTH in here and len(here.columns) > 1:
-        raise FacnetError(
-            f"{folder}: some VIDEO.npy lie below rgb or flow and some do not; name one of the two.")
+        raise FacnetError(f"{folder}: some VIDEO.npy lie below rgb or flow and some do not.")
     lacking = here.isna()
     left_out += [f"{video}: no {'features' if row.all() else row.idxmax()}"
                  for video, row in lacking[lacking.any(axis=1)].iterrows()]
     left_out += [f"{file}: no such video in the annotations"
                  for file in files[~files.index.isin(known)].stack().dropna()]
-    return here.dropna(), set(files.index)
+    return here.dropna()
 
 
 def write_features(

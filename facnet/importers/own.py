@@ -80,31 +80,29 @@ def init_folder(
                 array = read_features(features / place / f"{video}.npy")
                 lengths[video] = len(array)
                 widths[array.shape[1]] += 1
-    if faults := _faults(rows, features, places, lengths, snippet_seconds) + unreadable:
+    rows["lasts"] = rows.video.map(lengths).astype(float) * snippet_seconds
+    if faults := _faults(rows, features, places, snippet_seconds) + unreadable:
         raise FacnetError(f"{annotations}: not imported.", faults)
-    entries = _streams(places, streams, widths.most_common(1)[0][0], features)
-    videos = rows.assign(timed=rows.end.notna()).groupby("video", sort=False).agg(
-        {"subset": "max", "timed": "all", "label": lambda own: [*dict.fromkeys(own)]})
-    videos["labels"] = [[label for label in own if label != AMBIGUOUS] for own in videos.label]
-    videos["duration"] = videos.index.map(lengths) * snippet_seconds
-    split = f"as {annotations.name} gives it"
-    if not videos.subset.any():
-        split = _split(videos, annotations, test_share, seed)
+    entries = _streams(places, streams, widths.most_common(1)[0][0])
     ambiguous = rows.label == AMBIGUOUS
-    truth = Annotations(rows[~ambiguous & rows.end.notna()], rows[ambiguous],
+    rows = rows.assign(timed=rows.end.notna(), labels=rows.label.mask(ambiguous))
+    videos = rows.groupby("video", sort=False).agg(
+        {"subset": "max", "timed": "all", "labels": lambda own: [*own.dropna().unique()]})
+    videos["duration"] = videos.index.map(lengths) * snippet_seconds
+    split = (f"as {annotations.name} gives it" if videos.subset.any() else
+             _split(videos, annotations, test_share, seed))
+    truth = Annotations(rows[~ambiguous & rows.timed], rows[ambiguous],
                         videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         folder.symlink_to(target, target_is_directory=True)
         shown = videos.labels.explode().value_counts().sort_index()
+        shown = ", ".join(f"{label} {count}" for label, count in shown.items())
         report["kept"] += [
-            f"split {split}", "classes, and the videos that show them: "
-            + ", ".join(f"{label} {count}" for label, count in shown.items()),
-            "features where they are: "
-            + ("nothing was moved" if in_place else f"{out / 'features'} is a link to {target}")]
-        if not videos.timed.all():
-            report["kept"].append(f"{(~videos.timed).sum()} videos have labels without times")
+            f"split {split}", f"classes, and the videos that show them: {shown}",
+            "features where they are" if in_place else f"{out / 'features'} is a link to {target}",
+            f"{(~videos.timed).sum()} videos have labels without times"]
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
         facts = described(
             out.resolve().name, truth, videos.index, entries, snippet_seconds, *SUBSETS)
@@ -127,23 +125,20 @@ def _places(features: Path) -> dict[str, set[str]]:
                           f"{deeper and ' Its arrays lie deeper, such as '}{deeper}")
     if ("" in places and len(places) > 1) or not set.intersection(*places.values()):
         raise FacnetError(
-            f"{features}: VIDEO.npy lie in {', '.join(place or 'itself' for place in places)}, which"
-            " are not streams of the same videos. Put the arrays of all videos into one folder, or"
-            " into one a stream.")
+            f"{features}: VIDEO.npy lie in {', '.join(place or 'itself' for place in places)}, no"
+            " streams of the same videos; put all into one folder, or into one a stream.")
     return places
 
 
-def _streams(
-    places: dict[str, set[str]], streams: tuple[str, ...], width: int, features: Path
-) -> dict[str, dict]:
+def _streams(places: dict[str, set], streams: tuple[str, ...], width: int) -> dict[str, dict]:
     """The entry "streams" of annotations.json."""
     joint = "" in places
     streams = streams or (("features",) if joint else tuple(places))
     part, rest = divmod(width, len(streams))
     if len(set(streams)) < len(streams) or (rest if joint else set(streams) != set(places)):
         has = f"{width} columns" if joint else f"the folders {', '.join(places)}"
-        raise FacnetError(f"streams = {','.join(streams)}: {has}, as {features} has, are not so many"
-                          " different streams of one width.")
+        raise FacnetError(
+            f"streams = {','.join(streams)}: {has} are not so many different streams of one width.")
     return {name: {"columns": [i * part, (i + 1) * part]} if joint else {}
             for i, name in enumerate(streams)}
 
@@ -172,8 +167,7 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
         if header.count(name) != 1:
             raise FacnetError(
                 f"{path}, row {first}: {','.join(header)[:80]!r} has not one column {name!r}; it"
-                f" needs {','.join(COLUMNS)}, and may have {SUBSET}. Where no time is known,"
-                " video,label will do.")
+                f" needs {','.join(COLUMNS)}, or video,label alone, and may have {SUBSET}.")
     rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()],
                         columns=[*COLUMNS, SUBSET], dtype=object).fillna("")
     times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
@@ -185,8 +179,7 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _faults(
-    rows: pd.DataFrame, features: Path, places: dict[str, set[str]], lengths: dict[str, int],
-    seconds: float,
+    rows: pd.DataFrame, features: Path, places: dict[str, set[str]], seconds: float
 ) -> list[str]:
     """What is wrong with the rows, the first fault of each."""
     missing, hints = {}, {}
@@ -199,7 +192,6 @@ def _faults(
     rows = rows.assign(
         before=known.groupby(rows.video).transform("first"),
         file=rows.video.map(missing), hint=rows.video.map(hints))
-    rows["lasts"] = rows.video.map(lengths).astype(float) * seconds
     late = rows.end > rows.lasts + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
     first = ~rows.duplicated("video")
     timed = (rows.given != ", ") | (rows.label == AMBIGUOUS)
@@ -207,14 +199,13 @@ def _faults(
         "{values} values, but {columns} columns.": rows["values"] != rows["columns"],
         "no {file}.{hint}": rows.file.notna() & first,
         "subset {subset!r:.40} is neither train nor test.": ~rows.subset.isin(["", *SUBSETS]),
-        "subset {subset}, but {before} in an earlier row.":
-            known.notna() & (known != rows.before),
+        "subset {subset}, but {before} in an earlier row.": known.notna() & (known != rows.before),
         "no subset, but other videos have one.": rows.before.isna() & known.any() & first,
         "no label.": rows.label == "",
         "start and end are {given!r:.60}, not two numbers of seconds like 12.4.":
             timed & rows[["start", "end"]].isna().any(axis=1),
-        "{label} [{start}, {end}] ends before it starts.": rows.end < rows.start,
-        "{label} [{start}, {end}] starts before 0.": rows.start < 0,
+        "{label} [{start}, {end}] ends before it starts, or starts before 0.":
+            (rows.end < rows.start) | (rows.start < 0),
         "ends at {end:g} s, but the features after {lasts:g} s. Are times in seconds, and is there"
         f" a snippet every {seconds:g} s?": late & (late.sum() > LATE_SHARE * rows.end.count()),
     })
@@ -224,17 +215,15 @@ def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:
     """Draw the videos to test on, fill in the subsets and say how."""
     candidates = sorted(videos.index[videos.timed]) or sorted(videos.index)
     wanted = max(1, round(share * len(videos)))
-    left = Counter(videos.labels.explode())
-    test = []
+    left, test = Counter(videos.labels.explode()), []
     for i in np.random.default_rng(seed).permutation(len(candidates)):
         labels = videos.labels[candidates[i]]
         if len(test) < wanted and all(left[label] > 1 for label in labels):
             test.append(candidates[i])
             left.subtract(labels)
     if not test:
-        raise FacnetError(
-            f"{path}: cannot be split, as each video is the only one with one of its labels; say"
-            f" in a column {SUBSET} what to train and to test on.")
+        raise FacnetError(f"{path}: cannot be split, as each video is the only one with one of its"
+                          f" labels; say in a column {SUBSET} what to train and to test on.")
     videos["subset"] = np.where(videos.index.isin(test), "test", "train")
     fewer = "" if len(test) == wanted else f" ({wanted} were wanted)"
     return (f"by video with seed {seed}: {len(test)} of {len(videos)} to test{fewer}, each label"

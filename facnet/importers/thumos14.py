@@ -57,7 +57,7 @@ def import_thumos14(
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         here, arrays = known, _from_file(features, known)
         if features.is_dir():
-            files, _ = find_features(features, known, known, report["left out"])
+            files = find_features(features, known, known, report["left out"])
             here, arrays = files.index, _from_folder(files)
         streams = write_features(arrays, len(here), folder, report)
         inside = truth.ignored.video.isin(here)
