@@ -134,7 +134,7 @@ ODDITIES = {
         r"annotations\.json, test_3: run \[1\.0, 3\.5\] is there twice\."),
     "ignored intervals of strangers": (
         lambda d, f: f["ignored"].update(elsewhere=[[1.0, 2.0]]),
-        r"annotations\.json: ignored intervals of elsewhere, which is not in it\."),
+        r"annotations\.json: ignored intervals of elsewhere, not in it\."),
     "files of strangers": (
         lambda d, f: np.save(d / "features/rgb/other.npy", np.zeros((3, 5), np.float32)),
         r"features/rgb: [12] files of no video used, such as other\.npy\."),

@@ -331,7 +331,7 @@ def deeper(folder, *places):
     (lambda d: (d / "i3d/match_3.npy").write_bytes(b"\x93NUM"), "i3d/match_3.npy: cannot be read"),
     (lambda d: np.save(d / "i3d/match_3.npy", np.zeros((9, 2, 2))), r"match_3.npy: .*\(9, 2, 2\)"),
     (lambda d: np.save(d / "i3d/match_3.npy", np.ones((23, 5))), "match_3.npy, match_3: 5 colu"),
-    (lambda d: separate(d / "i3d", {"match_0": np.zeros((20, 6))}), "i3d: VIDEO.npy lie in itself, rgb, f"),
+    (lambda d: separate(d / "i3d", {"match_0": np.zeros((20, 6))}), "VIDEO.npy lie in itself, rg"),
     (lambda d: (d / "i3d").rename(d / "there"), "i3d: no such folder"),
     (lambda d: [p.unlink() for p in (d / "i3d").iterdir()], "i3d: holds neither VIDEO.npy nor"),
     (lambda d: [np.save(p, np.load(p).T) for p in (d / "i3d").iterdir()],
@@ -340,7 +340,7 @@ def deeper(folder, *places):
      "match_0.npy: features of type int64, not float16 or float32.* And 3 more"),
     (lambda d: np.save(d / "i3d/match_3.npy", np.full((23, 6), 1e300)), "138 values are NaN or"),
     (lambda d: deeper(d / "i3d", "a/rgb"), "i3d: holds neither .* Its arrays lie deeper, such as"),
-    (lambda d: deeper(d / "i3d", "train", "test"), "VIDEO.npy lie in test, train, which are"),
+    (lambda d: deeper(d / "i3d", "train", "test"), "VIDEO.npy lie in test, train, no str"),
     (lambda d: (d / "segments.csv").unlink(), "segments.csv: cannot be read"),
     (lambda d: (d / "segments.csv").write_bytes(b"\xff\xfe"), "segments.csv, line 1: not a text"),
 ])

@@ -57,9 +57,8 @@ def import_activitynet(
                   for video, row in files.iterrows())
         streams = write_features(arrays, len(files), folder, report)
         report["kept"].append("features where they are, with a link to each file")
-        facts = described(
-            "ActivityNet-1.3", truth, files.index, streams, snippet_seconds, TRAIN, TEST)
-        return facts | {"protocol": "activitynet"}
+        return {"protocol": "activitynet", **described(
+            "ActivityNet-1.3", truth, files.index, streams, snippet_seconds, TRAIN, TEST)}
 
     return write_container(annotations, out, write)
 
@@ -75,9 +74,8 @@ def _usable(folder: Path, truth: Annotations, report: dict[str, list[str]]) -> p
     classes = set(used.labels.explode().dropna())
     taught = set(videos.labels[videos.subset == TRAIN].explode().dropna())
     kept = videos[videos.labels.map(taught.issuperset)]
-    for subset, use in ((TRAIN, "train"), (TEST, "test")):
-        if not (kept.subset == subset).any():
-            raise FacnetError(f"{folder}: no features of a {subset} video to {use} on.")
+    if lacking := {TRAIN, TEST} - set(kept.subset):
+        raise FacnetError(f"{folder}: no features to use of {' or '.join(lacking)} videos.")
     report["kept"].append(f"{len(taught)} of {len(classes)} classes")
     if lost := sorted(classes - taught):
         report["left out"].append(

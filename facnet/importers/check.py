@@ -108,7 +108,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
         report.oddities.append(f"{path}: {len(others)} videos of subset {subset!r}, such as"
                                f" {others.video.iloc[0]}, are neither trained nor tested on.")
     if strangers := set(annotations.ignored.video) - set(annotations.videos.video):
-        report.oddities.append(f"{path}: ignored intervals of {min(strangers)}, which is not in it.")
+        report.oddities.append(f"{path}: ignored intervals of {min(strangers)}, not in it.")
     ends = videos.duration.fillna(videos.snippets * seconds).set_axis(videos.video)
     own["ends"] = own.video.map(ends).astype(float)
     last = own.sort_values("end").drop_duplicates("video", keep="last").index
@@ -120,9 +120,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
     })
 
 
-def _check_features(
-    features: Path, videos: pd.DataFrame, header: Header, report: Report
-) -> dict[str, int]:
+def _check_features(features: Path, videos: pd.DataFrame, header: Header, report: Report) -> dict:
     """Look at every row of every file; gives the snippets of each video that could be read."""
     lengths: dict[str, int] = {}
     places = defaultdict(dict)  # a folder of features: the streams that lie in it, their columns
@@ -169,11 +167,9 @@ def _target(file: Path) -> Path:
 def _check_values(about: str, array: np.ndarray, report: Report) -> None:
     with np.errstate(over="ignore"):
         bad = ~np.isfinite(array.astype(np.float32, copy=False))  # what training makes of it
-    if bad.any():
-        snippet, column = np.argwhere(bad)[0]
-        report.errors.append(
-            f"{about}: {bad.sum()} values are NaN or infinite, the first"
-            f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
+    for snippet, column in np.argwhere(bad)[:1]:
+        report.errors.append(f"{about}: {bad.sum()} values are NaN or infinite, the first"
+                             f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
     if len(zero := np.flatnonzero((array == 0).all(axis=1))):
         report.oddities.append(f"{about}: {len(zero)} of {len(array)} snippets are all zeros, the"
                                f" first is snippet {zero[0]}.")
@@ -190,9 +186,8 @@ def _check_durations(path: Path, videos: pd.DataFrame, seconds: float, report: R
     implied = (known.duration / known.snippets).median()
     if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
         report.errors.append(
-            f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
-            f" {odd.sum()} of {len(known)} videos; by the median video a snippet lasts"
-            f" {implied:.4g} s.")
+            f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in {odd.sum()}"
+            f" of {len(known)} videos; by the median video a snippet lasts {implied:.4g} s.")
         return
     if abs(implied / seconds - 1) > 0.02:
         report.oddities.append(f"{path}: the median video is {implied / seconds - 1:+.1%} longer"
@@ -205,28 +200,27 @@ def _check_classes(
     path: Path, videos: pd.DataFrame, own: pd.DataFrame, classes: tuple[str, ...], report: Report
 ) -> None:
     """Whether there is something of each class to train and to test on, in labels that agree."""
-    training, testing = (videos[videos.subset == subset] for subset in ("train", "test"))
-    taught, tested = set(training.labels.explode()), set(own.label[own.video.isin(testing.video)])
+    training, testing = videos.subset == "train", videos.subset == "test"
+    taught = set(videos.labels[training].explode())
+    tested = set(own.label[own.video.isin(videos.video[testing])])
     alike = defaultdict(list)
     for label in classes:
         alike["".join(filter(str.isalnum, label.casefold()))].append(repr(label))
-        if len(training) and label not in taught:
+        if training.any() and label not in taught:
             report.errors.append(f"{path}: no training video has class {label!r}.")
         if tested and label not in tested:
             report.oddities.append(f"{path}: no test video has an instance of {label!r}.")
     report.oddities += [f"{path}: {', '.join(labels)} are different classes; is one mistyped?"
                         for labels in alike.values() if len(labels) > 1]
-    if len(testing) and not tested:
+    if testing.any() and not tested:
         report.oddities.append(
             f"{path}: no test video has an instance; detections can be made, but not evaluated.")
     shown = own.groupby("video").label.agg(lambda labels: ", ".join(sorted(set(labels))))
     videos = videos.assign(seen=videos.video.map(shown), given=[
         ", ".join(sorted(labels)) or "nothing" for labels in videos.labels])
     report.oddities += tell(videos, {
-        "a training video without a label.":
-            (videos.subset == "train") & (videos.given == "nothing"),
-        "a test video without an instance.":
-            (videos.subset == "test") & videos.seen.isna() & bool(tested),
+        "a training video without a label.": training & (videos.given == "nothing"),
+        "a test video without an instance.": testing & videos.seen.isna() & bool(tested),
         "labelled {given}, but its instances show {seen}.":
             videos.seen.notna() & (videos.seen != videos.given),
     })

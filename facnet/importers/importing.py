@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 from facnet.data import check_name, open_folder
 from facnet.errors import FacnetError
-from facnet.files import Annotations, write_json
+from facnet.files import INSTANCE, INTERVAL, Annotations, write_json
 from facnet.importers.check import find_faults, portrait
 from facnet.importers.wtalc import read_ground_truth
 
+Arrays = Iterable[tuple[str, dict[str, np.ndarray]]]  # a video's name, its arrays [T, D] by place
 STREAMS = ("rgb", "flow")
 BOTH = ""  # the place of files that hold both streams
 PREFIX = "v_"  # of files' names in most distributions of ActivityNet, not of its annotations
@@ -42,9 +43,8 @@ def read_truth(
     truth.videos["subset"] = truth.videos.subset.str.lower()
     given = set(truth.videos.subset)
     if given - {hidden} != {train, test}:
-        raise FacnetError(
-            f"{annotations}: its subsets are {sorted(given)}; {name} has {train!r}, to train on,"
-            f" and {test!r}, to test on.")
+        raise FacnetError(f"{annotations}: its subsets are {sorted(given)}; {name} has {train!r}"
+                          f" and {test!r}.")
     return truth
 
 
@@ -100,9 +100,8 @@ def write_container(
             os.replace(unchecked, folder / "annotations.json")
             report["kept"][:0] = counted(folder)
             report["oddities, kept as they are"] = oddities
-            text = "\n".join(
-                "\n  ".join([f"{title}:", *(lines or ["nothing"])])
-                for title, lines in report.items())
+            text = "\n".join("\n  ".join([f"{title}:", *(lines or ["nothing"])])
+                             for title, lines in report.items())
             (folder / "import_report.txt").write_text(text + "\n", encoding="utf-8")
             if in_place:
                 for name in ("import_report.txt", "annotations.json"):
@@ -187,16 +186,13 @@ def find_features(
     return here.dropna()
 
 
-def write_features(
-    videos: Iterable[tuple[str, dict[str, np.ndarray]]], count: int, folder: Path,
-    report: dict[str, list[str]],
-) -> dict[str, dict]:
+def write_features(videos: Arrays, count: int, folder: Path, report: dict) -> dict[str, dict]:
     """Write plain arrays below `folder`, or links to files that can stay as they are.
 
     Parameters
     ----------
-    videos : iterable of (str, dict of str to ndarray)
-        A video's name and its arrays [T, D] by place. Where one stream is a snippet or two longer
+    videos : Arrays
+        Where one stream is a snippet or two longer
         than the other, it is cut. An array that is mapped from a file becomes a link to it, unless
         it is cut.
     count : int
@@ -229,17 +225,16 @@ def write_features(
         return {stream: {} for stream in STREAMS if stream in arrays}
     half, rest = divmod(arrays[BOTH].shape[1], 2)
     if rest or half == 512:
-        raise FacnetError(
-            f"{video}: {2 * half + rest} columns are not two streams of I3D; if they are one, put"
-            " the files in a folder called rgb or flow.")
+        raise FacnetError(f"{video}: {2 * half + rest} columns are not two streams of I3D; put"
+                          " files of one in a folder called rgb or flow.")
     return {"rgb": {"columns": [0, half]}, "flow": {"columns": [half, 2 * half]}}
 
 
-def entry(
-    subset: str, labels: Iterable[str], segments: Iterable[tuple[str, float, float]],
-    duration: float,
-) -> dict:
-    """A video in the database of annotations.json; its `duration` may be NaN, unknown."""
+def entry(subset: str, labels: Iterable[str], segments: Iterable[tuple], duration: float) -> dict:
+    """A video in the database of annotations.json.
+
+    `segments` are of label, start and end; `duration` may be NaN, unknown.
+    """
     known = {} if math.isnan(duration) else {"duration": duration}
     return {"subset": subset, **known, "labels": list(labels), "annotations": [
         {"label": label, "segment": [start, end]} for label, start, end in segments]}
@@ -252,13 +247,13 @@ def described(
     """The content of annotations.json, of the annotations' videos those that are kept."""
     videos, instances, ignored = (
         frame[frame.video.isin(kept)] for frame in (truth.videos, truth.instances, truth.ignored))
-    classes = {*videos.labels.explode().dropna(), *instances.label}
     segments, ignored = (
-        {video: rows[columns].values.tolist() for video, rows in frame.groupby("video")}
-        for frame, columns in ((instances, ["label", "start", "end"]), (ignored, ["start", "end"])))
+        {video: rows.iloc[:, 1:].values.tolist() for video, rows in frame.groupby("video")}
+        for frame in (instances[[*INSTANCE]], ignored[[*INTERVAL]]))
     return {
-        "name": name, "classes": sorted(classes), "streams": streams,
-        "snippet_seconds": snippet_seconds, "train": train, "test": test, "ignored": ignored,
+        "name": name, "classes": sorted({*videos.labels.explode().dropna(), *instances.label}),
+        "streams": streams, "snippet_seconds": snippet_seconds, "train": train, "test": test,
+        "ignored": ignored,
         "database": {video: entry(subset, labels, segments.get(video, ()), duration)
                      for video, subset, duration, labels in videos.itertuples(index=False)}}
 

@@ -178,9 +178,7 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return rows, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
 
 
-def _faults(
-    rows: pd.DataFrame, features: Path, places: dict[str, set[str]], seconds: float
-) -> list[str]:
+def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) -> list[str]:
     """What is wrong with the rows, the first fault of each."""
     missing, hints = {}, {}
     for place, there in places.items():

@@ -56,8 +56,8 @@ def read_array(path: Path) -> np.ndarray:
         raise FacnetError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # a damaged file raises almost anything
         reason = " ".join(str(error).split())[:200]
-        raise FacnetError(f"{path}: refused; it is damaged or holds more than arrays, lists, strings"
-                          f" and numbers ({type(error).__name__}: {reason}).") from error
+        raise FacnetError(f"{path}: refused; it is damaged or holds more than arrays, lists,"
+                          f" strings and numbers ({type(error).__name__}: {reason}).") from error
     return np.atleast_1d(array)
 
 

@@ -103,8 +103,6 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     both give the same features to the latter's rounding.
     """
     source, out = Path(source), Path(out)
-    if not source.is_dir():
-        raise FacnetError(f"{source}: no such folder.")
     recordings = _compact if (source / POSES).is_file() else _published
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
@@ -137,9 +135,7 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     return write_container(source, out, write)
 
 
-def _write_standardised(
-    folder: Path, arrays: dict[str, np.ndarray], training: list[str]
-) -> dict[str, list[float]]:
+def _write_standardised(folder: Path, arrays: dict, training: list[str]) -> dict[str, list[float]]:
     """Write a stream, each feature to mean 0 and deviation 1 over the training sequences' snippets.
 
     What a hand does changes its joints' places less than their means differ from joint to joint.
@@ -182,8 +178,8 @@ def _annotation_file(source: Path, subset: str) -> Path:
     found = [path for path in found if "revised" in path.stem] or found
     if len(found) != 1:
         raise FacnetError(
-            f"{source}: {', '.join(map(str, found)) or 'none'} found where one file"
-            f" annotations*.txt below a folder {subset}_set belongs; there is no {POSES} either.")
+            f"{source}: {', '.join(map(str, found)) or 'none'} found where one annotations*.txt"
+            f" below a folder {subset}_set belongs; there is no {POSES} either.")
     return source / found[0]
 
 
@@ -198,8 +194,7 @@ def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
             case _:
                 raise FacnetError(
                     f"{where}: {str(item)[:80]} is no gesture, which is a label, a first and a last"
-                    " frame, counted from 1. Labels are those of the revised annotations:"
-                    f" {', '.join(CLASSES)}.")
+                    f" frame, counted from 1; revised labels are {', '.join(CLASSES)}.")
     return tuple(gestures)
 
 
@@ -214,9 +209,8 @@ def _read_text(file: Path, name: str) -> np.ndarray:
             frames.append(np.reshape([float(value) for value in values], (JOINTS, NUMBERS)))
         except ValueError as error:  # such as: could not convert string to float: 'abc'
             raise FacnetError(
-                f"{file}, sequence {name}, line {number} of {len(lines)}: not"
-                f" {JOINTS * NUMBERS} numbers with a ';' after each; is the file complete?"
-                f" ({str(error)[:90]})") from error
+                f"{file}, sequence {name}, line {number} of {len(lines)}: not 140 numbers with a"
+                f" ';' after each; is the file complete? ({str(error)[:90]})") from error
     return np.array(frames[:: FRAME_RATE // RATE])
 
 
@@ -260,9 +254,9 @@ def _plausible(sequence: Sequence, report: dict[str, list[str]]) -> np.ndarray:
     impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
     if not impossible.any():
         return frames
-    said = (f"{impossible.sum()} of {len(frames)} frames, the first at"
-            f" {impossible.argmax() / RATE:.2f} s, have impossible positions, up to"
-            f" {np.abs(position[impossible]).max():.3g} m")
+    seconds, most = impossible.argmax() / RATE, np.abs(position[impossible]).max()
+    said = (f"{impossible.sum()} of {len(frames)} frames, the first at {seconds:.2f} s, have"
+            f" impossible positions, up to {most:.3g} m")
     if impossible.mean() > HELD_SHARE:
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
     good = np.flatnonzero(~impossible)[::-1]  # of two that are equally near, the later one
@@ -271,24 +265,20 @@ def _plausible(sequence: Sequence, report: dict[str, list[str]]) -> np.ndarray:
     return frames[nearest]
 
 
-def _repaired(
-    sequence: Sequence, last: int, report: dict[str, list[str]]
-) -> list[tuple[str, float, float]]:
+def _repaired(sequence: Sequence, last: int, report: dict) -> list[tuple[str, float, float]]:
     """Gestures in seconds, the known faults repaired or left out; `last` is the last frame."""
     kept, before = [], 0
     for label, start, end in sorted(sequence.gestures, key=lambda gesture: gesture[1]):
-        said = f"{label} [{start}, {end}]"
+        said = f"{sequence.name}: {label} [{start}, {end}]"
         if end < start:
-            report["left out"].append(
-                f"{sequence.name}: {said} ends before it starts; its label stays")
+            report["left out"].append(f"{said} ends before it starts; its label stays")
             continue
         if start <= before or start > last or end > last + PAST_END_FRAMES:
             raise FacnetError(
-                f"{sequence.where}: {said} overlaps the gesture before it, or lies past the {last}"
-                f" frames of {sequence.file}; is it complete?")
+                f"{sequence.where}: {label} [{start}, {end}] overlaps the gesture before it, or"
+                f" lies past the {last} frames of {sequence.file}; is it complete?")
         if end > last:
-            report["repaired"].append(
-                f"{sequence.name}: {said} ends after the sequence's {last} frames, cut")
+            report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
         kept.append((label, (start - 1) / FRAME_RATE, min(end, last) / FRAME_RATE))
         before = end
     return kept

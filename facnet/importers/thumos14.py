@@ -4,7 +4,6 @@ Annotations are kept as they are, oddities included: papers have trained and tes
 """
 
 import reprlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 from facnet.data import read_features
 from facnet.errors import FacnetError
 from facnet.importers.importing import (
-    BOTH, described, find_features, read_truth, write_container, write_features,
+    BOTH, Arrays, described, find_features, read_truth, write_container, write_features,
 )
 from facnet.importers.pickled import read_array
 
@@ -70,23 +69,21 @@ def import_thumos14(
     return write_container(annotations, out, write)
 
 
-def _from_file(file: Path, videos: pd.Series) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _from_file(file: Path, videos: pd.Series) -> Arrays:
     """The videos of W-TALC's file, of which nothing is left out."""
     arrays = read_array(file)
     if arrays.shape != (len(videos),):
-        raise FacnetError(
-            f"{file}: an array of shape {arrays.shape}, but the annotations name {len(videos)}"
-            " videos; it should hold one [T, D] array for each, in their order.")
+        raise FacnetError(f"{file}: an array of shape {arrays.shape}, but the annotations name"
+                          f" {len(videos)} videos, each with an array [T, D].")
     for v, video in enumerate(videos):
         array, arrays[v] = arrays[v], None  # what is written need not stay in memory
         if not (isinstance(array, np.ndarray) and array.ndim == 2 and array.size
                 and array.dtype.kind == "f"):
-            raise FacnetError(
-                f"{file}, {video}: holds {reprlib.repr(array)}, not numbers [T, D].")
+            raise FacnetError(f"{file}, {video}: holds {reprlib.repr(array)}, not numbers [T, D].")
         yield video, {BOTH: array}
 
 
-def _from_folder(files: pd.DataFrame) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _from_folder(files: pd.DataFrame) -> Arrays:
     """The videos of a folder, as plain arrays, which are copied."""
     for video, row in files.iterrows():
         yield video, {place: np.asarray(read_features(file)) for place, file in row.items()}
