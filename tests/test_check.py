@@ -238,7 +238,7 @@ def test_a_wrong_stride_is_one_error_that_names_the_right_one(tmp_path):
     (tmp_path / "annotations.json").write_text(json.dumps(facts))
     (error,) = check_folder(tmp_path).errors
     assert re.search(r"annotations\.json: snippet_seconds is 0\.16, but lengths and durations"
-                     r" disagree in 16 of 16 videos; by the median video a snippet lasts 0\.64 s",
+                     r" disagree in 16 of 16 videos; by the median a snippet lasts 0\.64 s",
                      error)
 
 

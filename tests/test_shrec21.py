@@ -428,7 +428,7 @@ TRAINING, TEXT = "annotations_revised_training.txt", "1.txt"
     (lambda d, m: (compact(d, m) / ANNOTATIONS).unlink(), "json: cannot be read .No such file"),
     (entries(lambda f: f.update({"1": {"split": "val", "segs": []}})), "sequence 1: .* no split"),
     (entries(lambda f: f["1"].pop("segs")), "sequence 1: found None where a list belongs"),
-    (entries(lambda f: f["1"].update(segs=[["TAP", 1]])), r"sequence 1: \['TAP', 1\] is no gesture"),
+    (entries(lambda f: f["1"].update(segs=[["TAP", 1]])), r"1: \['TAP', 1\] is no gesture"),
     (entries(lambda f: f["1"].update(segs=[["TAP", 1.5, 2]])), r"1: \['TAP', 1.5, 2\] is no"),
     (entries(lambda f: f["1"].update(segs=[["TAP", True, 2]])), r"1: \['TAP', True, 2\] is no"),
     (entries(lambda f: f["1"].update(segs=[[["TAP"], 1, 2]])), r"1: \[\['TAP'\], 1, 2\] is no"),

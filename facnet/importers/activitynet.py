@@ -49,7 +49,7 @@ def import_activitynet(
         refused.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
-    truth = read_truth(annotations, snippet_seconds, "ActivityNet-1.3", TRAIN, TEST, HIDDEN)
+    truth = read_truth(annotations, snippet_seconds, TRAIN, TEST, HIDDEN)
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         files = _usable(features, truth, report)

@@ -186,8 +186,8 @@ def _check_durations(path: Path, videos: pd.DataFrame, seconds: float, report: R
     implied = (known.duration / known.snippets).median()
     if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
         report.errors.append(
-            f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in {odd.sum()}"
-            f" of {len(known)} videos; by the median video a snippet lasts {implied:.4g} s.")
+            f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
+            f" {odd.sum()} of {len(known)} videos; by the median a snippet lasts {implied:.4g} s.")
         return
     if abs(implied / seconds - 1) > 0.02:
         report.oddities.append(f"{path}: the median video is {implied / seconds - 1:+.1%} longer"

@@ -28,12 +28,11 @@ CUT_SNIPPETS = 2
 
 
 def read_truth(
-    annotations: Path, snippet_seconds: float, name: str, train: str, test: str, hidden: str = ""
+    annotations: Path, snippet_seconds: float, train: str, test: str, hidden: str = ""
 ) -> Annotations:
     """The annotations, before features are read, if these arguments can be used.
 
-    `train` and `test` are subsets of the data set called `name`, in lower case; there may be one
-    more, `hidden`.
+    `train` and `test` are the subsets, in lower case; there may be one more, `hidden`.
     """
     truth = read_ground_truth(annotations)
     if not 0 < snippet_seconds < math.inf:
@@ -43,8 +42,7 @@ def read_truth(
     truth.videos["subset"] = truth.videos.subset.str.lower()
     given = set(truth.videos.subset)
     if given - {hidden} != {train, test}:
-        raise FacnetError(f"{annotations}: its subsets are {sorted(given)}; {name} has {train!r}"
-                          f" and {test!r}.")
+        raise FacnetError(f"{annotations}: subsets are {sorted(given)}, not {train} and {test}.")
     return truth
 
 
@@ -93,7 +91,7 @@ def write_container(
             write_json(unchecked, write(folder / "features", report))
             found = find_faults(folder, unchecked)
             errors, oddities = (
-                [line.replace(str(unchecked), str(source)).replace(place, str(out))
+                [line.replace(str(unchecked), str(source)).replace(str(folder), str(out))
                  for line in lines] for lines in (found.errors, found.oddities))
             if errors:
                 raise FacnetError(f"{source}: not imported.", errors)
@@ -122,21 +120,6 @@ def counted(folder: Path) -> list[str]:
     widths = {stream: dataset.features(stream, dataset.videos.video[0]).shape[1]
               for stream in dataset.streams}
     return [*sizes, *(f"{stream}: {width} features a snippet" for stream, width in widths.items())]
-
-
-def shortened(text: str, most: int = 12) -> str:
-    r"""A report for the screen: no more than so many lines of each title.
-
-    >>> print(shortened("left out:\n  one\n  two\n  three\nrepaired:\n  nothing", most=2))
-    left out:
-      one
-      two
-    repaired:
-      nothing
-    """
-    lines = pd.Series(text.splitlines())
-    is_title = ~lines.str.startswith(" ")
-    return "\n".join(lines[is_title.groupby(is_title.cumsum()).cumcount() <= most])
 
 
 def find_features(
@@ -174,8 +157,7 @@ def find_features(
     files = pd.DataFrame(found)
     here = files.reindex(list(wanted)).dropna(axis=1, how="all")
     if here.empty:
-        raise FacnetError(f"{folder}: no VIDEO.npy of a video in the annotations, such as"
-                          f" {here.index[0]}.npy.")
+        raise FacnetError(f"{folder}: no VIDEO.npy that is annotated, such as {here.index[0]}.npy.")
     if BOTH in here and len(here.columns) > 1:
         raise FacnetError(f"{folder}: some VIDEO.npy lie below rgb or flow and some do not.")
     lacking = here.isna()
@@ -192,9 +174,8 @@ def write_features(videos: Arrays, count: int, folder: Path, report: dict) -> di
     Parameters
     ----------
     videos : Arrays
-        Where one stream is a snippet or two longer
-        than the other, it is cut. An array that is mapped from a file becomes a link to it, unless
-        it is cut.
+        Where one stream is a snippet or two longer than the other, it is cut. An array that is
+        mapped from a file becomes a link to it, unless it is cut.
     count : int
         How many videos that are.
     folder : Path

@@ -18,9 +18,8 @@ from facnet.errors import FacnetError
 from facnet.files import read_json, read_text, typed
 from facnet.importers.importing import entry, write_container
 
-CLASSES = (
-    "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
-    "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
+CLASSES = ("CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK",
+           "ONE", "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
 SUBSETS = ("training", "test")
 STREAMS = ("pose", "motion")
 FRAME_RATE = 50  # of the recordings; annotations count their frames, from 1

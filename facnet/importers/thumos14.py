@@ -50,7 +50,7 @@ def import_thumos14(
     Of a folder, one video is in memory at a time; of W-TALC's file, all of it, once.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
-    truth = read_truth(annotations, snippet_seconds, "THUMOS14", *SUBSETS)
+    truth = read_truth(annotations, snippet_seconds, *SUBSETS)
     known = truth.videos.video
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
