@@ -404,7 +404,7 @@ def test_labels_that_differ_in_case_alone_are_pointed_out(mine):
     rows(mine, ROWS.replace("match_1,dive", "match_1,Dive "))
     text = init(mine)
     assert "segments.csv: 'Dive', 'dive' are different classes; is one mistyped?" in text
-    assert "classes, and the videos that show them: Dive 1, dive 4, jump 4" in text
+    assert "classes, and the videos that show them: {'Dive': 1, 'dive': 4, 'jump': 4}" in text
 
 
 @pytest.mark.parametrize("options, message", [

@@ -68,9 +68,9 @@ def find_faults(folder: Path, path: Path) -> Report:
     """`check_folder` without the portrait, for annotations at any `path`."""
     report = Report()
     annotations = read_annotations(path, report.errors)
-    if wrong := header_faults(path, annotations.facts):
-        report.errors += wrong.values()
-    else:
+    wrong = header_faults(path, annotations.facts)
+    report.errors += wrong.values()
+    if not wrong:
         _check_content(folder, path, annotations, report)
     report.errors = list(map(one_line, dict.fromkeys(report.errors)))
     report.oddities = list(map(one_line, report.oddities))

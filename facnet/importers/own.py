@@ -89,8 +89,7 @@ def init_folder(
     videos = rows.groupby("video", sort=False).agg(
         {"subset": "max", "timed": "all", "labels": lambda own: [*own.dropna().unique()]})
     videos["duration"] = videos.index.map(lengths) * snippet_seconds
-    split = (f"as {annotations.name} gives it" if videos.subset.any() else
-             _split(videos, annotations, test_share, seed))
+    split = _split(videos, annotations, test_share, seed)
     truth = Annotations(rows[~ambiguous & rows.timed], rows[ambiguous],
                         videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
@@ -98,9 +97,8 @@ def init_folder(
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         folder.symlink_to(target, target_is_directory=True)
         shown = videos.labels.explode().value_counts().sort_index()
-        shown = ", ".join(f"{label} {count}" for label, count in shown.items())
         report["kept"] += [
-            f"split {split}", f"classes, and the videos that show them: {shown}",
+            f"split {split}", f"classes, and the videos that show them: {shown.to_dict()}",
             "features where they are" if in_place else f"{out / 'features'} is a link to {target}",
             f"{(~videos.timed).sum()} videos have labels without times"]
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
@@ -210,7 +208,9 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) ->
 
 
 def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:
-    """Draw the videos to test on, fill in the subsets and say how."""
+    """Draw the videos to test on where no subsets are given, fill these in and say how."""
+    if videos.subset.any():
+        return f"as {path.name} gives it"
     candidates = sorted(videos.index[videos.timed]) or sorted(videos.index)
     wanted = max(1, round(share * len(videos)))
     left, test = Counter(videos.labels.explode()), []

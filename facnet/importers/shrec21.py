@@ -6,8 +6,8 @@ What is faulty in the files is repaired by a rule or left out, and reported.
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +56,10 @@ PAST_END_FRAMES = 25
 LIMIT = 10.0
 
 
-@dataclass(frozen=True)
-class Sequence:
-    """A recording as its annotations have it."""
-
-    name: str
-    subset: str
-    gestures: tuple[tuple[str, int, int], ...]  #: label, first and last frame, from 1
-    where: str  #: begins a message about the annotations
-    file: Path
-    frames: np.ndarray | None  #: [n, 20, 7] at 25 a second; None if they are not there
+# A recording as its annotations have it. `gestures` are of label, first and last frame, from 1;
+# `where` begins a message about the annotations; `frames` [n, 20, 7] are at 25 a second, or None if
+# they are not there.
+Sequence = namedtuple("Sequence", "name subset gestures where file frames")
 
 
 def import_shrec21(source: str | Path, out: str | Path) -> str:
