@@ -68,7 +68,7 @@ ERRORS = {
         r"features/flow/train_0\.npy: no such file\."),
     "streams of different length": (
         lambda d, f: edit(d, "flow", "train_1", lambda a: a[:8]),
-        r"features/flow/train_1\.npy, train_1: 8 snippets, but 10 in the stream before it\."),
+        r"features/flow/train_1\.npy, train_1: 8 snippets, but 10 in another stream\."),
     "NaN and infinity": (
         lambda d, f: edit(d, "rgb", "train_2", put((slice(3, 5), 1), [np.nan, np.inf])),
         r"rgb/train_2\.npy, train_2: 2 values are NaN or infinite, the first \(nan\) in snippet 3,"
@@ -121,8 +121,7 @@ ODDITIES = {
         r"rgb/test_0\.npy, test_0: 3 of 10 snippets are all zeros, the first is snippet 6\."),
     "segment past the end": (
         lambda d, f: f["database"]["test_0"]["annotations"].append(item("run", 6.0, 71.5)),
-        r"annotations\.json, test_0: 1 of [2-4] instances end after the video's 6\.4 s, the last at"
-        r" 71\.5 s\."),
+        r"annotations\.json, test_0: run \[6\.0, 71\.5\] ends after the video's 6\.4 s\."),
     "length that disagrees with the duration": (
         lambda d, f: f["database"]["test_1"].update(duration=12.0),
         r"annotations\.json, test_1: 10 snippets last 6\.4 s at 0\.64 s each, but its duration is"
@@ -135,10 +134,10 @@ ODDITIES = {
         r"annotations\.json, test_3: run \[1\.0, 3\.5\] is there twice\."),
     "ignored intervals of strangers": (
         lambda d, f: f["ignored"].update(elsewhere=[[1.0, 2.0]]),
-        r"annotations\.json: ignored intervals of 1 videos that are not in it, such as elsewhere"),
+        r"annotations\.json: ignored intervals of elsewhere, not in it\."),
     "files of strangers": (
         lambda d, f: np.save(d / "features/rgb/other.npy", np.zeros((3, 5), np.float32)),
-        r"features/rgb: [12] files belong to no video of train or test, such as other\.npy\."),
+        r"features/rgb: [12] files of no video used, such as other\.npy\."),
     "training video without a label": (
         lambda d, f: f["database"]["train_0"].update(labels=[], annotations=[]),
         r"annotations\.json, train_0: a training video without a label\."),
@@ -147,8 +146,8 @@ ODDITIES = {
         r"annotations\.json, test_3: a test video without an instance\."),
     "a subset of its own": (
         lambda d, f: f["database"].update(extra={"subset": "Validation", "annotations": []}),
-        r"annotations\.json: 1 videos of subset 'Validation' are used neither to train nor to test,"
-        r" such as extra\."),
+        r"annotations\.json: 1 videos of subset 'Validation', such as extra, are neither trained"
+        r" nor tested on\."),
     "classes that look alike": (
         lambda d, f: (f["classes"].append("run "), f["database"]["train_0"].update(
             labels=["jump", "run "]), f["database"]["train_0"]["annotations"].append(
@@ -160,8 +159,7 @@ ODDITIES = {
         r"annotations\.json, test_0: jump at 2\.0 has no length\."),
     "no duration": (
         lambda d, f: f["database"]["test_3"].pop("duration"),
-        r"annotations\.json: for 1 videos a duration or features are missing; their lengths were"
-        r" not compared\."),
+        r"annotations\.json: a duration or features of 1 videos are missing\."),
 }
 
 
@@ -240,29 +238,23 @@ def test_a_wrong_stride_is_one_error_that_names_the_right_one(tmp_path):
     (tmp_path / "annotations.json").write_text(json.dumps(facts))
     (error,) = check_folder(tmp_path).errors
     assert re.search(r"annotations\.json: snippet_seconds is 0\.16, but lengths and durations"
-                     r" disagree in 16 of 16 videos; by the median video a snippet lasts 0\.64 s",
+                     r" disagree in 16 of 16 videos; by the median a snippet lasts 0\.64 s",
                      error)
 
 
-def test_a_faulty_header_hides_nothing(tmp_path):
-    """Whatever its keys lack, features and times are looked at in the same call."""
+def test_a_faulty_header_is_told_whole_and_before_the_rest(tmp_path):
+    """Beside its keys only what stands in the database is told."""
     facts = healthy(tmp_path)
     edit(tmp_path, "flow", "train_2", put((3, 1), np.nan))
     facts["database"]["train_4"]["annotations"].append(item("run", 3.0, 2.0))
-    twin = facts["database"]["test_1"]["annotations"]
-    twin.append(dict(twin[0]))
     for broken in ({}, {**facts, "train": "test", "classes": "run", "streams": ["rgb", "flow"],
                         "snippet_seconds": "0.64"}):
         whole = {"database": facts["database"], **broken}
         (tmp_path / "annotations.json").write_text(json.dumps(whole))
         report = check_folder(tmp_path)
-        keys = said(report.errors, "is not|a container needs")
-        assert len(keys) == (4 if broken else 6)
-        others = [line for line in report.errors if line not in keys]
-        assert len(others) == 2
-        assert said(others, r"flow/train_2\.npy, train_2: 1 values are NaN")
-        assert said(others, r"train_4: segment \[3\.0, 2\.0\] ends before it starts")
-        assert said(report.oddities, r"test_1: .* is there twice")
+        assert len(said(report.errors, "is not|a container needs")) == (4 if broken else 6)
+        assert said(report.errors, r"train_4: segment \[3\.0, 2\.0\] ends before it starts")
+        assert len(report.errors) == (5 if broken else 7) and report.oddities == []
 
 
 def test_a_link_that_leads_nowhere_is_named(tmp_path):
@@ -271,7 +263,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path):
     (tmp_path / "features").symlink_to("i3d", target_is_directory=True)
     errors = check_folder(tmp_path).errors
     assert len(errors) == 2
-    assert errors[0] == f"{tmp_path}/features/rgb: no such folder, for stream rgb. It links to i3d."
+    assert errors[0] == f"{tmp_path}/i3d/rgb: no such folder, for stream rgb."
 
 
 def test_without_segments_to_test_on_there_is_one_oddity(tmp_path):
@@ -318,7 +310,7 @@ def test_columns_beyond_the_file_are_named(tmp_path):
     (tmp_path / "annotations.json").write_text(json.dumps(facts))
     errors = check_folder(tmp_path).errors
     assert len(errors) == len(VIDEOS)
-    assert errors[0].endswith("train_0.npy, train_0: 12 columns, but flow is in [5, 14].")
+    assert errors[0].endswith("train_0.npy, train_0: 12 columns, but rgb and flow take 14.")
 
 
 @pytest.mark.parametrize("key, value, message", [

@@ -831,7 +831,7 @@ def test_streams_of_different_length_are_refused_side_by_side(smoke, name):
     def read(stream, video):
         return smoke.read(stream, video)[int(stream == "flow"):]
 
-    with pytest.raises(FacnetError, match=r"synthetic, .*: streams rgb\+flow have \[\d+, \d+\] snip"):
+    with pytest.raises(FacnetError, match=r"synthetic, .*: streams rgb\+flow have \[\d+, \d+\]"):
         run(replace(smoke, read=read), small(name, epochs=1), progress=False)
 
 

@@ -87,7 +87,7 @@ OF_ONE = b"(I1\n(I1\nt" + DTYPE + b"(S'O8'\ntRI00\n("  # the state of an array o
 
 @pytest.mark.parametrize("content, message", [
     (b"cos\nsystem\n(S'touch MARK'\ntR.", "names os.system"),
-    (b"(S'touch MARK'\nios\nsystem\n.", "takes a step that no array needs"),  # INST
+    (b"(S'touch MARK'\nios\nsystem\n.", "refused; .*KeyError"),  # INST
     (b"(cos\nsystem\nS'touch MARK'\no.", "names os.system"),  # OBJ, were it to come so far
     (b"\x80\x02cos\nsystem\n(S'touch MARK'\nt\x81.", "names os.system"),  # NEWOBJ
     (b"\x80\x04\x8c\x05posix\x8c\x06system\x93(\x8c\x0atouch MARKtR.", "names posix.system"),
@@ -107,9 +107,9 @@ OF_ONE = b"(I1\n(I1\nt" + DTYPE + b"(S'O8'\ntRI00\n("  # the state of an array o
     (DTYPE + b"(S'i4,O'\ntR.", "elements of type"),
     (DTYPE + b"(S'>f4'\ntR.", "elements of type"),
     (DTYPE + b"(S'f4'\ntR(I3\nS'>'\ntb.", "another byte order"),
-    (DTYPE + b"}S'a'\nI1\nsb.", "takes a step that no array needs"),
+    (DTYPE + b"}S'a'\nI1\nsb.", "refused; .*KeyError"),
     (b"c_codecs\nencode\n(tb.", "changes a method"),
-    (b"Pperson\n.", "takes a step that no array needs"),
+    (b"Pperson\n.", "refused; .*KeyError"),
     (b"\x80\x02\x82\x01.", "refused"),  # EXT1
     (b"\x80\x05\x97.", "refused"),  # NEXT_BUFFER
     (b"I1\n.", "it is no array"),

@@ -77,12 +77,13 @@ def test_each_layout_gives_the_same_data(tmp_path, truth, arrays, layout):
     assert data.ignored.values.tolist() == [["test_1", 0.0, 1.4]]
     assert report == (tmp_path / "out" / "import_report.txt").read_text().rstrip("\n")
     lines = report.splitlines()
-    assert lines[:4] == [
-        "kept:", "  1 training videos with 1 instances and 16 snippets of 0.64 s",
-        "  1 test videos with 2 instances and 31 snippets of 0.64 s", "  1 ambiguous intervals"]
+    assert lines[:6] == [
+        "kept:", "  to train on: 1 videos with 1 instances and 16 snippets of 0.64 s",
+        "  to test on: 1 videos with 2 instances and 31 snippets of 0.64 s",
+        "  rgb: 3 features a snippet", "  flow: 3 features a snippet", "  1 ambiguous intervals"]
     assert "  elsewhere [7.5, 8.0]: ambiguous interval of a video that is not here" in lines
     odd = lines[lines.index("oddities, kept as they are:"):]
-    assert any("test_1: 1 of 2 instances end after the video's 20.0 s, the last at 713.7 s" in line
+    assert any("713.7] ends after the video's 20.0 s" in line
                for line in odd)
     assert any("val_1: labelled CliffDiving, Diving, but its instances show Diving" in line
                for line in odd)
@@ -99,11 +100,10 @@ def test_what_can_be_repaired_is_and_what_cannot_be_used_is_left_out(tmp_path, t
     np.save(folder / "test/rgb/test_2.npy", arrays["val_1"][:14, :3])  # without its flow
     np.save(folder / "test/rgb/test_9.npy", arrays["val_1"][:, :3])
     path = folder / "train/flow/val_1.npy"
-    np.save(path, np.load(path)[:15].astype(np.float64))
+    np.save(path, np.load(path)[:15])
     report = import_thumos14(folder, truth, tmp_path / "out")
     for line in (
         "  val_1: 15 flow and 16 rgb snippets, cut to 15",
-        "  1 arrays of float64 became float32",
         f"  {folder}/test/rgb/test_9.npy: no such video in the annotations",
         "  test_2: no flow",
     ):
@@ -111,7 +111,6 @@ def test_what_can_be_repaired_is_and_what_cannot_be_used_is_left_out(tmp_path, t
     data = load(tmp_path / "out")
     assert data.subset("test") == ("test_1",)
     assert data.features("rgb", "val_1").shape == data.features("flow", "val_1").shape == (15, 3)
-    assert data.features("flow", "val_1").dtype == np.float32
     assert check_folder(tmp_path / "out").errors == []
 
 
@@ -158,7 +157,7 @@ def other_length(folder, arrays):
     (lambda d, a: wtalc_file(d, {"val_1": a["val_1"]}), r"shape \(1,\), but the annotations"),
     (lambda d, a: wtalc_file(d, a | {"test_1": a["test_1"][0]}), r"features.npy, test_1: holds"),
     (lambda d, a: wtalc_file(d, a | {"test_1": "x"}), "test_1: holds 'x', not numbers"),
-    (lambda d, a: joint_folder(d, {"x": a["val_1"]}), "no VIDEO.npy of a video in the annotations"),
+    (lambda d, a: joint_folder(d, {"x": a["val_1"]}), "no VIDEO.npy that is annotated"),
     (lambda d, a: joint_folder(d, {"val_1": a["val_1"]}), "no video has subset 'test'"),
     (lambda d, a: joint_folder(d, {v: x[:, :5] for v, x in a.items()}), "5 columns are not two"),
     (lambda d, a: d / "absent.npy", "absent.npy: cannot be read .No such file"),
@@ -175,7 +174,7 @@ def test_what_cannot_be_imported_is_one_line_and_leaves_nothing(
 
 def test_annotations_of_another_data_set_are_refused(tmp_path, arrays):
     path = save(tmp_path / "a.json", {"database": {"v": {"subset": "training", "annotations": []}}})
-    with pytest.raises(FacnetError, match=r"a.json: its subsets are \['training'\]; THUMOS14 has"):
+    with pytest.raises(FacnetError, match=r"subsets are \['training'\], not validation"):
         import_thumos14(joint_folder(tmp_path, arrays), path, tmp_path / "out")
 
 
@@ -280,7 +279,7 @@ def test_linked_folders_are_followed(tmp_path, truth, arrays):
 
 def test_a_single_stream_is_not_halved(tmp_path, truth):
     wide = {video: np.zeros((snippets, 1024), np.float32) for video, snippets in VIDEOS.items()}
-    with pytest.raises(FacnetError, match="1024 columns are one stream of I3D"):
+    with pytest.raises(FacnetError, match="1024 columns are not two streams of I3D"):
         import_thumos14(joint_folder(tmp_path, wide), truth, tmp_path / "out")
 
 
@@ -327,11 +326,11 @@ def test_the_real_annotations_run_from_import_to_a_number(reference, tmp_path):
     out, run = tmp_path / "thumos14", tmp_path / "run"
     text = facnet("data", "import", "thumos14", "--features", tmp_path / "features.npy",
                   "--annotations", truth, "--out", out)
-    assert "200 training videos with 3007 instances and 65215 snippets" in text
-    assert "212 test videos with 3358 instances and 71691 snippets" in text
+    assert "to train on: 200 videos with 3007 instances and 65215 snippets" in text
+    assert "to test on: 212 videos with 3358 instances and 71691 snippets" in text
     assert text.count("but its instances show") == 8 + 20
     assert "video_test_0000270: labelled nothing, but its instances show HammerThrow" in text
-    assert text.count("ends after the video") + text.count("end after the video") == 5
+    assert text.count("ends after the video") == 5
     text = facnet("data", "check", out)
     assert text.splitlines()[-1] == f"{out}: 0 errors, 33 oddities"
     assert "hours                      11.612  12.765" in text

@@ -6,6 +6,8 @@ holds links to their files, whatever layout these have.
 
 from pathlib import Path
 
+import pandas as pd
+
 from facnet.data import read_features
 from facnet.errors import FacnetError
 from facnet.files import Annotations
@@ -46,50 +48,40 @@ def import_activitynet(
         refused.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
-    subsets, links = {TRAIN: TRAIN, TEST: TEST}, {out / "annotations.json": annotations}
-    truth = read_truth(
-        annotations, out, snippet_seconds, "ActivityNet-1.3", subsets, HIDDEN)
+    truth = read_truth(annotations, snippet_seconds, TRAIN, TEST, HIDDEN)
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         files = _usable(features, truth, report)
-        arrays = ((video, {place: read_features(file) for place, file in own.items()})
-                  for video, own in files.items())
-        lengths, streams = write_features(arrays, len(files), folder, report, files)
-        links.update({out / "features" / place / f"{video}.npy": file
-                      for video, own in files.items() for place, file in own.items()})
-        facts = described(
-            "ActivityNet-1.3", truth, lengths, streams, snippet_seconds, subsets, report)
-        return facts | {"protocol": "activitynet"}
+        arrays = ((video, {place: read_features(file) for place, file in row.items()})
+                  for video, row in files.iterrows())
+        streams = write_features(arrays, len(files), folder, report)
+        report["kept"].append("features where they are, with a link to each file")
+        return {"protocol": "activitynet", **described(
+            "ActivityNet-1.3", truth, files.index, streams, snippet_seconds, TRAIN, TEST)}
 
-    return write_container(features, out, write, links)
+    return write_container(annotations, out, write)
 
 
-def _usable(
-    folder: Path, truth: Annotations, report: dict[str, list[str]]
-) -> dict[str, dict[str, Path]]:
+def _usable(folder: Path, truth: Annotations, report: dict[str, list[str]]) -> pd.DataFrame:
     """The files of the training and validation videos that have all and show taught classes only.
     """
-    missing = report["left out"]
-    known, used = truth.videos.video, truth.videos[truth.videos.subset != HIDDEN]
-    hidden = set(known) - set(used.video)
-    found, lacking = find_features(folder, used.video, known, missing)
-    lacks = used.video.isin(lacking)
-    videos, without = used[~lacks], used.subset[lacks]
-    missing[:0] = [
-        f"{(without == TRAIN).sum()} training and {(without == TEST).sum()} validation videos"
-        " without features",
-        f"{len(hidden)} testing videos, whose labels are hidden"
-        f" ({len(hidden & set(found))} with features)",
-        f"{len(set(found) - set(known))} videos that have features and are not in the annotations"]
+    missing: list[str] = []
+    used = truth.videos[truth.videos.subset != HIDDEN]
+    files = find_features(folder, used.video, truth.videos.video, missing)
+    here = used.video.isin(files.index)
+    videos, without = used[here], used.subset[~here]
     classes = set(used.labels.explode().dropna())
     taught = set(videos.labels[videos.subset == TRAIN].explode().dropna())
     kept = videos[videos.labels.map(taught.issuperset)]
+    if lacking := {TRAIN, TEST} - set(kept.subset):
+        raise FacnetError(f"{folder}: no features to use of {' or '.join(lacking)} videos.")
     report["kept"].append(f"{len(taught)} of {len(classes)} classes")
     if lost := sorted(classes - taught):
-        missing.insert(
-            0, f"{len(lost)} classes, since no training video with features shows them, and with"
+        report["left out"].append(
+            f"{len(lost)} classes, since no training video with features shows them, and with"
             f" them {len(videos) - len(kept)} validation videos: {', '.join(lost)}")
-    for subset, use in ((TRAIN, "train"), (TEST, "test")):
-        if not (kept.subset == subset).any():
-            raise FacnetError(f"{folder}: no features of a {subset} video to {use} on.")
-    return {video: found[video] for video in kept.video}
+    report["left out"] += [
+        f"{(without == TRAIN).sum()} training and {(without == TEST).sum()} validation videos"
+        " without features",
+        f"{len(truth.videos) - len(used)} testing videos, whose labels are hidden", *missing]
+    return files.loc[kept.video]

@@ -1,8 +1,7 @@
 """Everything that is wrong with a data set's folder, at once; and what it holds, in numbers."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from facnet.files import Annotations, collect, read_annotations
 SLACK_SECONDS, SLACK_SNIPPETS, SLACK_SHARE = 1.0, 2, 0.05
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
     """What `check_folder` found.
 
@@ -41,6 +40,8 @@ class Report:
 def check_folder(folder: Path) -> Report:
     """Look at every file of a container and list all faults, each with file, video and value.
 
+    Where the keys beside `database` are faulty, these are listed and the rest is not looked at.
+
     Parameters
     ----------
     folder : Path
@@ -57,215 +58,171 @@ def check_folder(folder: Path) -> Report:
     """
     folder = Path(folder)
     report = find_faults(folder, folder / "annotations.json")
-    return report if report.errors else replace(report, portrait=portrait(open_folder(folder)))
+    if not report.errors:
+        report.portrait = portrait(open_folder(folder))
+    return report
 
 
 def find_faults(folder: Path, path: Path) -> Report:
     """`check_folder` without the portrait, for annotations at any `path`."""
-    found = Report()
-    annotations = read_annotations(path, found.errors)
+    report = Report()
+    annotations = read_annotations(path, report.errors)
     wrong = header_faults(path, annotations.facts)
-    found.errors.extend(wrong.values())
-    unclear = {"train", "test"} if wrong.keys() & {"train", "test"} else set()
-    guesses = _guesses(folder / "features", annotations)
-    header = read_header(
-        path, annotations.facts | {key: guesses[key] for key in wrong.keys() | unclear})
-    videos = used_videos(annotations, header)
-    own = annotations.instances[annotations.instances.video.isin(videos.video)]
-    lengths = check_features(folder / "features", videos, header, found)
-    if "snippet_seconds" not in wrong:
-        _check_durations(path, videos, lengths, header.snippet_seconds, found)
-    if "classes" not in wrong and not unclear:
-        training = videos[videos.subset == "train"]
-        taught = set(training.labels.explode())
-        found.errors.extend(empty_splits(path, videos, header))
-        found.errors.extend(f"{path}: no training video has class {label!r}." for label in
-                            header.classes if len(training) and label not in taught)
-        found.oddities.extend(f"{path}{said}" for said in _odd_videos(videos, annotations, header))
-    found.errors.extend(unknown_labels(path, videos, own, header.classes))
-    found.errors.extend(f"{path}, {i.video}: {i.label} [{i.start}, {i.end}] starts before 0."
-                        for i in own[own.start < 0].itertuples())
-    of_features = pd.Series(lengths, dtype=float) * header.snippet_seconds
-    ends = videos.set_index("video").duration.fillna(of_features)
-    found.oddities.extend(
-        f"{path}{said}" for said in _odd_instances(videos, own, ends, annotations, header))
-    return Report(list(map(one_line, dict.fromkeys(found.errors))),
-                  list(map(one_line, found.oddities)))
+    report.errors += wrong.values()
+    if not wrong:
+        _check_content(folder, path, annotations, report)
+    report.errors = list(map(one_line, dict.fromkeys(report.errors)))
+    report.oddities = list(map(one_line, report.oddities))
+    return report
 
 
-def _guesses(features: Path, annotations: Annotations) -> dict[str, object]:
-    """What the keys of annotations.json may have meant.
+def tell(rows: pd.DataFrame, rules: dict[str, pd.Series]) -> list[str]:
+    """A message about each row [where, video, ...] that breaks a rule.
 
-    They stand in for those that are wrong, so that all the rest is looked at in the same call.
+    `rules` has for each message, to be filled in with a row's values, which rows break it. Of a row
+    the first is told.
     """
-    labels = {*annotations.videos.labels.explode().dropna(), *annotations.instances.label} - {""}
-    streams = {file.parent.name for file in features.glob("*/*.npy")}
-    test = annotations.test or "test"
-    others = annotations.videos.subset[~annotations.videos.subset.isin(["", test])]
-    return {
-        "name": "unnamed", "classes": sorted(labels) or ["unnamed"],
-        "streams": {name: {} for name in sorted(streams) if "+" not in name}
-        or {"features": {"columns": [0, 1]}},
-        "snippet_seconds": 1e5,  # so that no time lies past the end
-        "train": next(iter(others.mode()), "train"), "test": test,
-    }
+    wrong = pd.concat([rows[broken].assign(message=rule) for rule, broken in rules.items()])
+    wrong = wrong[~wrong.index.duplicated()].sort_index()
+    return [f"{row['where']}, {row['video']}: {row['message'].format(**row)}"
+            for row in wrong.to_dict("records")]
 
 
-def check_features(
-    features: Path, videos: pd.DataFrame, header: Header, report: Report
-) -> dict[str, int]:
-    """Every row of every file; gives the snippets of each video that could be read.
+def _check_content(folder: Path, path: Path, annotations: Annotations, report: Report) -> None:
+    """Look at the features, and at all that annotations with a sound header say."""
+    header = read_header(path, annotations.facts)
+    seconds = header.snippet_seconds
+    videos = used_videos(annotations, header).assign(where=path)
+    own = annotations.instances[annotations.instances.video.isin(videos.video)].assign(where=path)
+    report.errors += empty_splits(path, videos, header)
+    report.errors += unknown_labels(path, videos, own, header.classes)
+    report.errors += tell(own, {"{label} [{start}, {end}] starts before 0.": own.start < 0})
+    lengths = _check_features(folder / "features", videos, header, report)
+    videos["snippets"] = videos.video.map(lengths).astype(float)
+    _check_durations(path, videos, seconds, report)
+    _check_classes(path, videos, own, header.classes, report)
 
-    Parameters
-    ----------
-    features : Path
-        The folder of VIDEO.npy or STREAM/VIDEO.npy.
-    videos : DataFrame [video, ...]
-    header : Header
-    report : Report
-        What is found is added to it.
-    """
+    unused = annotations.videos[~annotations.videos.video.isin(videos.video)]
+    for subset, others in unused.groupby("subset"):
+        report.oddities.append(f"{path}: {len(others)} videos of subset {subset!r}, such as"
+                               f" {others.video.iloc[0]}, are neither trained nor tested on.")
+    if strangers := set(annotations.ignored.video) - set(annotations.videos.video):
+        report.oddities.append(f"{path}: ignored intervals of {min(strangers)}, not in it.")
+    ends = videos.duration.fillna(videos.snippets * seconds).set_axis(videos.video)
+    own["ends"] = own.video.map(ends).astype(float)
+    last = own.sort_values("end").drop_duplicates("video", keep="last").index
+    report.oddities += tell(own, {
+        "{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
+            own.index.isin(last) & (own.end > own.ends + seconds),
+        "{label} at {start} has no length.": own.end == own.start,
+        "{label} [{start}, {end}] is there twice.": own.duplicated(),
+    })
+
+
+def _check_features(features: Path, videos: pd.DataFrame, header: Header, report: Report) -> dict:
+    """Look at every row of every file; gives the snippets of each video that could be read."""
     lengths: dict[str, int] = {}
     places = defaultdict(dict)  # a folder of features: the streams that lie in it, their columns
     for stream, columns in header.streams.items():
         places["" if columns else stream][stream] = columns
     for place, streams in places.items():
-        where, widths = features / place, {}
+        where, files = _target(features / place), []
         if not where.is_dir():
-            link = f" It links to {features.readlink()}." if features.is_symlink() else ""
-            report.errors.append(
-                f"{where}: no such folder, for stream {' and '.join(streams)}.{link}")
+            report.errors.append(f"{where}: no such folder, for stream {' and '.join(streams)}.")
             continue
         for video in tqdm(videos.video, desc=f"checking {place or 'features'}", unit="video"):
             with collect(report.errors):
-                file = header.file(features, next(iter(streams)), video)
-                array, about = np.array(read_features(file)), f"{file}, {video}"
-                widths[about] = array.shape[1]
-                _check_values(about, array, report)
-                for stream, columns in streams.items():
-                    if columns and columns[1] > array.shape[1]:
-                        widths.pop(about, None)
-                        report.errors.append(
-                            f"{about}: {array.shape[1]} columns, but {stream} is in"
-                            f" {list(columns)}.")
-                if lengths.setdefault(video, len(array)) != len(array):
-                    report.errors.append(
-                        f"{about}: {len(array)} snippets, but {lengths[video]} in the stream before"
-                        " it.")
-        if extra := {file.stem for file in where.glob("*.npy")} - set(videos.video):
+                file = _target(header.file(features, next(iter(streams)), video))
+                array = np.array(read_features(file))
+                first = lengths.setdefault(video, len(array))
+                files.append((file, video, len(array), array.shape[1], first))
+                _check_values(f"{file}, {video}", array, report)
+        if strangers := {file.stem for file in where.glob("*.npy")} - set(videos.video):
             report.oddities.append(
-                f"{where}: {len(extra)} files belong to no video of train or test, such as"
-                f" {min(extra)}.npy.")
-        counts = Counter(widths.values()).most_common()
-        if len(counts) > 1 and counts[0][1] <= len(widths) / 2 and len(set(lengths.values())) == 1:
+                f"{where}: {len(strangers)} files of no video used, such as {min(strangers)}.npy.")
+        files = pd.DataFrame(files, columns=["where", "video", "length", "width", "first"])
+        files["usual"], files["streams"] = files.width.mode().max(), " and ".join(streams)
+        files["needed"] = max(columns[1] if columns else 0 for columns in streams.values())
+        other = files.width != files.usual
+        if other.mean() >= 0.5 and files.length.nunique() == 1:
             report.errors.append(
-                f"{where}: every file has {lengths[video]} rows, and from {min(counts)[0]} to"
-                f" {max(counts)[0]} columns; a row is a snippet: turn them, array.T.")
-        else:
-            report.errors.extend(
-                f"{about}: {width} features a snippet, but {counts[0][0]} in most videos."
-                for about, width in widths.items() if width != counts[0][0])
+                f"{where}: every file has {files.length.max()} rows, and from {files.width.min()}"
+                f" to {files.width.max()} columns; a row is a snippet: turn them, array.T.")
+            continue
+        report.errors += tell(files, {
+            "{length} snippets, but {first} in another stream.": files.length != files["first"],
+            "{width} columns, but {streams} take {needed}.": files.width < files.needed,
+            "{width} features a snippet, but {usual} in most videos.": other,
+        })
     return lengths
+
+
+def _target(file: Path) -> Path:
+    """The file, or where it lies if it is a link or in a folder that is one."""
+    linked = any(path.is_symlink() for path in (file, *file.parents[:2]))
+    return file.resolve() if linked else file
 
 
 def _check_values(about: str, array: np.ndarray, report: Report) -> None:
     with np.errstate(over="ignore"):
         bad = ~np.isfinite(array.astype(np.float32, copy=False))  # what training makes of it
-    if bad.any():
-        snippet, column = np.argwhere(bad)[0]
-        report.errors.append(
-            f"{about}: {bad.sum()} values are NaN or infinite, the first"
-            f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
-    zero = np.flatnonzero((array == 0).all(axis=1))
-    if len(zero):
+    for snippet, column in np.argwhere(bad)[:1]:
+        report.errors.append(f"{about}: {bad.sum()} values are NaN or infinite, the first"
+                             f" ({array[snippet, column]}) in snippet {snippet}, column {column}.")
+    if len(zero := np.flatnonzero((array == 0).all(axis=1))):
         report.oddities.append(f"{about}: {len(zero)} of {len(array)} snippets are all zeros, the"
                                f" first is snippet {zero[0]}.")
 
 
-def _check_durations(
-    path: Path, videos: pd.DataFrame, lengths: dict[str, int], seconds: float, report: Report
-) -> None:
+def _check_durations(path: Path, videos: pd.DataFrame, seconds: float, report: Report) -> None:
     """Length times stride against duration."""
-    known = videos.assign(snippets=videos.video.map(lengths)).dropna(
-        subset=["duration", "snippets"])
-    if len(known) < len(videos):
-        report.oddities.append(
-            f"{path}: for {len(videos) - len(known)} videos a duration or features are missing;"
-            " their lengths were not compared.")
-    if known.empty:
-        return
-    gap = (known.snippets * seconds - known.duration).abs()
-    slack = max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
-    odd = known[gap > np.maximum(slack, SLACK_SHARE * known.duration)]
+    known = videos.dropna(subset=["duration", "snippets"])
+    known = known.assign(lasts=known.snippets * seconds, seconds=seconds)
+    if lacking := len(videos) - len(known):
+        report.oddities.append(f"{path}: a duration or features of {lacking} videos are missing.")
+    slack = np.maximum(SLACK_SHARE * known.duration, max(SLACK_SECONDS, SLACK_SNIPPETS * seconds))
+    odd = (known.lasts - known.duration).abs() > slack
     implied = (known.duration / known.snippets).median()
-    if len(odd) > 0.1 * len(known):  # not a few odd videos: the grid is wrong
+    if odd.mean() > 0.1:  # not a few odd videos: the grid is wrong
         report.errors.append(
             f"{path}: snippet_seconds is {seconds}, but lengths and durations disagree in"
-            f" {len(odd)} of {len(known)} videos; by the median video a snippet lasts"
-            f" {implied:.4g} s. Another stride or frame rate, or features of other videos?")
+            f" {odd.sum()} of {len(known)} videos; by the median a snippet lasts {implied:.4g} s.")
         return
-    off = implied / seconds - 1
-    if abs(off) > 0.02:
-        report.oddities.append(
-            f"{path}: the median video is {off:+.1%} longer than its snippets at {seconds} s; were"
-            " they taken at another frame rate?")
-    report.oddities.extend(
-        f"{path}, {one.video}: {one.snippets:.0f} snippets last {one.snippets * seconds:.1f} s at"
-        f" {seconds} s each, but its duration is {one.duration:.1f} s."
-        for one in odd.itertuples())
+    if abs(implied / seconds - 1) > 0.02:
+        report.oddities.append(f"{path}: the median video is {implied / seconds - 1:+.1%} longer"
+                               " than its snippets; is their frame rate another?")
+    report.oddities += tell(known, {"{snippets:.0f} snippets last {lasts:.1f} s at {seconds} s"
+                                    " each, but its duration is {duration:.1f} s.": odd})
 
 
-def _odd_videos(
-    videos: pd.DataFrame, annotations: Annotations, header: Header
-) -> Iterator[str]:
-    """What is odd about splits and the labels to train on."""
-    unused = annotations.videos[~annotations.videos.video.isin(videos.video)]
-    for subset, own in unused.groupby("subset"):
-        yield (f": {len(own)} videos of subset {subset!r} are used neither to train nor to test,"
-               f" such as {own.video.iloc[0]}.")
-    training = videos[videos.subset == "train"]
-    for video in training.video[training.labels.map(len) == 0]:
-        yield f", {video}: a training video without a label."
+def _check_classes(
+    path: Path, videos: pd.DataFrame, own: pd.DataFrame, classes: tuple[str, ...], report: Report
+) -> None:
+    """Whether there is something of each class to train and to test on, in labels that agree."""
+    training, testing = videos.subset == "train", videos.subset == "test"
+    taught = set(videos.labels[training].explode())
+    tested = set(own.label[own.video.isin(videos.video[testing])])
     alike = defaultdict(list)
-    for label in header.classes:
+    for label in classes:
         alike["".join(filter(str.isalnum, label.casefold()))].append(repr(label))
-    for labels in alike.values():
-        if len(labels) > 1:
-            yield f": {', '.join(labels)} are different classes; is one mistyped?"
-
-
-def _odd_instances(
-    videos: pd.DataFrame, own: pd.DataFrame, ends: pd.Series, annotations: Annotations,
-    header: Header,
-) -> Iterator[str]:
-    """What is odd about instances and ignored intervals; `ends` are those of the videos."""
-    late = own[own.end > own.video.map(ends) + header.snippet_seconds]
-    for video, rows in late.groupby("video", sort=False):
-        yield (f", {video}: {len(rows)} of {(own.video == video).sum()} instances end after the"
-               f" video's {ends[video]:.1f} s, the last at {rows.end.max()} s.")
-    for one in own[own.end == own.start].itertuples():
-        yield f", {one.video}: {one.label} at {one.start} has no length."
-    for one in own[own.duplicated()].itertuples():
-        yield f", {one.video}: {one.label} [{one.start}, {one.end}] is there twice."
-    testing = videos.video[videos.subset == "test"]
-    tested = set(own.label[own.video.isin(testing)])
-    for label in header.classes:
+        if training.any() and label not in taught:
+            report.errors.append(f"{path}: no training video has class {label!r}.")
         if tested and label not in tested:
-            yield f": no test video has an instance of {label!r}."
-    if len(testing) and not tested:
-        yield ": no test video has an instance; detections can be made, but not evaluated."
-    shown = own.groupby("video").label.agg(set)
-    for one in videos.itertuples():
-        if one.video not in shown:
-            if one.subset == "test" and tested:
-                yield f", {one.video}: a test video without an instance."
-        elif set(one.labels) != shown[one.video]:
-            given, seen = (", ".join(sorted(labels)) for labels in (one.labels, shown[one.video]))
-            yield f", {one.video}: labelled {given or 'nothing'}, but its instances show {seen}."
-    strangers = set(annotations.ignored.video) - set(annotations.videos.video)
-    if strangers:
-        yield (f": ignored intervals of {len(strangers)} videos that are not in it, such as"
-               f" {min(strangers)}.")
+            report.oddities.append(f"{path}: no test video has an instance of {label!r}.")
+    report.oddities += [f"{path}: {', '.join(labels)} are different classes; is one mistyped?"
+                        for labels in alike.values() if len(labels) > 1]
+    if testing.any() and not tested:
+        report.oddities.append(
+            f"{path}: no test video has an instance; detections can be made, but not evaluated.")
+    shown = own.groupby("video").label.agg(lambda labels: ", ".join(sorted(set(labels))))
+    videos = videos.assign(seen=videos.video.map(shown), given=[
+        ", ".join(sorted(labels)) or "nothing" for labels in videos.labels])
+    report.oddities += tell(videos, {
+        "a training video without a label.": training & (videos.given == "nothing"),
+        "a test video without an instance.": testing & videos.seen.isna() & bool(tested),
+        "labelled {given}, but its instances show {seen}.":
+            videos.seen.notna() & (videos.seen != videos.given),
+    })
 
 
 def portrait(dataset: Dataset) -> pd.DataFrame:

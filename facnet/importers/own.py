@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.data import Header, read_features
+from facnet.data import read_features
 from facnet.errors import FacnetError, suggest
 from facnet.files import Annotations, collect, read_text
-from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, Report, check_features
-from facnet.importers.importing import described, link_target, refuse_existing, write_container
+from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, tell
+from facnet.importers.importing import described, link_target, write_container
 
 COLUMNS, SUBSET = ["video", "label", "start", "end"], "subset"
-SUBSETS = {"train": "training", "test": "test"}  # and how they are called in the report
+SUBSETS = ("train", "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Where more than a tenth of the segments end later than features may end before their video does,
@@ -61,224 +61,167 @@ def init_folder(
     Raises
     ------
     FacnetError
-        If rows, files or an option cannot be used, or if the container would have errors by
-        :func:`facnet.importers.check.check_folder`. It lists them all, and nothing is left.
+        If an option, the rows (all faults are listed) or the files that they name cannot be used;
+        or if the container would have errors by :func:`facnet.importers.check.check_folder`, which
+        are listed. Nothing is left then.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
     in_place = out.exists() and features.resolve() == (out / "features").resolve()
-    refuse_existing(out / "annotations.json" if in_place else out)
     for value, name, limit in ((snippet_seconds, "snippet seconds", 1e6),
                                (test_share, "test share", 1)):
         if not 0 < value < limit:
             raise FacnetError(f"{name} = {value}: must be above 0 and below {limit:g}.")
-    faults: list[str] = []
     places = _places(features)
-    rows, unused = _read_rows(annotations, faults)
-    videos = _videos(rows)
-    lengths, width = _lengths(features, places, videos, annotations, faults)
-    if not lengths:
+    rows, unused = _read_rows(annotations)
+    lengths, widths, unreadable = {}, Counter(), []
+    for place, there in places.items():
+        for video in sorted(there.intersection(rows.video)):
+            with collect(unreadable):
+                array = read_features(features / place / f"{video}.npy")
+                lengths[video] = len(array)
+                widths[array.shape[1]] += 1
+    rows["lasts"] = rows.video.map(lengths).astype(float) * snippet_seconds
+    if faults := _faults(rows, features, places, snippet_seconds) + unreadable:
         raise FacnetError(f"{annotations}: not imported.", faults)
-    segments = rows[(rows.label != AMBIGUOUS) & rows.end.notna()]
-    with collect(faults):
-        _check_times(segments, lengths, snippet_seconds, annotations)
-    split = _split(videos, annotations, test_share, seed, faults)
-    entries = _columns(places, streams, width, features)
-    if faults:  # nothing is made of it, but what the arrays hold should not be news the next time
-        found, header = Report(), Header("", (), {
-            name: tuple(one["columns"]) if one else None for name, one in entries.items()}, 1, {})
-        whole = sorted(set(lengths).intersection(*places.values()))
-        check_features(features, pd.DataFrame({"video": whole}), header, found)
-        raise FacnetError(f"{annotations}: not imported.",
-                          list(dict.fromkeys(faults + found.errors)))
+    entries = _streams(places, streams, widths.most_common(1)[0][0])
+    ambiguous = rows.label == AMBIGUOUS
+    rows = rows.assign(timed=rows.end.notna(), labels=rows.label.mask(ambiguous))
+    videos = rows.groupby("video", sort=False).agg(
+        {"subset": "max", "timed": "all", "labels": lambda own: [*own.dropna().unique()]})
     videos["duration"] = videos.index.map(lengths) * snippet_seconds
-    truth = Annotations(segments, rows[rows.label == AMBIGUOUS],
+    split = _split(videos, annotations, test_share, seed)
+    truth = Annotations(rows[~ambiguous & rows.timed], rows[ambiguous],
                         videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         folder.symlink_to(target, target_is_directory=True)
-        facts = described(
-            out.resolve().name, truth, lengths, entries, snippet_seconds, SUBSETS, report)
-        shown = videos.labels.explode().value_counts()[facts["classes"]]
+        shown = videos.labels.explode().value_counts().sort_index()
         report["kept"] += [
-            f"split {split}", "classes, and the videos that show them: "
-            + ", ".join(f"{label} {count}" for label, count in shown.items()),
-            f"features where they are, as {', '.join(entries)}: "
-            + ("nothing was moved" if in_place else f"{out / 'features'} is a link to {target}")]
-        if not videos.timed.all():
-            report["kept"].append(f"{(~videos.timed).sum()} videos have labels without times")
+            f"split {split}", f"classes, and the videos that show them: {shown.to_dict()}",
+            "features where they are" if in_place else f"{out / 'features'} is a link to {target}",
+            f"{(~videos.timed).sum()} videos have labels without times"]
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
+        facts = described(
+            out.resolve().name, truth, videos.index, entries, snippet_seconds, *SUBSETS)
         return facts | {"split": split}
 
-    return write_container(annotations, out, write, {
-        out / "annotations.json": annotations, out / "features": features}, in_place)
-
-
-# ----------------------------------------------------------------------------------- the features
+    return write_container(annotations, out, write, in_place)
 
 
 def _places(features: Path) -> dict[str, set[str]]:
     """The videos of each stream that is a folder of its own, rgb first; of "" if there are none."""
     if not features.is_dir():
         raise FacnetError(f"{features}: no such folder.")
-    joint = {file.stem for file in features.glob("*.npy")}
     folders = sorted(features.iterdir(), key=lambda folder: (folder.name != "rgb", folder.name))
-    streams = {folder.name: {file.stem for file in folder.glob("*.npy")}
-               for folder in folders if any(folder.glob("*.npy"))}
-    if bool(joint) == bool(streams):
+    found = {"": {file.stem for file in features.glob("*.npy")}}
+    found |= {folder.name: {file.stem for file in folder.glob("*.npy")} for folder in folders}
+    places = {place: videos for place, videos in found.items() if videos}
+    if not places:
         deeper = min(features.rglob("*.npy"), default="")
+        raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy."
+                          f"{deeper and ' Its arrays lie deeper, such as '}{deeper}")
+    if ("" in places and len(places) > 1) or not set.intersection(*places.values()):
         raise FacnetError(
-            f"{features}: holds both VIDEO.npy and STREAM/VIDEO.npy; name a folder of one kind."
-            if joint else f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy."
-            f"{deeper and ' Its arrays lie deeper, such as '}{deeper}")
-    if streams and not set.intersection(*streams.values()):
-        raise FacnetError(
-            f"{features}: its folders {', '.join(streams)} have no video in common, so they are"
-            " not its streams. Put the arrays of all videos into one folder, or one a stream.")
-    return streams or {"": joint}
+            f"{features}: VIDEO.npy lie in {', '.join(place or 'itself' for place in places)}, no"
+            " streams of the same videos; put all into one folder, or into one a stream.")
+    return places
 
 
-def _lengths(
-    features: Path, places: dict[str, set[str]], videos: pd.DataFrame, annotations: Path,
-    faults: list[str],
-) -> tuple[dict[str, int], int]:
-    """Snippets of each video that has files, and the usual number of columns."""
-    lengths, widths = {}, Counter()
-    for name, row in videos.row.items():
-        for place, there in places.items():
-            file = features / place / f"{name}.npy"
-            with collect(faults):
-                if name not in there:
-                    unused = there - set(videos.index)
-                    hint = suggest(name, unused) if unused else ""
-                    raise FacnetError(f"{annotations}, row {row}, {name}: no {file}.{hint}")
-                array = read_features(file)
-                lengths.setdefault(name, len(array))
-                widths[array.shape[1]] += 1
-    return lengths, max(widths, key=widths.get, default=0)
-
-
-def _columns(
-    places: dict[str, set[str]], streams: tuple[str, ...], width: int, features: Path
-) -> dict[str, dict]:
+def _streams(places: dict[str, set], streams: tuple[str, ...], width: int) -> dict[str, dict]:
     """The entry "streams" of annotations.json."""
-    if "" not in places:
-        if streams and set(streams) != set(places):
-            raise FacnetError(
-                f"streams = {','.join(streams)}: {features} has the folders {', '.join(places)}.")
-        return {name: {} for name in streams or places}
-    streams = streams or ("features",)
+    joint = "" in places
+    streams = streams or (("features",) if joint else tuple(places))
     part, rest = divmod(width, len(streams))
-    if len(set(streams)) < len(streams) or rest:
+    if len(set(streams)) < len(streams) or (rest if joint else set(streams) != set(places)):
+        has = f"{width} columns" if joint else f"the folders {', '.join(places)}"
         raise FacnetError(
-            f"streams = {','.join(streams)}: {width} columns, those of the files in {features}, are"
-            " not so many different streams of one width.")
-    return {name: {"columns": [i * part, (i + 1) * part]} for i, name in enumerate(streams)}
+            f"streams = {','.join(streams)}: {has} are not so many different streams of one width.")
+    return {name: {"columns": [i * part, (i + 1) * part]} if joint else {}
+            for i, name in enumerate(streams)}
 
 
-# ---------------------------------------------------------------------------------------- the CSV
+def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the CSV, and the columns that mean nothing here.
 
-
-def _read_rows(path: Path, faults: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Rows [video, label, start, end, subset], and the columns that mean nothing here.
-
-    The index is a row's number in the file, where the header is row 1. Times are NaN where the file
-    has none.
+    Beside its own columns a row has `where`, to begin a message with; `values` and `columns`, how
+    many it has and how many belong; and `given`, its start and end as text. `start` and `end` are
+    NaN where they are no numbers.
     """
     text = read_text(path)
     separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    lines = {}
     try:
-        for fields in reader:
-            if any(map(str.strip, fields)):
-                lines[reader.line_num] = [value.strip() for value in fields]
+        lines = {reader.line_num: [value.strip() for value in fields]
+                 for fields in reader if any(map(str.strip, fields))}
     except csv.Error as error:
-        faults.append(f"{path}, row {reader.line_num}: not a CSV ({error}).")
+        raise FacnetError(f"{path}, row {reader.line_num}: not a CSV ({error}).") from error
     if len(lines) < 2:
-        raise FacnetError(f"{path}: no row below a header {','.join(COLUMNS)}.", faults)
-    first = next(iter(lines))
+        raise FacnetError(f"{path}: no row below a header {','.join(COLUMNS)}.")
+    first = min(lines)
     header = [name.lower() for name in lines.pop(first)]
     # Times may be left out, but not by a slip: then no column is unknown.
     for name in COLUMNS[:2] if set(header) <= {*COLUMNS[:2], SUBSET} else COLUMNS:
         if header.count(name) != 1:
             raise FacnetError(
                 f"{path}, row {first}: {','.join(header)[:80]!r} has not one column {name!r}; it"
-                f" needs {','.join(COLUMNS)}, and may have {SUBSET}. Where no time is known,"
-                " video,label will do.")
-    rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()], lines,
-                        [*COLUMNS, SUBSET], object).fillna("")
+                f" needs {','.join(COLUMNS)}, or video,label alone, and may have {SUBSET}.")
+    rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()],
+                        columns=[*COLUMNS, SUBSET], dtype=object).fillna("")
     times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
-    times = times.where(np.isfinite(times))
-    timed = (rows.start != "") | (rows.end != "") | (rows.label == AMBIGUOUS)
-    given = rows.subset.where(rows.subset != "")
-    said = rows.assign(
-        first=given.groupby(rows.video).transform("first"), begins=times.start, ends=times.end,
-        values=list(map(len, lines.values())), columns=len(header))
-    rules = {  # of a row the first that is broken
-        "{values} values, but {columns} columns": said["values"] != len(header),
-        "subset {subset!r:.40} is neither train nor test": ~rows.subset.isin(["", *SUBSETS]),
-        "subset {subset}, but {first} in an earlier row": given.notna() & (given != said["first"]),
-        "no label": rows.label == "",
-        "start is {start!r:.40}, not a number of seconds like 12.4": timed & times.start.isna(),
-        "end is {end!r:.40}, not a number of seconds like 12.4": timed & times.end.isna(),
-        "{label} [{begins}, {ends}] ends before it starts": times.end < times.start,
-        "{label} [{begins}, {ends}] starts before 0": times.start < 0,
-    }
-    told: dict[int, str] = {}
-    for rule, wrong in rules.items():
-        for row, one in said[wrong].iterrows():
-            told.setdefault(row, f"{path}, row {row}, {one.video}: {rule.format(**one)}.")
-    faults += [told[row] for row in sorted(told)]
-    return rows.assign(start=times.start, end=times.end), [
-        name for name in header if name not in (*COLUMNS, SUBSET, "")]
+    rows = rows.assign(
+        where=[f"{path}, row {number}" for number in lines], columns=len(header),
+        values=list(map(len, lines.values())), given=rows.start.str.cat(rows.end, ", "),
+        **times.where(np.isfinite(times)))
+    return rows, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
 
 
-def _videos(rows: pd.DataFrame) -> pd.DataFrame:
-    """By video: its first row, its labels, its subset, and whether all its rows have times."""
-    own = rows.assign(row=rows.index, timed=rows.end.notna()).groupby("video", sort=False)
-    labels = own.label.agg(lambda given: [one for one in given.unique() if one != AMBIGUOUS])
-    return own.agg({"row": "first", "subset": "max", "timed": "all"}).assign(labels=labels)
+def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) -> list[str]:
+    """What is wrong with the rows, the first fault of each."""
+    missing, hints = {}, {}
+    for place, there in places.items():
+        unused = there.difference(rows.video)
+        for video in set(rows.video) - there:
+            missing[video] = features / place / f"{video}.npy"
+            hints[video] = suggest(video, unused) if unused else ""
+    known = rows.subset.where(rows.subset != "")
+    rows = rows.assign(
+        before=known.groupby(rows.video).transform("first"),
+        file=rows.video.map(missing), hint=rows.video.map(hints))
+    late = rows.end > rows.lasts + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
+    first = ~rows.duplicated("video")
+    timed = (rows.given != ", ") | (rows.label == AMBIGUOUS)
+    return tell(rows, {
+        "{values} values, but {columns} columns.": rows["values"] != rows["columns"],
+        "no {file}.{hint}": rows.file.notna() & first,
+        "subset {subset!r:.40} is neither train nor test.": ~rows.subset.isin(["", *SUBSETS]),
+        "subset {subset}, but {before} in an earlier row.": known.notna() & (known != rows.before),
+        "no subset, but other videos have one.": rows.before.isna() & known.any() & first,
+        "no label.": rows.label == "",
+        "start and end are {given!r:.60}, not two numbers of seconds like 12.4.":
+            timed & rows[["start", "end"]].isna().any(axis=1),
+        "{label} [{start}, {end}] ends before it starts, or starts before 0.":
+            (rows.end < rows.start) | (rows.start < 0),
+        "ends at {end:g} s, but the features after {lasts:g} s. Are times in seconds, and is there"
+        f" a snippet every {seconds:g} s?": late & (late.sum() > LATE_SHARE * rows.end.count()),
+    })
 
 
-def _check_times(
-    segments: pd.DataFrame, lengths: dict[str, int], seconds: float, path: Path
-) -> None:
-    """Refuse segments that lie on another grid than the features."""
-    last = segments.video.map(lengths) * seconds
-    late = segments[segments.end > last + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)]
-    if len(late) > LATE_SHARE * last.count():
-        first = late.iloc[0]
-        raise FacnetError(
-            f"{path}, row {first.name}, {first.video}: ends at {first.end:g} s, but"
-            f" {lengths[first.video]} snippets of {seconds:g} s last {last[first.name]:.1f} s; of"
-            f" {last.count()} segments {len(late)} end too late. Are times in seconds, and is there"
-            " a snippet every so many seconds?")
-
-
-def _split(
-    videos: pd.DataFrame, path: Path, share: float, seed: int, faults: list[str]
-) -> str:
-    """Fill in the subsets where none are given, if there are no faults; says how."""
+def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:
+    """Draw the videos to test on where no subsets are given, fill these in and say how."""
     if videos.subset.any():
-        faults += [f"{path}, row {row}, {name}: no subset, but other videos have one."
-                   for name, row in videos.row[videos.subset == ""].items()]
         return f"as {path.name} gives it"
-    if faults:
-        return ""
     candidates = sorted(videos.index[videos.timed]) or sorted(videos.index)
     wanted = max(1, round(share * len(videos)))
-    left = Counter(videos.labels.explode())
-    test = []
+    left, test = Counter(videos.labels.explode()), []
     for i in np.random.default_rng(seed).permutation(len(candidates)):
         labels = videos.labels[candidates[i]]
         if len(test) < wanted and all(left[label] > 1 for label in labels):
             test.append(candidates[i])
             left.subtract(labels)
     if not test:
-        raise FacnetError(
-            f"{path}: cannot be split, as each video is the only one with one of its labels; say"
-            f" in a column {SUBSET} what to train and to test on.")
+        raise FacnetError(f"{path}: cannot be split, as each video is the only one with one of its"
+                          f" labels; say in a column {SUBSET} what to train and to test on.")
     videos["subset"] = np.where(videos.index.isin(test), "test", "train")
     fewer = "" if len(test) == wanted else f" ({wanted} were wanted)"
     return (f"by video with seed {seed}: {len(test)} of {len(videos)} to test{fewer}, each label"

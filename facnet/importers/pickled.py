@@ -55,9 +55,9 @@ def read_array(path: Path) -> np.ndarray:
     except OSError as error:
         raise FacnetError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # a damaged file raises almost anything
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split())[:200]
         raise FacnetError(f"{path}: refused; it is damaged or holds more than arrays, lists,"
-                          f" strings and numbers ({reason}).") from error
+                          f" strings and numbers ({type(error).__name__}: {reason}).") from error
     return np.atleast_1d(array)
 
 
@@ -68,23 +68,16 @@ def _dtype(name: str | bytes, *flags: object) -> np.dtype:
     return np.dtype(name)
 
 
-def _scalar(dtype: np.dtype, data: bytes) -> np.generic:
-    return np.frombuffer(data, dtype.str, count=1)[0] if dtype.itemsize else dtype.type()
-
-
 # What an array's pickle names, and what is called in its place.
 _CALLED = {
     "numpy.ndarray": None,  # an argument to _reconstruct
     "numpy.dtype": _dtype,
     "numpy.core.multiarray._reconstruct": lambda *given: np.empty(0),  # a blank to be filled
-    "numpy.core.multiarray.scalar": _scalar,
+    "numpy.core.multiarray.scalar": lambda dtype, data: (
+        np.frombuffer(data, dtype.str, count=1)[0] if dtype.itemsize else dtype.type()),
     "_codecs.encode": str.encode,  # how Python 3 writes bytes in the protocol of Python 2
     "__builtin__.bytes": lambda: b"",  # and b""
 }
-
-
-def _refuse(unpickler: pickle._Unpickler) -> None:
-    raise pickle.UnpicklingError("it takes a step that no array needs")
 
 
 class _ArrayUnpickler(pickle._Unpickler):
@@ -94,9 +87,9 @@ class _ArrayUnpickler(pickle._Unpickler):
     unchecked to numpy, which trusts them.
     """
 
-    dispatch = {step: _refuse for step in pickle._Unpickler.dispatch} | {
-        step: pickle._Unpickler.dispatch[step]
-        for step in (getattr(pickle, name)[0] for name in _STEPS)}
+    # Any other step is a KeyError before it is taken.
+    dispatch = {step: pickle._Unpickler.dispatch[step]
+                for step in (getattr(pickle, name)[0] for name in _STEPS)}
 
     def find_class(self, module: str, name: str) -> object:
         full_name = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # since numpy 2.0

@@ -6,22 +6,20 @@ What is faulty in the files is repaired by a rule or left out, and reported.
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from facnet.data import check_name
-from facnet.errors import FacnetError, suggest
-from facnet.files import read_json, read_text
-from facnet.importers.importing import counted, entry, write_container
+from facnet.errors import FacnetError
+from facnet.files import read_json, read_text, typed
+from facnet.importers.importing import entry, write_container
 
-CLASSES = (
-    "CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK", "ONE",
-    "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
+CLASSES = ("CIRCLE", "CROSS", "DENY", "EXPAND", "FOUR", "GRAB", "KNOB", "LEFT", "MENU", "OK",
+           "ONE", "PINCH", "RIGHT", "TAP", "THREE", "TWO", "V")
 SUBSETS = ("training", "test")
 STREAMS = ("pose", "motion")
 FRAME_RATE = 50  # of the recordings; annotations count their frames, from 1
@@ -30,9 +28,9 @@ RATE = 25  # of what is read of them: every second frame
 # thumb and four of each finger.
 JOINTS, NUMBERS = 20, 7
 
-# The compact form: the same frames as whole numbers, which are divided by these.
+# The compact form: the same frames as whole numbers, which are divided by SCALE.
 POSES, ANNOTATIONS = "poses_25fps_int16.npz", "annotations_50fps_frames.json"
-METRE, UNIT = 10000.0, 32767.0
+SCALE = np.array([10000.0] * 3 + [32767.0] * 4)
 
 # The shortest gestures last .18 s; a snippet is about that long, and its features are of a window
 # around its middle. `motion` looks through two: a short one tells when, a long one what. How well
@@ -58,16 +56,10 @@ PAST_END_FRAMES = 25
 LIMIT = 10.0
 
 
-@dataclass(frozen=True)
-class Sequence:
-    """A recording as its annotations have it."""
-
-    name: str
-    subset: str
-    gestures: tuple[tuple[str, int, int], ...]  #: label, first and last frame, from 1
-    where: str  #: begins a message about the annotations
-    file: Path
-    frames: np.ndarray | None  #: [n, 20, 7] at 25 a second; None if they are not there
+# A recording as its annotations have it. `gestures` are of label, first and last frame, from 1;
+# `where` begins a message about the annotations; `frames` [n, 20, 7] are at 25 a second, or None if
+# they are not there.
+Sequence = namedtuple("Sequence", "name subset gestures where file frames")
 
 
 def import_shrec21(source: str | Path, out: str | Path) -> str:
@@ -104,17 +96,14 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
     both give the same features to the latter's rounding.
     """
     source, out = Path(source), Path(out)
-    if not source.is_dir():
-        raise FacnetError(f"{source}: no such folder.")
     recordings = _compact if (source / POSES).is_file() else _published
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        seen, database, streams = {}, {}, {stream: {} for stream in STREAMS}
+        database, streams = {}, {stream: {} for stream in STREAMS}
         for one in tqdm(recordings(source, report["left out"]), desc="importing", unit="sequence"):
             check_name(one.name, one.where)
-            if one.name in seen:
-                raise FacnetError(f"{one.where}: {seen[one.name]} is the same one.")
-            seen[one.name] = one.where
+            if one.name in database:
+                raise FacnetError(f"{one.where}: there is another one of this name.")
             if one.frames is None:
                 report["left out"].append(f"{one.name}: no {one.file}")
                 continue
@@ -124,36 +113,28 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
             database[one.name] = entry(one.subset, labels, segments, len(poses) / RATE)
             for stream, array in features(poses).items():
                 streams[stream][one.name] = array
-        if not database:
-            raise FacnetError(f"{source}: none of its {len(seen)} sequences is there.")
         training = [name for name, one in database.items() if one["subset"] == SUBSETS[0]]
+        if not training:
+            raise FacnetError(f"{source}: none of its training sequences is there.")
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
-        lengths = {name: len(array) for name, array in streams[STREAMS[0]].items()}
-        report["kept"] += counted(
-            database, lengths, SNIPPET_SECONDS, dict(zip(SUBSETS, SUBSETS)),
-            ("sequences", "gestures"))
-        report["kept"].append(", ".join(
-            f"{stream}: {len(own['mean'])} features a snippet" for stream, own in scales.items()))
-        shown = {label for one in database.values() for label in one["labels"]}
         return {
-            "name": "SHREC'21", "classes": [label for label in CLASSES if label in shown],
-            "streams": {stream: {} for stream in STREAMS}, "snippet_seconds": SNIPPET_SECONDS,
-            "train": SUBSETS[0], "test": SUBSETS[1], "standardised": scales, "database": database,
+            "name": "SHREC'21", "streams": {stream: {} for stream in STREAMS},
+            "classes": sorted({label for one in database.values() for label in one["labels"]}),
+            "snippet_seconds": SNIPPET_SECONDS, "train": SUBSETS[0], "test": SUBSETS[1],
+            "standardised": scales, "database": database,
         }
 
     return write_container(source, out, write)
 
 
-def _write_standardised(
-    folder: Path, arrays: dict[str, np.ndarray], training: list[str]
-) -> dict[str, list[float]]:
+def _write_standardised(folder: Path, arrays: dict, training: list[str]) -> dict[str, list[float]]:
     """Write a stream, each feature to mean 0 and deviation 1 over the training sequences' snippets.
 
     What a hand does changes its joints' places less than their means differ from joint to joint.
     Without this, training on what all sequences share takes most of its steps.
     """
-    seen = np.concatenate([arrays[name] for name in training or arrays])
+    seen = np.concatenate([arrays[name] for name in training])
     mean, deviation = seen.mean(0), seen.std(0)
     deviation[deviation < 1e-6] = 1  # of a feature that never changes
     folder.mkdir(parents=True)
@@ -175,10 +156,6 @@ def _published(source: Path, left_out: list[str]) -> Iterator[Sequence]:
         for number, line in enumerate(read_text(path).splitlines(), start=1):
             name, *fields = [field.strip() for field in line.rstrip("; ").split(";")]
             where, file = f"{path}, line {number}, sequence {name}", folder / f"{name}.txt"
-            if len(fields) % 3:
-                raise FacnetError(
-                    f"{where}: {len(fields)} values, not a label, a start and an end for each"
-                    f" gesture; the last is {fields[-1][:40]!r}.")
             if name or fields:
                 items = [fields[i : i + 3] for i in range(0, len(fields), 3)]
                 yield Sequence(name, subset, _gestures(items, where), where, file,
@@ -188,38 +165,29 @@ def _published(source: Path, left_out: list[str]) -> Iterator[Sequence]:
 
 
 def _annotation_file(source: Path, subset: str) -> Path:
-    """The annotations of a subset: a folder's or the file's name tells which."""
-    found = [path for path in sorted(source.rglob("annotations*.txt"))
-             if any(part.lower().startswith(subset) for part in path.relative_to(source).parts[:-1])
-             or subset in path.stem]
+    """The annotations of a subset, whose name is in the path; revised ones are preferred."""
+    found = [path.relative_to(source) for path in sorted(source.rglob("annotations*.txt"))]
+    found = [path for path in found if subset in str(path).lower()]
     found = [path for path in found if "revised" in path.stem] or found
     if len(found) != 1:
-        said = ", ".join(str(path.relative_to(source)) for path in found) or "none"
         raise FacnetError(
-            f"{source}: {said} found where one file annotations*.txt below a folder {subset}_set"
-            f" belongs; there is no {POSES} either.")
-    return found[0]
+            f"{source}: {', '.join(map(str, found)) or 'none'} found where one annotations*.txt"
+            f" below a folder {subset}_set belongs; there is no {POSES} either.")
+    return source / found[0]
 
 
 def _gestures(items: object, where: str) -> tuple[tuple[str, int, int], ...]:
     """Gestures [label, start, end]: a known label, and two whole numbers from 1."""
     gestures = []
-    if not (isinstance(items, list) and items
-            and all(isinstance(item, list) and len(item) == 3 for item in items)):
-        raise FacnetError(
-            f"{where}: {str(items)[:80]!r} is no list of gestures, each a label, a start and an"
-            " end.")
-    for label, *times in items:
-        if label not in CLASSES:
-            hint = (" It is in the first annotations only; take the revised ones."
-                    if label == "POINTING" else suggest(str(label), CLASSES))
-            raise FacnetError(f"{where}: unknown gesture {str(label)[:40]!r}.{hint}")
-        for value in map(str, times):
-            if not re.fullmatch("0*[1-9][0-9]{0,7}", value):
+    for item in typed(items, where, list) or [[]]:
+        match item:
+            case [str(label), *times] if label in CLASSES and len(times) == 2 and all(
+                    re.fullmatch("0*[1-9][0-9]{0,7}", str(time)) for time in times):
+                gestures.append((label, *map(int, times)))
+            case _:
                 raise FacnetError(
-                    f"{where}: {label} has {value[:40]!r} where a frame's number belongs, the first"
-                    " being 1.")
-        gestures.append((label, *map(int, times)))
+                    f"{where}: {str(item)[:80]} is no gesture, which is a label, a first and a last"
+                    f" frame, counted from 1; revised labels are {', '.join(CLASSES)}.")
     return tuple(gestures)
 
 
@@ -227,46 +195,37 @@ def _read_text(file: Path, name: str) -> np.ndarray:
     """Every second of a sequence's frames: 140 numbers a line, a ";" after each."""
     frames, lines = [], read_text(file).rstrip().split("\n")
     for number, line in enumerate(lines, start=1):
-        where, values = f"{file}, sequence {name}, line {number}", line.rstrip().split(";")
-        if len(values) != JOINTS * NUMBERS + 1 or values.pop():
-            raise FacnetError(
-                f"{where} of {len(lines)}: {sum(map(bool, values)) or 'no'} numbers, not"
-                f" {JOINTS * NUMBERS} with a ';' after each; is the file complete?")
+        *values, rest = line.rstrip().split(";")
         try:
-            frames.append([float(value) for value in values])
-        except ValueError as error:  # could not convert string to float: 'abc'
-            said = str(error).partition(": ")[2][:40]
-            raise FacnetError(f"{where}: {said} is not a number.") from error
-    return np.reshape(frames, (-1, JOINTS, NUMBERS))[:: FRAME_RATE // RATE]
+            if rest:
+                raise ValueError(f"no ';' after {rest[:40]!r}")
+            frames.append(np.reshape([float(value) for value in values], (JOINTS, NUMBERS)))
+        except ValueError as error:  # such as: could not convert string to float: 'abc'
+            raise FacnetError(
+                f"{file}, sequence {name}, line {number} of {len(lines)}: not 140 numbers with a"
+                f" ';' after each; is the file complete? ({str(error)[:90]})") from error
+    return np.array(frames[:: FRAME_RATE // RATE])
 
 
 def _compact(source: Path, left_out: list[str]) -> Iterator[Sequence]:
     """The arrays of the compact form; those that nothing annotates are left out."""
-    path, poses = source / ANNOTATIONS, source / POSES
-    annotated = read_json(path)
+    path, poses, arrays = source / ANNOTATIONS, source / POSES, {}
+    annotated, where = read_json(path), f"{poses}"
     try:
-        arrays = np.load(poses, allow_pickle=False)
+        with np.load(poses, allow_pickle=False) as archive:
+            for name in archive.files:
+                where = f"{poses}, sequence {name}"
+                arrays[name] = archive[name].reshape(-1, JOINTS, NUMBERS) / SCALE
     except Exception as error:  # numpy raises many kinds of error on a damaged file
-        raise FacnetError(f"{poses}: cannot be read ({error}); is the file complete?") from error
+        raise FacnetError(f"{where}: cannot be read ({error}); is the file complete?") from error
     left_out += [f"{poses}, {name}: no such sequence in {path.name}"
-                 for name in arrays.files if name not in annotated]
+                 for name in arrays if name not in annotated]
     for name, one in annotated.items():
         where = f"{path}, sequence {name}"
         if not (isinstance(one, dict) and one.get("split") in ("train", "test")):
             raise FacnetError(f"{where}: {str(one)[:60]!r} has no split 'train' or 'test'.")
-        gestures = _gestures(one.get("segs"), where)
-        try:
-            frames = arrays[name] if name in arrays.files else None
-        except Exception as error:
-            raise FacnetError(f"{poses}, sequence {name}: cannot be read ({error}).") from error
-        if frames is not None:
-            if frames.dtype != np.int16 or frames.shape[1:] != (JOINTS, NUMBERS):
-                raise FacnetError(
-                    f"{poses}, sequence {name}: {frames.dtype} of shape {frames.shape}, not int16"
-                    f" [T, {JOINTS}, {NUMBERS}].")
-            frames = frames / np.array([METRE] * 3 + [UNIT] * 4)
-        subset = SUBSETS[one["split"] == "test"]
-        yield Sequence(name, subset, gestures, where, poses, frames)
+        yield Sequence(name, SUBSETS[one["split"] == "test"], _gestures(one.get("segs"), where),
+                       where, poses, arrays.get(name))
 
 
 # ------------------------------------------------------------------------------- what is repaired
@@ -278,22 +237,19 @@ def _plausible(sequence: Sequence, report: dict[str, list[str]]) -> np.ndarray:
     if len(frames) < 2:
         raise FacnetError(f"{where}: {len(frames)} frames; a movement takes at least two.")
     lengths = np.linalg.norm(frames[..., 3:], axis=-1)
-    for wrong, values, said in (
-        (~np.isfinite(frames).all(-1), frames.sum(-1), "joint {} has {}."),
-        (np.abs(lengths - 1) > UNIT_TOLERANCE, lengths,
-         "the quaternion of joint {} has length {:.4g}, not 1; are columns missing?"),
-    ):
-        for frame, joint in np.argwhere(wrong):
-            told = said.format(joint, values[frame, joint])
-            raise FacnetError(f"{where}, at {frame / RATE:.2f} s: {told}")
+    sound = np.isfinite(frames).all(-1) & (np.abs(lengths - 1) < UNIT_TOLERANCE)
+    for frame, joint in np.argwhere(~sound):
+        raise FacnetError(
+            f"{where}, at {frame / RATE:.2f} s: joint {joint} is {frames[frame, joint].tolist()},"
+            " not three metres and a quaternion of length 1; are columns missing?")
     position = frames[..., :3]
     reach = np.linalg.norm(position - position[:, :1], axis=-1).max(1)
     impossible = (reach > REACH) | (np.abs(position).max((1, 2)) > ROOM)
     if not impossible.any():
         return frames
-    said = (f"{impossible.sum()} of {len(frames)} frames, the first at"
-            f" {impossible.argmax() / RATE:.2f} s, have impossible positions, up to"
-            f" {np.abs(position[impossible]).max():.3g} m")
+    seconds, most = impossible.argmax() / RATE, np.abs(position[impossible]).max()
+    said = (f"{impossible.sum()} of {len(frames)} frames, the first at {seconds:.2f} s, have"
+            f" impossible positions, up to {most:.3g} m")
     if impossible.mean() > HELD_SHARE:
         raise FacnetError(f"{where}: {said}; more than {HELD_SHARE:.0%} are not repaired.")
     good = np.flatnonzero(~impossible)[::-1]  # of two that are equally near, the later one
@@ -302,28 +258,23 @@ def _plausible(sequence: Sequence, report: dict[str, list[str]]) -> np.ndarray:
     return frames[nearest]
 
 
-def _repaired(
-    sequence: Sequence, last: int, report: dict[str, list[str]]
-) -> list[tuple[str, float, float]]:
+def _repaired(sequence: Sequence, last: int, report: dict) -> list[tuple[str, float, float]]:
     """Gestures in seconds, the known faults repaired or left out; `last` is the last frame."""
-    kept = []
-    for label, start, end in sequence.gestures:
+    kept, before = [], 0
+    for label, start, end in sorted(sequence.gestures, key=lambda gesture: gesture[1]):
         said = f"{sequence.name}: {label} [{start}, {end}]"
         if end < start:
             report["left out"].append(f"{said} ends before it starts; its label stays")
             continue
-        if start > last or end > last + PAST_END_FRAMES:
+        if start <= before or start > last or end > last + PAST_END_FRAMES:
             raise FacnetError(
-                f"{sequence.where}: {label} [{start}, {end}] lies past its {last} frames; is"
-                f" {sequence.file.name} complete?")
+                f"{sequence.where}: {label} [{start}, {end}] overlaps the gesture before it, or"
+                f" lies past the {last} frames of {sequence.file}; is it complete?")
         if end > last:
             report["repaired"].append(f"{said} ends after the sequence's {last} frames, cut")
-        kept.append((label, start, min(end, last)))
-    kept.sort(key=lambda gesture: gesture[1])
-    for (label, *times), (other, *others) in pairwise(kept):
-        if others[0] <= times[1]:
-            raise FacnetError(f"{sequence.where}: {label} {times} and {other} {others} overlap.")
-    return [(label, (start - 1) / FRAME_RATE, end / FRAME_RATE) for label, start, end in kept]
+        kept.append((label, (start - 1) / FRAME_RATE, min(end, last) / FRAME_RATE))
+        before = end
+    return kept
 
 
 # ---------------------------------------------------------------------------------------- features

@@ -4,19 +4,18 @@ Annotations are kept as they are, oddities included: papers have trained and tes
 """
 
 import reprlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from facnet.data import read_features
 from facnet.errors import FacnetError
-from facnet.files import Annotations
 from facnet.importers.importing import (
-    BOTH, described, find_features, read_truth, write_container, write_features)
+    BOTH, Arrays, described, find_features, read_truth, write_container, write_features)
 from facnet.importers.pickled import read_array
 
-SUBSETS = {"validation": "training", "test": "test"}  # and what they are for
+SUBSETS = ("validation", "test")  # to train and to test on
 
 
 def import_thumos14(
@@ -49,48 +48,41 @@ def import_thumos14(
     -----
     Of a folder, one video is in memory at a time; of W-TALC's file, all of it, once.
     """
-    features, out = Path(features), Path(out)
-    truth = read_truth(annotations, out, snippet_seconds, "THUMOS14", SUBSETS)
+    features, annotations, out = Path(features), Path(annotations), Path(out)
+    truth = read_truth(annotations, snippet_seconds, *SUBSETS)
+    known = truth.videos.video
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
-        arrays = (_from_folder if features.is_dir() else _from_file)(features, truth, report)
-        lengths, streams = write_features(arrays, len(truth.videos), folder, report)
-        inside = truth.ignored.video.isin(list(lengths))
-        report["kept"].insert(0, f"{inside.sum()} ambiguous intervals")
+        here, arrays = known, _from_file(features, known)
+        if features.is_dir():
+            files = find_features(features, known, known, report["left out"])
+            here, arrays = files.index, _from_folder(files)
+        streams = write_features(arrays, len(here), folder, report)
+        inside = truth.ignored.video.isin(here)
+        report["kept"].append(f"{inside.sum()} ambiguous intervals")
         report["left out"] += [
             f"{video} [{start}, {end}]: ambiguous interval of a video that is not here"
             for video, start, end in truth.ignored[~inside].itertuples(index=False)]
-        return described(
-            "THUMOS14", truth, lengths, streams, snippet_seconds, SUBSETS, report)
+        return described("THUMOS14", truth, here, streams, snippet_seconds, *SUBSETS)
 
-    return write_container(features, out, write)
+    return write_container(annotations, out, write)
 
 
-def _from_file(
-    file: Path, truth: Annotations, report: dict[str, list[str]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _from_file(file: Path, videos: pd.Series) -> Arrays:
     """The videos of W-TALC's file, of which nothing is left out."""
     arrays = read_array(file)
-    names = truth.videos.video
-    if arrays.shape != (len(names),):
-        raise FacnetError(
-            f"{file}: an array of shape {arrays.shape}, but the annotations name {len(names)}"
-            " videos; it should hold one [T, D] array for each, in their order.")
-    for v, video in enumerate(names):
+    if arrays.shape != (len(videos),):
+        raise FacnetError(f"{file}: an array of shape {arrays.shape}, but the annotations name"
+                          f" {len(videos)} videos, each with an array [T, D].")
+    for v, video in enumerate(videos):
         array, arrays[v] = arrays[v], None  # what is written need not stay in memory
         if not (isinstance(array, np.ndarray) and array.ndim == 2 and array.size
                 and array.dtype.kind == "f"):
-            raise FacnetError(
-                f"{file}, {video}: holds {reprlib.repr(array)}, not numbers [T, D].")
+            raise FacnetError(f"{file}, {video}: holds {reprlib.repr(array)}, not numbers [T, D].")
         yield video, {BOTH: array}
 
 
-def _from_folder(
-    folder: Path, truth: Annotations, report: dict[str, list[str]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The videos of a folder that have all streams, and what is left out."""
-    videos = list(truth.videos.video)
-    found, lacking = find_features(folder, videos, videos, report["left out"])
-    for video in videos:
-        if video not in lacking:
-            yield video, {p: np.asarray(read_features(file)) for p, file in found[video].items()}
+def _from_folder(files: pd.DataFrame) -> Arrays:
+    """The videos of a folder, as plain arrays, which are copied."""
+    for video, row in files.iterrows():
+        yield video, {place: np.asarray(read_features(file)) for place, file in row.items()}

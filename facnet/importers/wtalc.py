@@ -1,6 +1,5 @@
 """The folder of THUMOS14 annotations that W-TALC distributes, which much of the field reads."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +37,13 @@ def read_wtalc(folder: Path) -> Annotations:
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         raise FacnetError(f"{folder}: arrays that should have one row a video have {sizes}.")
-    names = Counter(_text(video) for video in arrays["videoname"].ravel().tolist())
-    for video, count in names.items():
-        if count > 1:
-            raise FacnetError(f"{folder}, {video}: appears {count} times; ids are unique.")
-    videos, instances = [], []
+    videos, instances, seen = [], [], set()
     for video, subset, duration, segments, labels, video_labels in zip(*arrays.values()):
         video = _text(video)
         where = f"{folder}, {video}"
+        if video in seen:
+            raise FacnetError(f"{where}: appears more than once; ids are unique.")
+        seen.add(video)
         segments, labels = _row(segments, where), _row(labels, where)
         if len(segments) != len(labels):
             raise FacnetError(f"{where}: {len(segments)} segments but {len(labels)} labels.")
