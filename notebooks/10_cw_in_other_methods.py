@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Plugging CW into other methods
 #
-# Does class-wise foreground classification help methods other than FAC-Net? The paper's Table 5
-# puts the CW branch into four of them on THUMOS14, and all four gain, UM the least: an AVG of 40.8
-# with it and 40.4 without. Here all nine rows run.
+# Does class-wise foreground classification (CW) help other methods? The paper's Table 5 puts it
+# into four on THUMOS14, and all gain, UM the least: an AVG of 40.8 with it and 40.4 without.
 
 # %% tags=["parameters"]
 import os
@@ -18,8 +17,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-from facnet import load, run
+from facnet import load
 from facnet.config import changed
+from facnet.experiment import stream_scores
 from facnet.study import (
     base_of, check_parameters, claims, consistency, means, plots, provenance, published,
     readable, save_table, show, summary, sweep, timelines)
@@ -29,8 +29,7 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
-folder = Path(output) / "experiments"  # what is there is not run again
+data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 
@@ -48,39 +47,32 @@ plots.save_figure(figure, "table5", output, source)
 # | W-TALC {cite}`paul2018wtalc` | the k largest scores of a class | their mean; two videos of a class shall have like features | one on both streams |
 # | UM {cite}`lee2021um` | the length of a snippet's feature | the k largest scores of a class | one on both streams |
 #
-# Each keeps its own losses, training and way from scores to detections; `facnet.methods` says what
-# is from a paper, from code, or from neither. Sizes, epochs and learning rate are the profile's. Of
-# BM no code is public: these are its equations as recalled, with a layer that learns and DGAM's
-# pooling.
+# Each keeps its own losses and way from scores to detections; `facnet.methods` says what is from a
+# paper, from code, or from neither. Of BM no code is public: these are its equations as recalled.
+# Sizes, epochs and learning rate are the profile's.
 #
 # CW takes a host's snippet features, its class scores and a direction $W_f$ for the foreground
-# (equations 2 to 6): scores become attention over time, the attended feature is compared with
-# $W_f$, and the video's own classes must win, in training alone. $W_f$ is the attention's own
-# weight in STPN + Embedding, BM's foreground vector, a new vector in W-TALC and UM. Plain STPN's
-# features are frozen: CW could not teach them. The paper names neither these nor the weight.
+# ([equations 2 to 6](03_the_model.ipynb)), in training alone. $W_f$ is the attention's own weight
+# in STPN + Embedding, BM's foreground vector, a new vector in W-TALC and UM. Plain STPN's features
+# are frozen: CW could not teach them. The paper names neither these nor the weight of CW.
 #
 # ## Table 5
 #
-# mAP in percent, as FAC-Net's authors print it and *here*. Below it AVG in the host's own paper (as
-# in Table 1), classification of whole videos, and how many seeds have a collapsed stream ([Seeds
-# and collapse](11_seeds_and_collapse.ipynb)).
+# mAP in percent, as FAC-Net's authors print it and *here*. Below it AVG in the host's own paper,
+# classification of whole videos, and how many seeds [collapsed](11_seeds_and_collapse.ipynb).
 
 # %% tags=["full-width"]
 columns = [name for name in ("0.3", "0.7", "average") if name in runs]
-printed = published.table(5)[["group", "method", *columns]]
-ours = means(runs, "variant", columns).drop(columns="variant")
-table = printed.join(ours.add_prefix("here, "))
-save_table(readable(table), "table5", output, table)
-
-# %%
+ours = means(runs, "variant", columns).drop(columns="variant").add_prefix("here, ")
+table = published.table(5)[["group", "method", *columns]].join(ours)
 own = published.table(1).set_index("method").average.rename(lambda name: name.partition(" (")[0])
 beside = summary(runs, "classification").drop(columns=["paper", "other"])
 shown = readable(beside.assign(own_paper=own)).rename(columns={"mean": "classification"})
-show(shown.reset_index())
+display(save_table(readable(table), "table5", output, table), show(shown.reset_index()))
 
 # %% [markdown]
-# The paper concludes that CW helps every host: with CW less without it, seed by seed. *Mean*: over
-# seeds; *video*: over test videos that are drawn again. A row holds if both lie above zero.
+# The paper concludes that CW helps every host. With CW less without, *mean*: over seeds, *video*:
+# over test videos that are drawn again. A row holds if both intervals lie above zero.
 
 # %% tags=["full-width"]
 draws, wanted = claims.resampled(runs, folder), claims.read_claims("table5")
@@ -92,14 +84,14 @@ save_table(shown, "table5_claims", output, compared)
 # %% [markdown]
 # ## The weight of the branch
 #
-# One rule for all hosts: hold out a fifth of the training videos, train with each weight on the
-# rest, and take the one that classifies the held-out videos with the least binary cross-entropy,
-# the mean over seeds. No segment and no test video has a say. Look whether a choice is an end of
-# the grid, whether no CW at all has less loss, and how far the best AVG on test videos is from the
-# chosen one. The choice is uncertain, which the intervals of Table 5 leave out.
+# For each host: hold out a fifth of the training videos, train with each weight on the rest, and
+# take the one with the least mean loss (binary cross-entropy) on the labels held out. Is it an end
+# of the grid? Has no CW at all less loss? How far is the best AVG on test videos? The choice is
+# uncertain, which the intervals of Table 5 leave out.
 
 # %% mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch, on the data named above: loss on held-out training videos, by which it is chosen (stripe), and AVG on test videos."}}
 weights = sweep("lambda_cw", dataset, profile, seeds, folder)
+save_table(weights.drop(columns=["paper", "other_average"]), "cw_weights", output)
 chosen = chosen_weights(weights)
 weights["λ_CW"] = weights.lambda_cw.map("{:g}".format)
 figure, panels = plt.subplots(2, len(chosen), figsize=(7.2, 3.6), sharex=True, sharey="row")
@@ -112,18 +104,13 @@ for column, (host, own) in zip(panels.T, weights.groupby("host", sort=False)):
 plt.setp(panels, ylim=(0, None))  # after all are drawn
 plots.save_figure(figure, "cw_weights", output, source)
 
-# %% tags=["full-width"]
-save_table(weights.drop(columns=["paper", "other_average", "λ_CW"]), "cw_weights", output)
-weights.pivot_table(["held_out_loss", "held_out_classification"], "lambda_cw", "host").T.round(2)
-
 # %% [markdown]
 # ## Does the foreground lie where the action does?
 #
-# What selects foreground beside the probability of the class, as in Fig. 1, over all test videos:
-# the rank correlation of the two sequences, and the tIoU of the snippets above the middle of each
-# range. Both are 1 if foreground and action are one. Where the selection *is* the class's score, as
-# with W-TALC, they rise together; ranks say little of an attention that rejects next to nothing,
-# such as STPN's ([The problem](01_the_problem.ipynb)).
+# What selects foreground beside the probability of the class, as in [Fig. 1](01_the_problem.ipynb),
+# all test videos: the rank correlation of the two sequences, and the tIoU of the snippets above the
+# middle of each range. In W-TALC the selection *is* the class's score; ranks say little of an
+# attention that rejects next to nothing, such as STPN's.
 
 # %%
 full = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
@@ -143,16 +130,13 @@ print(published.table(5).to_string(index=False))
 # Predict first: what does a large weight do to what BM selects, and to its class's probability?
 
 # %% mystnb={"image": {"alt": "A test video over time: what BM selects and the probability of the class, without CW and with a large weight of it, true instances as shade"}, "figure": {"name": "fig-cw-added", "caption": "One test video, last stream, first seed: BM without CW and with λ_CW 1."}}
-video, label = timelines.example_video(data, "HammerThrow")
-host, shown = base_of("table5", profile)["BM + CW"], {}
+shown, stream = {}, data.streams[-1]
 for weight in (0.0, 1.0):
-    own = changed(host, {"training.lambda_cw": weight})
-    scores = run(data, own, folder=folder, progress=False).scores
-    shown[f"λ_CW {weight:g}"] = own, scores[data.streams[-1]]
-figure = timelines.selection(data, shown, video, label)
+    own = changed(base_of("table5", profile)["BM + CW"], {"training.lambda_cw": weight})
+    shown[f"λ_CW {weight:g}"] = own, stream_scores(data, own, stream, folder)
+figure = timelines.selection(data, shown, *timelines.example_video(data, "HammerThrow"))
 
 # %% [markdown]
-# - Try `facnet train --preset "BM + CW" --set model.cw_activation=cosine --out out`, scores of the
-#   same sharpness in every host, or `--set model.embedding_widths=[]` with BM, the features as they
-#   are. Then `facnet localize`, `facnet evaluate`; with UM, `--set localization.foreground=margin`.
+# - Try `facnet train --preset "BM + CW" --set model.embedding_widths=[] --out out`, BM on features
+#   as they are, then `facnet localize` and `facnet evaluate`.
 # - Add a method of your own: [how](../book/how_to_add_a_method.md).

@@ -62,24 +62,20 @@ show(shown)
 # %% [markdown]
 # ## What collapse is, and what it tells
 #
-# The rule, for each stream: how often does a snippet inside an instance have a higher value in its
-# class's sequence than one outside, in the same test video? This is the area under the ROC curve.
-# Below one half the stream takes background for action: it has *collapsed*. The rule asks the test
-# videos: it is for counting, not for choosing. It cuts a continuum: many areas may lie near one
-# half. *Low*: below half of the median AVG. *Missed*: low, not collapsed.
+# How often does a snippet inside an instance have a higher value in its class's sequence than one
+# outside, in the same test video? This is the area under the ROC curve. Below one half a stream
+# takes background for action: it has *collapsed*. The rule asks the test videos: it is for
+# counting, not for choosing. *Low*: below half of the median AVG. *Missed*: low, not collapsed.
 
 # %%
-told = collapse.missed_by_rule(first).rename_axis("stream")
-save_table(told.reset_index(), "collapse_rule", output)
-show(told)
+save_table(collapse.missed_by_rule(first).rename_axis("stream"), "collapse_rule", output)
 
 # %% [markdown]
 # ## What goes wrong
 #
-# A hypothesis. The released $W_f$ starts as minus the background's row of $W_a$: one axis, of which
-# one end is called foreground and the other background. But what the labels say of background, that
-# every video has some, is true of action too: little tells which end the actions belong to. Then in
-# these two trainings the cosine stays near −1, and the areas of $S_f$ part. Do they?
+# A hypothesis. The released $W_f$ starts as minus the background's row of $W_a$: one axis, with
+# foreground and background for its ends. The labels say of both that every video has some: little
+# tells the ends apart. Then the cosine stays near −1, and the areas of $S_f$ part. Do they?
 
 # %% mystnb={"image": {"alt": "Two panels over epochs, two lines each: the cosine of the foreground classifier with the background's row, and the ROC area of the foreground scores"}, "figure": {"name": "fig-through-training", "caption": "The seeds of the highest and the lowest area, last stream, data named above. Left: cosine of $W_f$ and the background's row. Right: how well $S_f$ separates (chance: one half)."}}
 preset, stream = base_of("seeds", profile), data.streams[-1]
@@ -87,6 +83,7 @@ area = first.set_index("seed")[f"area {stream}"]
 best, worst = (replace(preset, seed=int(seed)) for seed in (area.idxmax(), area.idxmin()))
 tables = {f"seed {one.seed}, area {area[one.seed]:.2f}":
           collapse.through_training(data, one, stream) for one in (best, worst)}
+save_table(pd.concat(tables, names=["training"]).droplevel(1), "through_training", output)
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9))
 for name, table in tables.items():
     left.plot(table.epoch, table.cosine, label=name)
@@ -95,24 +92,20 @@ left.set(xlabel="epoch", ylabel="cosine of $W_f$ and the background", ylim=(-1.0
 right.set(xlabel="epoch", ylabel="ROC area of $S_f$", ylim=(0, 1.02))
 left.legend()
 plots.save_figure(figure, "through_training", output, source)
-save_table(pd.concat(tables, names=["training"]).reset_index(0), "through_training", output)
 
 # %% [markdown]
 # ## What moves the rate
 #
-# Two changes, on the same seeds: a $W_f$ that starts at random, as in the paper's text, gives fewer
-# collapses if the start is to blame; the class-agnostic branch (CA), which ties $W_f$ to the
-# actions, gets the weight of the class-wise one.
+# Two changes, on the same seeds: a $W_f$ that starts at random, as in the paper's text, if the
+# start is to blame; and the weight 1 for the class-agnostic branch (CA), which ties $W_f$ to the
+# actions. In the table, *any*: seeds with a collapsed stream; their share in percent with Wilson's
+# interval; *p*: the exact paired test's, by the seeds that collapse with one preset only.
 
 # %% mystnb={"image": {"alt": "Three rows with a point for each seed: the released preset, W_f at random, and CA with weight 1"}, "figure": {"name": "fig-collapse", "caption": "AVG of each seed on the data named above, with the released preset and two changes of it. Hollow: a stream collapsed. Band: 95 % interval over seeds."}}
 others = sweep("collapse", dataset, profile, found_on, folder)
 every = pd.concat([runs[runs.seed < found_on], others], ignore_index=True)
 figure = plots.strip(every)
 plots.save_figure(figure, "collapse", output, source)
-
-# %% [markdown]
-# *Any*: seeds with a collapsed stream; their share in percent with Wilson's interval. *p*: the
-# exact paired test's, by the seeds that collapse with the released preset only and here only.
 
 # %% tags=["full-width"]
 rates = collapse.rates(collapse.with_streams(every, folder), "released")
@@ -121,17 +114,15 @@ gained = claims.compare(every, wanted, claims.resampled(every, folder)).set_inde
 table = rates.join(gained[["mean", "low", "high", "video_low", "video_high", "verdict"]])
 shown = readable(table.assign(p=table.p.map("{:.2f}".format)), signed=["mean"]).rename(
     columns={"mean": "AVG gains", "verdict": "AVG is better"})
-save_table(shown.reset_index(), "collapse", output, table.reset_index())
-show(shown)
+save_table(shown, "collapse", output, table)
 
 # %% [markdown]
 # ## What can be done
 #
-# If a model that takes background for action fits its labels less well, one can train several times
-# and keep the model of lowest loss at the last epoch: no test video is asked. *Tries*: trainings
-# for one that is kept, by the loss of the last stream, the mean over all choices of so many seeds.
-# *Collapsed*: how often the kept one is. The remedy was found on seeds 0 to 19 of larger synthetic
-# data, without the later ones. First, in both, the rank correlation of loss and AVG.
+# If a model that takes background for action fits its labels less well, train several times and
+# keep the model of lowest loss at the last epoch: no test video is asked. *Tries*: trainings for
+# one that is kept, by the last stream's loss, the mean over all choices. The remedy was found on
+# seeds 0 to 19 of larger synthetic data. First, in both, the rank correlation of loss and AVG.
 
 # %% tags=["full-width"]
 parts = {f"0 to {found_on - 1}": first, f"{found_on} to {found_on + seeds - 1}": later}
@@ -139,9 +130,8 @@ table = pd.concat({name: collapse.restarts(own, stream) for name, own in parts.i
                   names=["seeds"])
 table["helps"] = [verdict(*gain) for gain in table[["gain_low", "gain_high"]].values]
 shown = readable(table.assign(collapsed=table.collapsed.map(percent)), signed=["gain"])
-save_table(shown.reset_index(), "restarts", output, table.reset_index())
 print(*(round(own[f"loss {stream}"].corr(own.average, "spearman"), 2) for own in parts.values()))
-show(shown)
+save_table(shown, "restarts", output, table)
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(len(released), "seeds:", *rates.index, sep="\n")
@@ -151,7 +141,6 @@ print(len(released), "seeds:", *rates.index, sep="\n")
 #
 # - One seed is an anecdote. A table of single runs compares luck as much as methods.
 # - A mean hides collapse, and to leave collapsed seeds out hides it too. Count them.
-# - Whether the training loss tells a failed seed can be measured once, on seeds not used again.
 # - Predict first: what does the seed of lowest area make of one video? Then try another λ for it,
 #   `config.changed(worst, {"training.lambda_ca": 1.0})`.
 

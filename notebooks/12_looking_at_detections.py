@@ -2,9 +2,8 @@
 # # Looking at detections
 #
 # What is an AVG made of? First two videos, as in the paper's Fig. 7, which says that *Golf Swing*'s
-# only instance is pinpointed and all of *Volleyball Spiking* are detected. Then all videos: every
-# wrong detection by its cause, every missed instance by its kind, in the manner of DETAD
-# {cite}`alwassel2018detad`.
+# only instance is pinpointed and all of *Volleyball Spiking* are detected. Then all videos: wrong
+# detections by cause, missed instances by kind, as in DETAD {cite}`alwassel2018detad`.
 
 # %% tags=["parameters"]
 import os
@@ -16,6 +15,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
+import matplotlib.pyplot as plt
 import pandas as pd
 from facnet import detect, evaluate, load
 from facnet.config import changed
@@ -46,9 +46,9 @@ figure = timelines.timeline(data, one.scores[data.streams[-1]], classes, one.det
 plots.save_figure(figure, "fig7", output, source)
 
 # %% [markdown]
-# The seed is that of median AVG. Videos are chosen by rule: the one whose number of instances of
-# the class is closest to six (or of another class, if none shows it). Below stands a second true
-# class, or the best wrong one. How many instances are found, and what do the detections come to?
+# The seed is that of median AVG; of each class that video is shown whose number of instances is
+# closest to six. Below stands a second true class, or the best wrong one. How many instances are
+# found, and what do the detections come to?
 
 # %%
 tiou = 0.5  # at which a detection is right; every protocol has it
@@ -61,10 +61,9 @@ show(truth.groupby("video").found.agg(instances="size", found="sum").join(counts
 # %% [markdown]
 # ## Why a detection is wrong
 #
-# DETAD asks of each false positive what it overlaps most. An instance of its own class, and enough:
-# another detection has taken it, a *double detection*. One of another class, and enough: a *wrong
-# label*. Not enough, but 0.1 or more: a *localisation error* if the class is right, a *confusion
-# error* if not. All else is a *background error*. One of each:
+# DETAD asks what a false positive overlaps most. An instance of its class, enough, but taken: a
+# *double detection*. Enough, of another class: a *wrong label*. Less, but 0.1 or more: a
+# *localisation error* if the class is right, else a *confusion error*. All else is *background*.
 
 # %% tags=["nbval-check-output"]
 truths = {"video": "one", "label": ["dive", "jump"], "start": [0, 20], "end": [10, 30]}
@@ -85,27 +84,21 @@ figure = plots.errors(ranks, gains)
 plots.save_figure(figure, "errors", output, source)
 
 # %%
-def flat(table):
-    """Means and ends over seeds as columns x, x_low and x_high."""
-    return table.set_axis([f"{name}_{end}".removesuffix("_mean") for end, name in table], axis=1)
-
-
-first = flat(pd.concat({"% of the first G": ranks.loc[1].unstack(0)}, axis=1).swaplevel(axis=1))
-table = flat(gains).join(first).rename_axis("without")
+table = gains.rename_axis("without")
+for end in ("", "_low", "_high"):
+    table[f"% of the first G{end}"] = ranks.loc[1].reindex(gains.index + end).to_numpy()
 shown = readable(table, ["at", "average"]).rename(columns={"at": f"at {tiou}", "average": "AVG"})
-save_table(shown.reset_index(), "errors", output, table.reset_index())
-show(shown)
+save_table(shown, "errors", output, table)
 
 # %% [markdown]
-# *Missed instances* is what then lacks to 100: no better ranking brings them back. But a
-# localisation error put right might. (DETAD drops all after the tenth group; its gains are of
-# normalised mAP.)
+# *Missed instances* is what then lacks to 100: no better ranking brings them back. (DETAD drops all
+# after the tenth group; its gains are of normalised mAP.)
 #
 # ## Which instances are missed
 #
 # DETAD sorts instances by length, by how much of their video they cover, and by how many of their
-# class the video has. Its normalised mAP takes AP as if every group had the same number of
-# instances. Missed is what no detection takes. Mind the small groups: intervals are over seeds.
+# class the video has. Normalised mAP takes AP as if all groups had as many instances. Missed is
+# what no detection takes. Mind the small groups: intervals are over seeds.
 
 # %% mystnb={"image": {"alt": "Two rows of bars in three columns for length, coverage and number of instances: above the share of instances that is missed, below normalised mAP; a dashed line for all instances"}, "figure": {"name": "fig-missed", "caption": "Missed instances and normalised mAP on the data named above. A bin includes its upper end; below it, its number of instances. Means and 95 % intervals over seeds."}}
 kinds = diagnosis.characteristics(data, truth)
@@ -113,44 +106,46 @@ bins = diagnosis.BINS["ActivityNet" if data.protocol == "activitynet" else "THUM
 tables = {name: diagnosis.over_seeds([
     diagnosis.missed(e, diagnosis.binned(kinds[name], upper), tiou) for e in evaluations])
     for name, upper in bins.items()}
-figure = plots.by_kind(tables)
-plots.save_figure(figure, "missed", output, source)
-
-# %% tags=["hide-output"]
-table = flat(pd.concat(tables, names=["characteristic", "bin"])).drop(
+figure, panels = plt.subplots(2, len(tables), figsize=(7.2, 4), sharex="col", sharey="row")
+for column, (name, table) in zip(panels.T, tables.items()):
+    for axes, what in zip(column, ("missed", "mAP_N")):
+        own = table.drop("all")
+        axes.bar(own.index, own[what], color="#999999", yerr=[
+            own[what] - own[f"{what}_low"], own[f"{what}_high"] - own[what]])
+        axes.axhline(table.loc["all", what], color="0.3", ls="--")
+    axes.set_xlabel(name)
+panels[0, 0].set_ylabel("missed instances (%)")
+panels[1, 0].set_ylabel("normalised mAP (%)")
+table = pd.concat(tables, names=["characteristic", "bin"]).drop(
     columns=["instances_low", "instances_high"]).astype({"instances": int})
-save_table(readable(table).reset_index(), "missed", output, table.reset_index())
-show(readable(table))
+save_table(readable(table), "missed", output, table)
+plots.save_figure(figure, "missed", output, source)
 
 # %% [markdown]
 # ## What the grid has to do with it
 #
 # Detections are runs of snippets, and there is a shortest one. [Perfect labels](02_the_data.ipynb),
-# localised in the same way, miss instances too: no better features will bring these, but a finer
-# grid might. First, how many percent they are of what the models miss.
+# localised in the same way, miss instances too: how many percent of what the models miss?
 
 # %%
 marks = grid.grid_marks(data.snippet_seconds, preset.localization)
 perfect = evaluate_test(detect({"labels": grid.perfect_scores(data)}, data, preset), data)
 blind = ~diagnosis.taken(perfect, tiou)
-missed = [~diagnosis.taken(one, tiou) for one in evaluations]
-print(cell(*interval(100 * (blind & own).sum() / max(own.sum(), 1) for own in missed)), "%")
+print(cell(*interval(100 * blind[~diagnosis.taken(one, tiou)].mean() for one in evaluations)), "%")
 print("bins by", marks)
 groups = diagnosis.binned(kinds["length (s)"], sorted(set(marks.values())))
 here = diagnosis.over_seeds([diagnosis.missed(e, groups, tiou) for e in evaluations])
 ceiling = diagnosis.missed(perfect, groups, tiou).rename_axis("length (s)")
-table = ceiling[["instances"]].join(flat(here).filter(like="missed")).assign(perfect=ceiling.missed)
+table = ceiling[["instances"]].join(here.filter(like="missed")).assign(perfect=ceiling.missed)
 shown = readable(table).rename(columns={"missed": "missed (%)", "perfect": "by perfect labels (%)"})
-save_table(shown.reset_index(), "missed_on_the_grid", output, table.reset_index())
-show(shown)
+save_table(shown, "missed_on_the_grid", output, table)
 
 # %% [markdown]
 # ## To remember, and to try
 #
 # - A picture shows what a model can do; only counts over all videos show what it does.
 # - False positives and missed instances are two losses. A better ranking mends the first only.
-# - Try `tiou = 0.3`. And predict first: with runs of one snippet, short instances come within
-#   reach. At what price? No model is trained again for it.
+# - Predict first: with runs of one snippet, short instances come within reach. At what price?
 
 # %% mystnb={"image": {"alt": "The same two panels, detections by rank and gains by cause, with a shortest run of one snippet"}}
 short = changed(preset, {"localization.minimum_length": 1})

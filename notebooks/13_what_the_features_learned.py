@@ -17,11 +17,12 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from facnet import load
 from facnet.config import changed
 from facnet.study import (
     base_of, check_parameters, means, plots, provenance, readable, save_table,
-    separation, show, sweep, variants)
+    separation, sweep, variants)
 from facnet.study.tables import MANY_SEEDS
 from scipy.stats import spearmanr
 
@@ -47,33 +48,33 @@ for name in ("CA only", "full"):
     one = own.iloc[(len(own) - 1) // 2]  # the median, of two in the middle the lower
     title = f"{name}, seed {one.seed}\nsilhouette {one.silhouette:.1f}, probe {one.probe:.1f} %"
     places[title] = separation.laid_out(features[name, one.seed][:len(shown)])
-figure = plots.embeddings(places, shown.foreground.to_numpy(bool))
+inside = shown.foreground.map({True: "inside an instance", False: "background"})
+figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.9))
+for axes, (title, place) in zip(panels, places.items()):
+    sns.scatterplot(x=place[:, 0], y=place[:, 1], hue=inside, style=inside, s=12, ax=axes,
+                    palette={"inside an instance": "#009E73", "background": "0.6"})
+    axes.set(title=title, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
 plots.save_figure(figure, "fig8", output, source)
 
 # %% [markdown]
 # The paper leaves open which stream, seed and snippets it shows, whether CA has hybrid attention
-# (here it has), and how t-SNE {cite}`vandermaaten2008tsne` was set (here by cosine distance). As in
-# the paper, neither model has a background class. Who is whose neighbour counts, and no distance.
+# (here it has), and how t-SNE {cite}`vandermaaten2008tsne` was set (here by cosine distance).
+# Neither model has a background class. Who is whose neighbour counts, and no distance.
 #
 # ## The same, measured
 #
 # *Silhouette*, times 100: how much nearer, by cosine distance, a snippet is to its own kind than to
-# the other. *Probe*: a logistic regression to foreground, judged on other videos than it was fitted
-# to; how often, in percent, a foreground snippet scores higher than another; chance is 50. It is
-# told what foreground is, which the model never is. Of the differences only those from CA are the
-# paper's claim.
+# the other. *Probe*: a logistic regression that, unlike the model, is told what foreground is; how
+# often, in percent, a foreground snippet of other videos scores higher than another; chance is 50.
+# Of the differences only those from CA are the paper's claim.
 
 # %%
 table = means(measured, "variant", ["silhouette", "probe"])
-save_table(readable(table), "fig8", output, table)
-show(readable(table))
-
-# %%
 pairs = {name: (name, "full") for name in ("CA only", "untrained", "input features")}  # full less
-table = separation.gains(measured, ["silhouette", "probe"], pairs).rename(
+gained = separation.gains(measured, ["silhouette", "probe"], pairs).rename(
     columns={"claim": "of", "name": "less"})[["of", "less", "mean", "low", "high", "verdict"]]
-save_table(readable(table, ["mean"], 2), "fig8_differences", output, table)
-show(readable(table, ["mean"], 2))
+display(save_table(readable(table), "fig8", output, table),
+        save_table(readable(gained, ["mean"], 2), "fig8_differences", output, gained))
 
 # %% [markdown]
 # ## The paper's reason: equation 7
@@ -88,8 +89,8 @@ show(readable(table, ["mean"], 2))
 #    each column $J$ equally likely to be shown, and $p_+$ and $p_-$ the distributions of $F_a(j)$
 #    for classes that a video shows and for others,
 #    $\log N - L_{CW} \le I(J; F_a) \le \mathrm{KL}(p_+ \| p_-)$, which the paper needs.
-# 2. **The conditions fail.** The candidates are means of one video's snippets and share what it
-#    has: the loss can vanish though foreground of one video looks like background of another.
+# 2. **The conditions fail.** The candidates are means of one video's snippets: the loss can vanish
+#    though foreground of one video looks like background of another.
 # 3. **Without conditions** $I(J; F_a) \ge H(J) - L_{CW}$, with $J$ the class that the video shows.
 #    That is about *which class*; a model that tells classes apart by their background has it, too.
 # 4. **Several classes, samples**: the loss is at least the entropy of $\hat y = y / \sum y$, and
@@ -122,27 +123,23 @@ ends["overfit"] = ends.train - ends.test
 same = ["model", "candidates", "ceiling", "reachable"]  # for all seeds
 table = means(ends, same, ["train", "test", "overfit", "classes"])
 save_table(readable(table, digits=2), "equation7", output, table)
-show(readable(table, digits=2))
 
 # %% [markdown]
 # ## Does a larger bound separate better?
 #
-# If it were about foreground, seeds with a larger bound should separate better. Here is the bound
-# of the last epoch, with dropout, over the seeds of [Seeds and
-# collapse](11_seeds_and_collapse.ipynb), and its rank correlation with their areas. A positive one
-# would agree with the paper.
+# If it were about foreground, it should: the bound of the last epoch, with dropout, over the seeds
+# of [Seeds and collapse](11_seeds_and_collapse.ipynb), and its rank correlation with their areas. A
+# positive one would agree with the paper.
 
 # %%
 runs, found = sweep("seeds", dataset, profile, MANY_SEEDS, folder), {}
-many = separation.bounds_and_areas(runs, folder, data)
-for name, own in many.groupby("stream", sort=False):
+for name, own in separation.bounds_and_areas(runs, folder, data).groupby("stream", sort=False):
     fell, rank = own.area < separation.CHANCE, spearmanr(own.bound, own.area)
     found[name] = {"lowest": own.bound.min(), "highest": own.bound.max(), "rank": rank.statistic,
                    "p": rank.pvalue, "collapsed (%)": 100 * fell.mean(),
                    "bound of these": own.bound[fell].mean(), "others": own.bound[~fell].mean()}
 table = pd.DataFrame(found).T.rename_axis("stream").reset_index()
 save_table(readable(table, digits=2), "equation7_seeds", output, table)
-show(readable(table, digits=2))
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(*traced, sep="\n")
@@ -152,8 +149,8 @@ print(*traced, sep="\n")
 #
 # - A t-SNE picture is an illustration. A number over seeds, on the features, can fail.
 # - A bound near its ceiling says little: InfoNCE cannot exceed $\log N$ {cite}`poole2019bounds`.
-# - Predict first: where does the bound, in nats, end if the scale δ is 1, and not 10 as released or
-#   5 as in the text? The least loss of a video of one class is printed for each.
+# - Predict first: where does the bound end if the scale δ is 1, and not 10 as released or 5 as in
+#   the text? Printed is each scale's least loss of a video of one class.
 
 # %% mystnb={"image": {"alt": "The bound in nats by epoch, of the released recipe and of one with a small scale"}}
 print({scale: separation.least_cw_loss(len(data.classes) + 1, scale) for scale in (1, 5, 10)})

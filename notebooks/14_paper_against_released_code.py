@@ -16,19 +16,17 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 # %% tags=["remove-input"]
 from pathlib import Path
 import pandas as pd
-from facnet import detect, load, run
+from facnet import load, run
 from facnet.config import changed
-from facnet.experiment import evaluate_test
 from facnet.study import (
-    base_of, check_parameters, claims, plots, provenance, readable, save_table, show, summary,
-    sweep, text_vs_code, variants)
+    base_of, check_parameters, claims, plots, provenance, readable, save_table, summary, sweep,
+    text_vs_code, variants)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
-folder = Path(output) / "experiments"  # what is there is not run again
+data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 
@@ -44,9 +42,10 @@ plots.save_figure(figure, "differences", output, source)
 #
 # ## Each difference
 #
-# Every field by which the presets differ is a row; fields of which one does not go without the
-# others change together. Where the text only follows BaS-Net (its reference 16) or states no value,
-# `paper` takes that paper's. The last rows are settings that the text leaves open.
+# A row for every field by which the presets differ; fields that need each other change together.
+# Where the text follows BaS-Net or states no value, `paper` takes that paper's. The last rows are
+# settings that the text leaves open. *AVG*: the change in points. *Collapsed*: seeds with a
+# collapsed stream. (The order of dropout and ReLU differs, too: the function is the same.)
 
 # %% tags=["full-width"]
 cells = variants("differences", base_of("differences", profile))  # the sweep's experiments
@@ -56,9 +55,6 @@ shown = shown.rename(columns={"mean": "AVG", "video": "over test videos"})
 save_table(shown, "differences", output, table)
 
 # %% [markdown]
-# *AVG*: the change in points. *Collapsed*: seeds of which a stream takes background for action. The
-# order of dropout and ReLU differs, too, but that gives the same function.
-#
 # ## Do they add up?
 #
 # A switch alone is measured beside settings that were made for its neighbours. *Singles* are the
@@ -86,12 +82,11 @@ pd.Series([cell.place["part"] or "released" for cell in cells]).value_counts(sor
 # Predict first: NMS leaves an overlap of 0.2 in the code, of 0.7 in BaS-Net. And in between?
 
 # %% mystnb={"image": {"alt": "A line: AVG against the largest overlap that NMS leaves"}, "figure": {"name": "fig-nms", "caption": "AVG of the released recipe's first seed by `nms_threshold`, on the data named above."}}
-scores = run(data, cells[0].experiment, folder=folder, progress=False).scores
-averages = pd.Series(dtype=float, name="AVG (%)")
-for overlap in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9):
-    moved = changed(cells[0].experiment, {"localization.nms_threshold": overlap})
-    averages[overlap] = evaluate_test(detect(scores, data, moved), data).average
-axes = averages.plot(marker="o", xlabel="largest overlap kept", ylabel="AVG (%)", figsize=(5, 2.6))
+overlaps = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
+moved = [changed(cells[0].experiment, {"localization.nms_threshold": one}) for one in overlaps]
+found = [run(data, one, folder=folder, progress=False).evaluation.average for one in moved]
+axes = pd.Series(found, overlaps).plot(style="o-", ylabel="AVG (%)", figsize=(5, 2.6))
+axes.set_xlabel("largest overlap kept")
 plots.save_figure(axes.figure, "nms", output, provenance(data, profile, seeds=1))
 
 # %% [markdown]

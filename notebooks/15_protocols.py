@@ -63,9 +63,8 @@ plots.save_figure(figure, "protocols", output, f"Left: THUMOS14. Right: {source}
 #   detection of largest tIoU, *whatever its score*, and tIoU has to exceed the threshold.
 # - **Precision.** The released code and ActivityNet's toolkit interpolate it, the other two do not.
 # - **Which videos.** The kit names 213. W-TALC and FAC-Net leave out `video_test_0001292`, with
-#   ambiguous intervals alone; G-TAD and OpenTAD also `video_test_0000270`, annotated far past its
-#   end; SSN, STPN, BaS-Net and UM also `video_test_0001496`, labelled with a class that it does not
-#   show.
+#   ambiguous intervals alone; G-TAD and OpenTAD also `video_test_0000270`, annotated past its end;
+#   SSN, STPN, BaS-Net and UM also `video_test_0001496`, with the label of a class it does not show.
 #
 # Left: detections of [a reproduction of STPN](https://github.com/bellos1203/STPN)
 # {cite}`nguyen2018stpn`, published with what ActivityNet's toolkit printed for 210 videos. Counted
@@ -79,14 +78,11 @@ show(check.astype(float).reset_index(names="mAP (%) at tIoU"))
 # %% tags=["full-width"]
 for name, own in {"protocols_thumos14": real, "protocols_here": here}.items():
     changes = protocols.rule_changes(own)
-    shown = readable(changes, signed=["change"])
-    save_table(shown, name, output, changes)
-    display(show(shown))
+    display(save_table(readable(changes, signed=["change"]), name, output, changes))
 
 # %% [markdown]
-# Above, on THUMOS14, the matching of its kit costs ten times what FAC-Net is ahead of UM. No
-# detection lies in the two videos that others leave out: with some there that choice would be worth
-# something else. Below, on the data named above, no detection is dropped before fusion.
+# Above, on THUMOS14, the matching of its kit costs ten times what FAC-Net is ahead of UM; no
+# detection lies in the two videos that others leave out. Below, none is dropped before fusion.
 #
 # ## The last epoch, or the best on the test videos
 #
@@ -106,16 +102,13 @@ plots.save_figure(axes.figure, "epochs", output, source)
 # %%
 chosen = pd.DataFrame([{"seed": seed, **protocols.best_on_test(own, data)}
                        for seed, own in evaluations.items()])
-save_table(chosen.round(1), "epochs", output, chosen)
 over_seeds = means(chosen.assign(seeds=seeds), "seeds", ["gain", "same", "other"])
-display(show(chosen), show(readable(over_seeds)))
+display(save_table(chosen.round(1), "epochs", output, chosen), show(readable(over_seeds)))
 
 # %% [markdown]
 # *Gain*, of the best epoch over the last, is the largest of many noisy numbers less one of them.
 # How much is luck? *Same*: an epoch chosen on a random half of the videos, on that half. *Other*:
-# on the other half. Held-out training videos can choose fairly (`training.held_out`).
-#
-# The grid and two overlaps, interpolation and two lists of right (1) and wrong (0) detections:
+# on the other half. Last, the grid and two overlaps, and lists of right (1) and wrong detections:
 
 # %% tags=["nbval-check-output"]
 for instance, detection in (((0.3, 0.9), (0, 1.28)), ((5.0, 7.5), (5.12, 7.68))):
@@ -128,10 +121,9 @@ for ranked in ([0, 1, 1], [1, 0, 0, 1, 1]):
 # %% [markdown]
 # ## To remember, and to try
 #
-# - A mAP without its protocol cannot be compared; an epoch chosen on test videos was fitted to
-#   them.
+# - A mAP without its protocol cannot be compared. An epoch chosen on test videos is fitted to them.
 # - Try `facnet evaluate detections.json --annotations FOLDER --protocol thumos --tiou 0.1:0.7:0.1`
-#   on detections of your own, then `released` and `activitynet` with the same `--tiou`.
+#   on your own, then `released`, `activitynet`. Choose epochs by `training.held_out` alone.
 # - Predict, then see: how does the head start grow with the number of looks at the test videos?
 
 # %% mystnb={"image": {"alt": "A line: mean gain of the best epoch over the last against the number of looks"}, "figure": {"name": "fig-looks", "caption": "Gain of the best of so many epochs over the last, mean over seeds, on the data named above."}}

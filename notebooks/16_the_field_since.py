@@ -3,8 +3,7 @@
 #
 # What have weakly supervised methods reported on THUMOS14 since FAC-Net, and what did people meet
 # with who tried to reach such numbers? From FAC-Net in 2021 to PVLR in 2024 the reported AVG rose
-# from 42.2 to 50.3. All of it is read from public repositories and the paper's Table 1; nothing was
-# run.
+# from 42.2 to 50.3. All is read from public repositories and the paper's Table 1; nothing was run.
 
 # %% tags=["parameters"]
 import os
@@ -20,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from facnet.study import check_parameters, plots, published, save_table, show
+from facnet.study import check_parameters, plots, published, save_table
 
 check_parameters(globals())
 plots.use_style()
@@ -79,24 +78,20 @@ def linked(source):
 
 
 reports = published.read("reports")
-save_table(reports, "reports", output)
-show(reports).format(linked, subset="source")
+save_table(reports, "reports", output).format(linked, subset="source")
 
 # %% [markdown]
-# What this book does about each; [a chapter](14_paper_against_released_code.ipynb) of its own has
-# what the released code and the paper do differently.
+# What this book does about each (what code and paper do differently has [a chapter of its
+# own](14_paper_against_released_code.ipynb)):
 #
-# - *Seeds*: many, each one shown, with intervals over them and over test videos, collapsed ones
-#   counted ([Seeds and collapse](11_seeds_and_collapse.ipynb)). A claim is [judged as a
-#   claim](18_every_claim.ipynb).
-# - *Test data*: nothing is chosen on them; what that would be worth is shown, as are other *splits*
-#   and *metrics* for the same detections ([Protocols](15_protocols.ipynb)). How the released λ and
-#   thresholds were chosen is not known.
+# - *Seeds*: many, each one shown, with intervals, [collapsed ones
+#   counted](11_seeds_and_collapse.ipynb); claims are [judged as claims](18_every_claim.ipynb).
+# - *Test data*: nothing is chosen on them; what that would be worth [is
+#   shown](15_protocols.ipynb), as are other *splits* and *metrics* for the same detections.
 # - *Features*, *own videos*: [a grid and a check of files](02_the_data.ipynb), and the way [from
-#   arrays and a CSV to detections](19_your_own_data.ipynb). A number names its data and code.
+#   arrays and a CSV to detections](19_your_own_data.ipynb).
 # - *Building*: [NMS without a compiler](04_from_features_to_detections.ipynb), checkpoints without
-#   pickle; and, since PyTorch promises no equality between devices, checks with a tolerance.
-# - *Figures*: [code for every one](08_what_the_branches_see.ipynb).
+#   pickle. *Figures*: [code for every one](08_what_the_branches_see.ipynb).
 
 # %% tags=["nbval-check-output"]
 print(len(field), "methods,", len(reports), "reports on", *reports.about.unique())
@@ -106,18 +101,13 @@ print(len(field), "methods,", len(reports), "reports on", *reports.about.unique(
 #
 # - A difference between two published numbers can be the seed, the epoch, the features, the test
 #   videos or the range of tIoU. It can also be the method. Run the released checkpoint first.
-#
-# Predict first: what does it add to print the best of n runs? Ten seeds of one model on
-# [gestures](17_real_data_shrec21.ipynb), from their committed results:
+# - Try adding a method to `data/published/field.csv`: it appears in the picture and the table.
+# - Predict first: what does it add to print the best of n runs? Ten seeds of one model on
+#   [gestures](17_real_data_shrec21.ipynb), from their committed results:
 
 # %% mystnb={"image": {"alt": "The expected best AVG of n runs rises with n, above the mean of all runs"}, "figure": {"name": "fig-best-of", "caption": "The AVG to expect of the best of n runs of one model on SHREC'21, and the mean of its ten seeds (dashed)."}}
-runs, _ = published.result("shrec21_multilabel")
-averages = runs.average[runs.variant == "λ chosen"].to_numpy()
+averages = published.result("shrec21_multilabel")[0].query("variant == 'λ chosen'").average
 drawn = np.random.default_rng(0).choice(averages, (10_000, 10))
 best = pd.Series(np.maximum.accumulate(drawn, axis=1).mean(axis=0), range(1, 11))
 axes = best.plot(marker="o", xlabel="runs, of which the best is printed", ylabel="AVG (%)")
-axes.axhline(averages.mean(), color="0.5", ls="--")
-axes.grid(axis="y", color="0.9")
-
-# %% [markdown]
-# - Try adding a method to `data/published/field.csv`: it appears in the picture and the table.
+_ = axes.axhline(averages.mean(), color="0.5", ls="--")

@@ -19,7 +19,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 from pathlib import Path
 import pandas as pd
 from facnet.study import (
-    check_parameters, claims, collapse, gestures, means, plots, readable, save_table, show,
+    check_parameters, claims, collapse, gestures, means, percent, plots, readable, save_table,
     summary)
 
 check_parameters(globals())
@@ -39,9 +39,8 @@ figure = plots.strip(main)
 plots.save_figure(figure, "shrec21", output, source)
 
 # %% [markdown]
-# Gestures of 17 classes stand between other movements ([the data](../book/data.md)). Where nine of
-# ten videos of THUMOS14 show one class, a recording shows two to five: what holds here as well is
-# not an accident of one data set, and what fails says what FAC-Net rests on.
+# A recording shows gestures of two to five of 17 classes ([the data](../book/data.md)), where nine
+# of ten videos of THUMOS14 show one class: what fails here says what FAC-Net rests on.
 #
 # ## Which weights
 #
@@ -59,9 +58,8 @@ save_table(readable(table), "shrec21_weights", output, table)
 # %% [markdown]
 # ## How well it does
 #
-# The released weights and the chosen ones, each also with a sigmoid for each class in place of
-# equation 5's softmax; the chosen ones without CW; the same network untrained, and told the class
-# of every snippet. *Other*: AVG by thresholds on each sequence's own range.
+# *A sigmoid*: one for each class, in place of equation 5's softmax. *Other*: AVG by thresholds on
+# each sequence's own range.
 
 # %% tags=["full-width"]
 groups = main.groupby("variant", sort=False)
@@ -74,8 +72,7 @@ save_table(readable(table), "shrec21", output, table)
 #
 # Equation 5 lets the classes of a video compete for the foreground: where it shows three, each has
 # a third at most. If that softmax fails, a sigmoid for each class should mend it. If one label says
-# too little for many gestures, recordings cut between their gestures should. (That takes segments:
-# it is a diagnosis, not a method. The videos are also shorter then.)
+# too little for many gestures, cutting between them should (a diagnosis, as it takes segments).
 
 # %% tags=["full-width"]
 released, chosen, cut = "λ as released", "λ chosen", gestures.CUT
@@ -107,24 +104,20 @@ save_table(shown, "shrec21_why", output, why)
 # %% tags=["full-width"]
 table3 = study.frames["table3"]
 table = claims.behind(table3, table3.variant.iloc[-1], study.draws["table3"]).reset_index()
-shown = readable(table, signed=["behind"])
-save_table(shown, "shrec21_table3", output, table)
+save_table(readable(table, signed=["behind"]), "shrec21_table3", output, table)
 
 # %% mystnb={"image": {"alt": "Rows for the temperatures, with a point for each seed"}, "figure": {"name": "fig-shrec21-table4", "caption": "Table 4 on SHREC'21: AVG of the full model by temperatures, each seed. Diamonds: what the paper prints for THUMOS14."}}
 table4 = study.frames["table4_full"]
+save_table(readable(summary(table4)), "shrec21_table4", output, summary(table4))
 figure = plots.strip(table4, label="temperatures")
 plots.save_figure(figure, "shrec21_table4", output, study.sources["table4_full"])
-table = summary(table4).reset_index()
-save_table(readable(table), "shrec21_table4", output, table)
 
 # %%
 table5 = study.frames["table5"]
 adds = claims.compare(table5, claims.read_claims("table5"), study.draws["table5"])
 shown = readable(adds.drop(columns="claim"), signed=["paper", "mean"])
-table = summary(table5).reset_index()
-save_table(readable(table), "shrec21_table5", output, table)
-save_table(shown, "shrec21_table5_claims", output, adds)
-display(show(readable(table)), show(shown))
+display(save_table(readable(summary(table5)), "shrec21_table5", output, summary(table5)),
+        save_table(shown, "shrec21_table5_claims", output, adds))
 
 # %% [markdown]
 # ## What holds
@@ -139,8 +132,7 @@ for name in ("table3", "table4_full", "table5"):
     asked = [one for one in asked if set(one.weights) <= set(runs.variant)]
     judged.append(claims.judge(runs, asked, draws))
 every = pd.concat([*judged, why[why.claim == "CW helps, weighed as chosen"]], ignore_index=True)
-shown = readable(every, signed=["paper", "mean"])
-save_table(shown, "shrec21_claims", output, every)
+save_table(readable(every, signed=["paper", "mean"]), "shrec21_claims", output, every)
 
 # %% tags=["nbval-check-output"]
 pd.Series({name: study.frames[name].variant.nunique() for name in gestures.SEEDS})
@@ -156,9 +148,7 @@ pd.Series({name: study.frames[name].variant.nunique() for name in gestures.SEEDS
 # %%
 loss = study.runs.filter(like="loss ").columns[-1]
 models = study.runs[study.runs.variant.isin([released, chosen])].groupby("variant")
-print(models[[loss, "average"]].corr("spearman").round(2))
 remedy = pd.concat({name: collapse.restarts(own, loss.removeprefix("loss "), (1, 2, 4))
-                    for name, own in models}, names=["model"]).reset_index()
-shown = readable(remedy.assign(collapsed=100 * remedy.collapsed), signed=["gain"])
+                    for name, own in models}, names=["model"])
+shown = readable(remedy.assign(collapsed=remedy.collapsed.map(percent)), signed=["gain"])
 save_table(shown, "shrec21_remedy", output, remedy)
-show(shown.rename(columns={"collapsed": "collapsed (%)"}))

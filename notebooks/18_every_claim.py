@@ -2,9 +2,9 @@
 # # Every claim
 #
 # Which of the paper's claims hold, and on which data: those of this run, all the synthetic videos
-# (20 classes, a larger model), or real recordings of gestures? It claims that CW is the best single
-# branch, with an AVG of 31.2, that its full model's 42.2 is the best there was, and some thirty
-# things more. The numbers are the other chapters'; all verdicts follow one rule.
+# (20 classes, a larger model), or real recordings of gestures? CW is the best single branch, it
+# says, with an AVG of 31.2; its full model's 42.2 is the best there was; and some thirty things
+# more. The numbers are the other chapters'.
 
 # %% tags=["parameters"]
 import os
@@ -22,18 +22,14 @@ from facnet import load
 from facnet.study import (
     base_of, check_parameters, claims, consistency, gestures, plots, provenance, published,
     read_claims, readable, save_table, separation, show, sweep, variants, Verdict)
-from facnet.study.claims import judge
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
-folder = Path(output) / "experiments"  # what is there is not run again
+data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
-
-# %%
 counts = {"table1": seeds_table1} | dict.fromkeys(["table3", "table4", "table5", "fig4"], seeds)
 runs = {name: sweep(name, dataset, profile, n, folder) for name, n in counts.items()}
 full = runs["table3"][runs["table3"].variant == runs["table3"].variant.iloc[-1]]
@@ -62,7 +58,7 @@ def judged(runs, draws):
     runs = runs | {"classification": by_class}
     asked = {name: [one for one in read_claims(name) if {*one.weights} <= {*own.variant}]
              for name, own in runs.items()}
-    return pd.concat([judge(runs[name], asked[name], draws.get(name)) for name in runs])
+    return pd.concat([claims.judge(runs[name], asked[name], draws.get(name)) for name in runs])
 
 
 measured = {data.name: judged(runs, draws)}
@@ -85,10 +81,9 @@ plots.save_figure(figure, "every_claim", output, source)
 # A claim is one difference or several, taken seed by seed, and is judged by their mean. It *holds*
 # if the 95 % interval over seeds lies above zero and so does that over test videos drawn again,
 # where there is one. It *does not hold* if both lie below; else it is *not resolved*. If the paper
-# says it of each comparison and only the mean holds, it *holds on average, not in each*. Where both
-# sides are one and the same model the others decide. *Paper*: the mean of the differences that it
-# prints. Of twenty intervals with nothing behind them one excludes zero, and more do where seeds
-# are few.
+# says it of each comparison and only the mean holds, it *holds on average, not in each*. *Paper*:
+# the mean of the differences that it prints. Of twenty intervals with nothing behind them one
+# excludes zero, and more do where seeds are few.
 
 # %% tags=["full-width"]
 rows = every.groupby(["claim", "where"], sort=False).paper.first().reset_index()
@@ -98,16 +93,12 @@ save_table(shown, "every_claim", output, every)
 
 # %% tags=["full-width", "hide-output"]
 tested = every[every.verdict != Verdict.UNTESTED].drop(columns="where")
-show(readable(tested, signed=["paper", "mean"]))
-
-# %% tags=["full-width", "hide-output"]
-show(claims.said(*runs, "classification"))
+said = show(claims.said(*runs, "classification"))
+display(show(readable(tested, signed=["paper", "mean"])), said)
 
 # %%
-counts = pd.crosstab(every.verdict, every.data)[list(measured)].reset_index()
-save_table(counts, "every_claim_counts", output)
-
-# %%
+counts = pd.crosstab(every.verdict, every.data)[list(measured)]
+display(save_table(counts.reset_index(), "every_claim_counts", output))
 yes, no = wide.isin([Verdict.HOLDS, Verdict.ON_AVERAGE, Verdict.PARTLY]), wide == Verdict.FAILS
 everywhere = (wide != Verdict.UNTESTED).all(axis=1)
 for name, chosen in {"Holds on all data:": yes.all(axis=1),
@@ -116,10 +107,9 @@ for name, chosen in {"Holds on all data:": yes.all(axis=1),
     print(name, *wide.index[chosen], sep="\n  ")
 
 # %% [markdown]
-# These are counts of rows that are not alike: some claims are one comparison, some many. Why one
-# holds on one data set and not on another is not told: they differ in data, classes, size and
-# weights of the branches at once. And some claims cannot be tested here. Of Table 2,
-# [ActivityNet](06_activitynet.ipynb) asks instead whether FAC-Net finds more than a video's class.
+# Some of these claims are one comparison, some many. Why one holds here and not there is not told:
+# data, classes, size and weights of the branches differ at once. And some cannot be tested. Of
+# Table 2, [ActivityNet](06_activitynet.ipynb) asks whether FAC-Net finds more than a video's class.
 
 # %% tags=["full-width"]
 show(claims.untested())
@@ -128,11 +118,10 @@ show(claims.untested())
 # In [the ACM's
 # words](https://www.acm.org/publications/policies/artifact-review-and-badging-current) a result is
 # *reproduced* with the authors' artefacts and *replicated* with others. Here directions of
-# differences may be replicated, by code that computes what the released code does
-# ([checked](../book/how_to_rerun.md) on recorded inputs), and no number on THUMOS14 or
-# ActivityNet-1.3: the features are not at hand. Synthetic data say nothing of video.
-# [SHREC'21](17_real_data_shrec21.ipynb) is real, but of the joints of a hand, with several classes
-# a recording and weights chosen anew.
+# differences may be replicated, by code that [computes what the released code
+# does](../book/how_to_rerun.md), and no number on THUMOS14 or ActivityNet-1.3: the features are not
+# at hand. Synthetic data say nothing of video; [SHREC'21](17_real_data_shrec21.ipynb) is real, but
+# of the joints of a hand, with several classes a recording and weights chosen anew.
 
 # %% tags=["nbval-check-output"]
 print(every.claim.nunique(), "claims,", tested.claim.nunique(), "of them tested")
@@ -142,14 +131,11 @@ print(every.claim.nunique(), "claims,", tested.claim.nunique(), "of them tested"
 #
 # - A claim is a direction, an interval and the data that it was measured on.
 # - *Not resolved* is an answer: so many seeds cannot tell.
-#
-# Predict first: which verdicts on Table 3 change if test videos are not drawn again?
+# - Try your own data: the first column is then theirs. For `seeds = 10`, train what is missing
+#   beforehand: `facnet sweep table3 --seeds 10` ([How to scale](../book/how_to_scale.md)).
+# - Predict first: which verdicts on Table 3 change if test videos are not drawn again?
 
 # %% mystnb={"image": {"alt": "The claims on Table 3, a row each, with marks for the verdicts by seeds alone and by seeds and test videos"}, "figure": {"name": "fig-rule", "caption": "Verdicts on Table 3 by the interval over seeds alone, and by both."}}
 table3 = {"table3": runs["table3"]}
 rules = {"seeds alone": judged(table3, {}), "seeds and videos": judged(table3, draws)}
 figure = plots.verdicts(claims.every_claim(rules).query("verdict != 'not tested'"))
-
-# %% [markdown]
-# - Try `seeds = 10`; `facnet sweep table3 --seeds 10` trains what is missing beforehand ([How to
-#   scale](../book/how_to_scale.md)). Try your own data: the first column is then theirs.

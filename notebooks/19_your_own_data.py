@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Your own data
 #
-# You have an array of features for each of your videos, and a list that says what they show. Five
-# commands lead to detections, a number and a picture. This page runs them in a folder as a terminal
-# does; [Data](../book/data.md#a-data-set-of-your-own) has the details.
+# You have an array of features for each of your videos, and a list of what they show. Five commands
+# lead to detections, a number and a picture ([details](../book/data.md#a-data-set-of-your-own)).
 
 # %% tags=["parameters"]
 import os
@@ -32,11 +31,6 @@ from facnet.study import check_parameters
 check_parameters(globals())
 
 # %%
-folder = Path(output) / "your_own_data"
-shutil.rmtree(folder, ignore_errors=True)  # what an earlier run of this page has left
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-
-
 def shell(*command, ends=(0,)):
     """Run a command, given in parts, in `folder`; its status must be one of `ends`."""
     print("$", " \\\n    ".join(command))
@@ -46,6 +40,10 @@ def shell(*command, ends=(0,)):
         print(fill(line, 78, subsequent_indent="    ") if len(line) > 78 else line)
     assert done.returncode in ends, done.returncode
 
+
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+folder = Path(output) / "your_own_data"
+shutil.rmtree(folder, ignore_errors=True)  # what an earlier run of this page has left
 
 # %% [markdown]
 # ## What you need
@@ -64,6 +62,7 @@ for video, name in called.items():
     np.save(folder / "i3d" / f"{name}.npy", array)
 segments = example.instances.assign(video=example.instances.video.map(called)).round(2)
 segments.to_csv(folder / "segments.csv", index=False)
+rows = f"--snippet-seconds {example.snippet_seconds:g} --streams rgb,flow"  # of the example
 if not features:
     features, annotations, streams = "i3d", "segments.csv", "rgb,flow"
     snippet_seconds = example.snippet_seconds
@@ -75,10 +74,9 @@ shell(f"head -n 4 {annotations}")
 # %% [markdown]
 # ## First: make a data set
 #
-# Nothing is copied. The example's arrays hold two streams side by side, so it says `--streams`.
-# Videos to test on are drawn, unless a column `subset` of the CSV names them. Look at the data once
-# before you train: times of the right size, no class with a handful of instances, a sensible share
-# of foreground.
+# The example's arrays hold two streams side by side, so it says `--streams`. Videos to test on are
+# drawn, unless a column `subset` of the CSV names them. Look at the data before you train: times of
+# the right size, no class with a handful of instances, a sensible share of foreground.
 
 # %%
 shell(f"facnet data init --features {features} --annotations {annotations}",
@@ -87,21 +85,15 @@ shell(f"facnet data init --features {features} --annotations {annotations}",
 shell("facnet data check data/mine")
 
 # %% [markdown]
-# ## Second: train
+# ## Then: train, localise, evaluate, draw
 #
 # One network a stream, from the labels of the training videos alone. On features of your own take
 # `--profile full`, the sizes and the schedule of the released code; what is smaller is for a look.
+# Detections are in the schema of ActivityNet's results. Mean average precision is by class and by
+# how much a detection must overlap an instance (tIoU).
 
 # %%
 shell(f"facnet train --dataset data/mine --profile {profile} --out runs/mine")
-
-# %% [markdown]
-# ## Then: localise, evaluate, draw
-#
-# Detections of the test videos are in the schema of ActivityNet's results. Mean average precision
-# is by class and by how much a detection must overlap an instance (tIoU).
-
-# %%
 shell("facnet localize runs/mine --dataset data/mine --out runs/mine/detections.json")
 shell("head -c 240 runs/mine/detections.json")
 shell("facnet evaluate runs/mine/detections.json --annotations data/mine", ends=(0, 2))
@@ -115,13 +107,11 @@ Image(folder / "timeline.png")
 # ## Labels alone
 #
 # If nobody has marked when things happen, leave the times out: two columns are enough to train and
-# to localise. Training never looks at a time, so the losses are the same to the last digit. Only a
-# number cannot be had; where some test videos have times, these are evaluated.
+# to localise. The losses are the same to the last digit; only a number cannot be had.
 
 # %%
 segments[["video", "label"]].drop_duplicates().to_csv(folder / "labels.csv", index=False)
-shell("facnet data init --features i3d --annotations labels.csv",
-      f"--snippet-seconds {example.snippet_seconds:g} --streams rgb,flow",
+shell("facnet data init --features i3d --annotations labels.csv", rows,
       "--out data/labels | tail -n 3")
 shell(f"facnet train --dataset data/labels --profile {profile} --out runs/labels")
 shell("facnet localize runs/labels --dataset data/labels --out runs/labels/detections.json")
@@ -133,29 +123,26 @@ if features == "i3d":
 # ## When something is wrong
 #
 # `facnet data init` writes nothing unless all of it is right, and tells every fault at once. Here a
-# label is missing, two times are exchanged, a file is misspelt, and an array holds a NaN.
+# label is missing, two times are exchanged, a file is misspelt, and an array is not a number.
 
 # %%
 shutil.copytree(folder / "i3d", folder / "faulty")
 (folder / "faulty/match_30.npy").rename(folder / "faulty/MATCH_30.npy")
-array = np.load(folder / "faulty/match_00.npy")
-array[3, 5] = np.nan
-np.save(folder / "faulty/match_00.npy", array)
+np.save(folder / "faulty/match_00.npy", np.load(folder / "faulty/match_00.npy") * np.nan)
 faulty = segments.copy()
 faulty.loc[0, "label"] = ""
 faulty.loc[1, ["start", "end"]] = faulty.loc[1, ["end", "start"]].tolist()
 faulty.to_csv(folder / "faulty.csv", index=False)
-shell("facnet data init --features faulty --annotations faulty.csv",
-      f"--snippet-seconds {example.snippet_seconds:g} --out data/faulty", ends=(2,))
+shell("facnet data init --features faulty --annotations faulty.csv", rows,
+      "--out data/faulty", ends=(2,))
 
 # %% [markdown]
-# A folder that somebody changed by hand is looked at by `facnet data check`. An *error* is what
-# training or evaluation would fail on or get wrong; an *oddity* is worth a look. This one has three
-# of the faults above, a key too few, and a class in two spellings.
+# `facnet data check` looks at a folder that was changed by hand. An *error* is what training or
+# evaluation would fail on or get wrong; an *oddity* is worth a look. Here times are exchanged, a
+# key is missing, and a class is in two spellings.
 
 # %%
-shell("facnet data init --features i3d --annotations segments.csv",
-      f"--snippet-seconds {example.snippet_seconds:g} --streams rgb,flow",
+shell("facnet data init --features i3d --annotations segments.csv", rows,
       "--out data/theirs | tail -n 1")
 facts = json.loads((folder / "data/theirs/annotations.json").read_text())
 del facts["snippet_seconds"]
@@ -163,8 +150,6 @@ first = facts["database"]["match_00"]["annotations"]
 first[0]["segment"].reverse()
 first[-1]["label"] = first[-1]["label"].lower()
 (folder / "data/theirs/annotations.json").write_text(json.dumps(facts))
-(folder / "data/theirs/features").unlink()
-(folder / "data/theirs/features").symlink_to("../../faulty")
 shell("facnet data check data/theirs", ends=(1,))
 
 # %% [markdown]
@@ -172,12 +157,10 @@ shell("facnet data check data/theirs", ends=(1,))
 #
 # - Arrays, a CSV and the seconds between two rows are all that it takes; times only for a number.
 # - Ask `facnet data check` first. What it calls an error would have become a wrong number later.
+# - Try `facnet train --preset STPN`, or any other [method](10_cw_in_other_methods.ipynb).
 # - Run this page on your own files, and copy its commands from there:
 #
 # ```bash
 # papermill notebooks/19_your_own_data.ipynb mine.ipynb -p features /data/i3d \
 #     -p annotations /data/segments.csv -p snippet_seconds 0.64 -p profile full
 # ```
-#
-# - Try `facnet draw ... --stream rgb`, or `--out timeline.svg` for a picture to edit;
-#   `facnet train --preset STPN`, or any other [method of this book](10_cw_in_other_methods.ipynb).
