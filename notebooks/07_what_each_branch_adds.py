@@ -20,8 +20,8 @@ from pathlib import Path
 from facnet import load, run
 from facnet.config import changed
 from facnet.study import (
-    base_of, check_parameters, claims, plots, provenance, published, read_claims, readable, save_table,
-    show, summary, sweep, timelines)
+    base_of, check_parameters, claims, plots, provenance, published, read_claims, readable,
+    save_table, show, summary, sweep, timelines)
 from facnet.study.tables import MANY_SEEDS
 
 check_parameters(globals())

@@ -17,7 +17,6 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from facnet import load
 from facnet.config import changed
 from facnet.study import (
@@ -48,12 +47,12 @@ for name in ("CA only", "full"):
     one = own.iloc[(len(own) - 1) // 2]  # the median, of two in the middle the lower
     title = f"{name}, seed {one.seed}\nsilhouette {one.silhouette:.1f}, probe {one.probe:.1f} %"
     places[title] = separation.laid_out(features[name, one.seed][:len(shown)])
-inside = shown.foreground.map({True: "inside an instance", False: "background"})
-figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.9))
+inside, (figure, panels) = shown.foreground.to_numpy(bool), plt.subplots(1, 2, figsize=(7.2, 3.9))
 for axes, (title, place) in zip(panels, places.items()):
-    sns.scatterplot(x=place[:, 0], y=place[:, 1], hue=inside, style=inside, s=12, ax=axes,
-                    palette={"inside an instance": "#009E73", "background": "0.6"})
+    axes.plot(*place[inside].T, "o", color="#009E73", ms=3, alpha=0.6, label="inside an instance")
+    axes.plot(*place[~inside].T, "x", color="0.6", ms=3, alpha=0.6, label="background")
     axes.set(title=title, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
+figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plots.save_figure(figure, "fig8", output, source)
 
 # %% [markdown]
