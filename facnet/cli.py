@@ -192,7 +192,7 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     thresholds, the detections of all streams, and ground truth, where more is known than labels.
     """
     from facnet.experiment import checkpoint_scores
-    from facnet.study import plots, timelines
+    from facnet.study import plots
 
     if out.suffix.lower() not in plots.FORMATS:
         raise FacnetError(f"--out {out}: must end in {', '.join(plots.FORMATS)}.")
@@ -203,9 +203,9 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     stream = stream or list(scores)[-1]
     _check_choice("--stream", [stream], scores)
     found = facnet.detect(scores, data, experiment, protocol)
-    labels = labels or timelines.shown_classes(data, video, found)
+    labels = labels or plots.shown_classes(data, video, found)
     plots.use_style()
-    figure = timelines.timeline(data, scores[stream], {video: labels}, found, experiment)
+    figure = plots.timeline(data, scores[stream], {video: labels}, found, experiment)
     plots.write_figure(figure, out)
     click.echo(f"{out}: video {video}, scores of {stream}, {found.label.isin(labels).sum()}"
                f" detections of {', '.join(labels) or 'any class'}")

@@ -21,26 +21,23 @@ import pandas as pd
 import torch
 from facnet import load, run
 from facnet.model import cosine, normalised_cross_entropy
-from facnet.study import (
-    check_parameters, consistency, means, plots, provenance, readable, save_table, separation,
-    show, tables, timelines)
+from facnet.study import (base_of, check_parameters, consistency, means, plots, provenance,
+                          readable, save_table, separation, show, tables, timelines, variants)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
-folder = Path(output) / "experiments"  # what is there is not run again
+data, folder = load(dataset, profile), Path(output) / "experiments"  # runs are remembered there
 source = provenance(data, profile, seeds)
 print(source)
 
 # %% mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1 on a test video, first seed: what each method selects and its probability of the class, each on its own range. Green: ground truth."}}
-table1 = tables.variants("table1", tables.base_of("table1", profile))
-recipes = {one.name: one.experiment for one in table1}
-video, label = timelines.example_video(data, "HammerThrow")
+recipes = {one.name: one.experiment for one in variants("table1", base_of("table1", profile))}
+video, label = plots.example_video(data, "HammerThrow")
 first = {name: run(data, recipes[name], folder=folder) for name in ("STPN", "W-TALC", "FAC-Net")}
 models = {name: (recipes[name], [*one.scores.values()][-1]) for name, one in first.items()}
-figure = timelines.selection(data, models, video, label)
+figure = plots.selection(data, models, video, label)
 plots.save_figure(figure, "fig1", output, provenance(data, profile, seeds=1))
 
 # %% [markdown]
@@ -51,9 +48,9 @@ plots.save_figure(figure, "fig1", output, provenance(data, profile, seeds=1))
 # orange one selects the *foreground*, the part of a video that is to hold its actions; the rest is
 # *background*. STPN {cite}`nguyen2018stpn` selects by an *attention*, a learnt weight of each
 # snippet, W-TALC {cite}`paul2018wtalc` by the class's own score, FAC-Net by a foreground score
-# $S_f$. What is above the middle counts as selected; a flat curve lies at the top. Green is the
-# *ground truth*, which no method was told: *instances* of the action, from start to end. Foreground
-# can lie outside the green, and green can be no foreground. Counted in all test videos:
+# $S_f$. What is above the middle is selected; a flat curve lies at the top. Green is the *ground
+# truth*, which no method was told: *instances* of the action, from start to end. How far foreground
+# and truth agree, in all test videos:
 
 # %%
 missed = pd.concat({name: consistency.mistakes(own, data) for name, (_, own) in models.items()})
@@ -67,14 +64,13 @@ hits.set_axis(["foreground in the truth (%)", "truth in the foreground (%)"], ax
 # agree by construction.
 #
 # ## What is given, and what is wanted
-#
 # Given are training videos, each with the list of classes that it shows: *what*, never *when*. This
-# is *weak supervision*. Wanted are *detections* in new videos: class, start, end and score. They
-# are cut out of the class activation sequence.
+# is *weak supervision*. Wanted are *detections* in new videos: class, start, end and score, cut out
+# of the class activation sequence.
 
 # %% mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above detections at the height of their scores; true instances as shade"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on the video of the first picture, last stream, first seed: foreground score, class sequence with thresholds, and detections, the better the higher and darker. Green: ground truth."}}
 full = recipes["FAC-Net"]
-figure = timelines.timeline(
+figure = plots.timeline(
     data, models["FAC-Net"][1], {video: [label]}, first["FAC-Net"].detections, full)
 plots.save_figure(figure, "the_problem", output, provenance(data, profile, seeds=1))
 
@@ -86,15 +82,13 @@ plots.save_figure(figure, "the_problem", output, provenance(data, profile, seeds
 # over several tIoUs. [A later chapter](04_from_features_to_detections.ipynb) goes step by step.
 #
 # ## Why labels alone lead astray
-#
 # In *multiple instance learning*, MIL, the snippets that score highest for a class speak for the
-# video and are trained to fit its label. Nothing here needs the *whole* action: if one second of
-# spinning gives a hammer throw away, that second is enough. Nor does it need an *action*: if every
-# hammer throw shows the same cage, the cage will do. An attention is trained through the
-# classifier, too: *what is foreground must be an action*. The most telling second satisfies this
-# perfectly. FAC-Net adds the way back: *what is an action must be foreground*. Three branches share
-# two classifiers, $W_a$ of classes and $W_f$ of foreground. Each is to answer its question with the
-# video's label:
+# video and are trained to fit its label. Nothing here needs the *whole* action: one second of
+# spinning that gives a hammer throw away is enough. Nor does it need an *action*: a cage that every
+# hammer throw shows will do. An attention is trained through the classifier, too: *what is
+# foreground must be an action*. The most telling second satisfies this perfectly. FAC-Net adds the
+# way back: *what is an action must be foreground*. Three branches share two classifiers, $W_a$ of
+# classes and $W_f$ of foreground, and each answers its question with the video's label:
 #
 # | branch | asks | direction |
 # | --- | --- | --- |
@@ -102,16 +96,15 @@ plots.save_figure(figure, "the_problem", output, provenance(data, profile, seeds
 # | CA, class-agnostic attention | Which class is the foreground? | foreground → action |
 # | CW, class-wise foreground | Which class looks most like foreground? | action → foreground |
 #
-# Detections are cut out of class scores. A better foreground reaches them through what is shared:
-# once the swing of a hammer throw is foreground, CA teaches $W_a$ that it is a throw.
+# A better foreground reaches class scores, and so detections, through what is shared: once the
+# swing of a hammer throw is foreground, CA teaches $W_a$ that it is a throw.
 #
 # ## Three snippets, two classes
-#
-# A video shows a hammer throw in two snippets, a spin and a swing of the arms, and then an empty
-# field. A baseball pitch, which it does not show, has a swing, too, a field, and a mound that is
-# not here. A score is a scaled cosine, and the softmax of a class's scores over the snippets is its
-# attention. How large is each branch's loss if the foreground knows the spin alone, both parts of
-# the throw, or everything, and if the throw is narrow as well?
+# A video shows a hammer throw in two snippets, a spin and a swing of the arms, then an empty field.
+# A baseball pitch, which it does not show, has a swing, a field, and a mound that is not here.
+# Scores are scaled cosines; the softmax of a class's scores over the snippets is its attention. How
+# large are the losses if the foreground knows the spin alone, both parts of the throw, or all, and
+# if the throw is narrow, too?
 
 # %% tags=["nbval-check-output"]
 spin, swing, field, mound = torch.eye(4, dtype=torch.float64)
@@ -149,7 +142,6 @@ pd.DataFrame(rows).T.rename_axis(["throw", "foreground"]).round(4)
 #   keeps a class wide has to come from other videos.
 #
 # ## Does it help here?
-#
 # FAC-Net beside the same trained on CA and MIL alone. *Foreground* and *sequence* are ROC areas of
 # $S_f$ and of the class scores: how often a snippet inside an instance has a higher value than one
 # outside, 50 being chance. The verdict is on what CW adds. The paper's AVG: 38.4 and 42.2.
@@ -169,16 +161,13 @@ gains = separation.gains(measured, names, {"CW": ("without CW", "FAC-Net")}).set
 table = readable(means(measured, "variant", names)).set_index("variant").T
 table[["CW adds", "verdict"]] = readable(gains, signed=["mean"])[["mean", "verdict"]]
 save_table(table.reset_index(names=""), "without_cw", output, measured)
-show(table.reset_index(names=""))
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - Labels say *what*, never *when*. A classifier needs the most telling second; a localiser all.
 # - CA asks whether the foreground is an action, CW whether the action is foreground. What passes
 #   both is consistent. Whether it is right, only the ground truth says.
 # - Try `example_video(data, "CliffDiving")`: every cliff dive is annotated as a dive, too.
-# - Try `profile = "full"`. Does STPN's attention then reject anything?
 # - Predict first: the less the throw's classifier knows of the swing, the less CW misses the swing
 #   in the foreground. Where does it begin to like the spin alone better?
 

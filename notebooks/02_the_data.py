@@ -41,8 +41,7 @@ printed.plot(ax=axes, style="kD-", ms=4, label="FAC-Net, as printed").legend()
 plots.save_figure(figure, "ceiling", output, f"Right: THUMOS14, real. Left: {source}")
 
 # %% [markdown]
-# The released code keeps runs of three snippets or more, and reports their end one snippet late.
-# What keeps the same runs has the same perfect labels above it. In numbers:
+# The released code keeps runs of three snippets or more, and ends them one late. In numbers:
 
 # %%
 save_table(ceiling.reset_index(), "ceiling", output)
@@ -55,7 +54,6 @@ pd.concat({here: ceiling[columns], "THUMOS14": thumos14[columns]}, axis=1).round
 # strict bound: a short instance stretched to three snippets would be found at a low tIoU.
 #
 # ## A portrait
-#
 # THUMOS14 is counted from the annotations that W-TALC {cite}`paul2018wtalc` distributes and FAC-Net
 # used. Synthetic timelines are drawn to these counts, below profile `full` fewer and shorter.
 
@@ -67,10 +65,8 @@ table.round(2).T.style.format("{:,.5g}", na_rep="–")
 
 # %% [markdown]
 # ## From frames to seconds
-#
-# I3D {cite}`carreira2017i3d` looks at 16 frames of 25 a second: a snippet lasts 0.64 s. The
-# released *protocol*, the rules of evaluation, moves starts and ends to whole snippets, halves to
-# the even.
+# A snippet of I3D {cite}`carreira2017i3d` is 16 frames of 25 a second, 0.64 s. The released
+# *protocol*, the rules of evaluation, moves starts and ends to whole snippets, halves to the even.
 
 # %% mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Drawn, not measured."}}
 figure = diagrams.snippet_grid(frames=16, fps=25.0)
@@ -105,7 +101,6 @@ shorter = real.loc[[f"below {mark}" for mark in marks]].set_axis(below.index)
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - Instances are short against the grid. A method pays for that before it pays for its errors.
 # - A ceiling belongs to data, grid, procedure and protocol. Compare a score with its own.
 # - [The data page](../book/data.md#what-is-odd-about-thumos14) tells what is odd about THUMOS14.

@@ -41,24 +41,21 @@ model = model.double().eval().requires_grad_(False)
 x = torch.rand(T, 1024, dtype=torch.float64)
 out = model(x, lengths=torch.tensor([T]))
 delta, delta_video, taus = recipe.model.scale, recipe.model.video_scale, recipe.model.temperatures
+for name, parameter in model.named_parameters():
+    print(f"{name:20s} {str(list(parameter.shape)):13s} {parameter.numel():>9,}")
 
+# %% [markdown]
+# ## Embedding (section 3.1)
+# Two layers turn a snippet's features into $X_e(t) \in \mathbb{R}^D$: temporal convolutions, in the
+# released code with kernel 1, which is a linear layer. Dropout is off here.
 
+# %% tags=["nbval-check-output"]
 def check(name, ours, models):
     """Print a shape; fail if ours and the module's disagree."""
     torch.testing.assert_close(ours, models)
     print(f"{name:4s} {list(ours.shape)}")
 
 
-for name, parameter in model.named_parameters():
-    print(f"{name:20s} {str(list(parameter.shape)):13s} {parameter.numel():>9,}")
-
-# %% [markdown]
-# ## Embedding (section 3.1)
-#
-# Two layers turn a snippet's features into $X_e(t) \in \mathbb{R}^D$: temporal convolutions, in the
-# released code with kernel 1, which is a linear layer. Dropout is off here.
-
-# %% tags=["nbval-check-output"]
 X_e = x
 for layer in model.embedding:
     X_e = torch.relu(X_e @ layer.weight.T + layer.bias)
@@ -66,7 +63,6 @@ check("X_e", X_e, out.X_e)
 
 # %% [markdown]
 # ## Two classifiers and cosines
-#
 # The action classifier $W_a$ has a row for each action and one for the background. The foreground
 # classifier $W_f$ is a single vector, which starts as minus the background's row. A snippet's class
 # activation and foreground activation are scaled cosines:
@@ -87,7 +83,6 @@ check("S_f", S_f, out.S_f)
 
 # %% [markdown]
 # ## Hybrid attention (section 3.5)
-#
 # Attention is a softmax *over time* at each temperature $\tau$ (elsewhere it would be an inverse
 # temperature). A large $\tau$ looks at key snippets only, a small one takes in less telling ones:
 #
@@ -105,7 +100,6 @@ plots.save_figure(figure, "fig3", output, "Drawing; no data.")
 
 # %% [markdown]
 # ## Class-wise foreground classification, CW (section 3.2)
-#
 # *Actions must be foreground.* Each class gathers the feature of what looks like it; the foreground
 # classifier judges them all, and a softmax *over classes* makes them compete:
 #
@@ -124,7 +118,6 @@ check("P_a", P_a, out.R_a.softmax(-1)[0])
 
 # %% [markdown]
 # ## Class-agnostic attention, CA (section 3.3)
-#
 # *The foreground must be an action.* The same the other way round. $P_f$ also decides, at test
 # time, which classes a video is searched for:
 #
@@ -138,7 +131,6 @@ check("P_f", P_f, out.R_f.softmax(-1)[0])
 
 # %% [markdown]
 # ## Multiple instance learning, MIL (section 3.4)
-#
 # In place of the mean of the top-$k$ snippets, the attention of equation 2 weights the activations.
 # They have $\delta$ in them; the released code brings the sum to the scale of its video scores:
 #
@@ -151,7 +143,6 @@ check("R_m", R_m, out.R_m[0])
 
 # %% [markdown]
 # ## Losses (equations 6, 12 and 14)
-#
 # Cross-entropies against normalised labels $\hat y = y / \sum_i y(i)$. Every video holds
 # background: for MIL it is present ($y(C+1) = 1$). CW and CA ask what is foreground: for them it is
 # absent, and a negative of CW in every video. The released weights $\lambda$ are 1, 0.1 and 0.1.
@@ -181,7 +172,6 @@ for name, value in by_hand.items():
 # when.
 #
 # ## A mini-batch without padding
-#
 # All snippets of a mini-batch stand in one matrix; a video's scores are as they would be alone:
 
 # %% tags=["nbval-check-output"]
@@ -191,7 +181,6 @@ check("X_e", packed.X_e[77:], out.X_e)
 
 # %% [markdown]
 # ## Where the text and the released code part
-#
 # In three fields here, and in [how detections are made](04_from_features_to_detections.ipynb):
 
 # %% tags=["nbval-check-output"]
@@ -202,7 +191,6 @@ for name, value in released.items():
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - CW and CA are mirror images: attention of one side, classifier of the other.
 # - The softmax over time makes attentions, the one over classes makes probabilities.
 # - Predict first: how many more parameters has the model with five temperatures in place of three?

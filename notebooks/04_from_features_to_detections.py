@@ -21,7 +21,7 @@ from facnet import detect, load, run
 from facnet.config import changed
 from facnet.experiment import evaluate_test
 from facnet.localization import localize, propose
-from facnet.study import base_of, check_parameters, plots, provenance, timelines
+from facnet.study import base_of, check_parameters, plots, provenance
 
 check_parameters(globals())
 plots.use_style()
@@ -34,13 +34,13 @@ recipe = base_of("seeds", profile)  # the preset `released` at this size
 first = run(data, recipe, folder=Path(output) / "experiments")  # seed 0
 
 # %% mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above proposals and detections at the height of their scores, true instances as shade"}, "figure": {"name": "fig-stages", "caption": "One class of one test video of the data named above, last stream: foreground score, sequence with thresholds, proposals of all thresholds, and detections, the better the higher and darker."}}
-video, label = timelines.example_video(data, "HammerThrow")
+video, label = plots.example_video(data, "HammerThrow")
 scores = first.scores[data.streams[-1]]
 
 
 def stages(recipe):
     parts = scores, data.classes, data.snippet_seconds, recipe.localization
-    return timelines.timeline(
+    return plots.timeline(
         data, scores, {video: [label]}, localize(*parts), recipe, propose(*parts))
 
 
@@ -67,10 +67,9 @@ for name in ("class_threshold", "minimum_length", "outer_inner_weight", "nms_thr
 
 # %% [markdown]
 # ## Move the threshold
-#
 # One threshold in place of five, in multiples of uniform. Higher, it has shorter runs; lower,
-# neighbours run together. Under `make lab` a slider moves it. The recipe fixes its five beforehand:
-# to pick the best from the table would be to choose by test data.
+# neighbours run together. Under `make lab` a slider moves it. To pick the best from the table would
+# be to choose by test data: the recipe fixes its five beforehand.
 
 # %% mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold."}}
 multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
@@ -86,7 +85,6 @@ pd.DataFrame(average, ["AVG (%)"]).round(1)
 
 # %% [markdown]
 # ## Training
-#
 # One network a stream, Adam, ten videos a step. MIL's labels have an entropy: no loss of zero.
 
 # %% mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video by epoch, first seed, data named above."}}
@@ -98,7 +96,6 @@ plots.save_figure(figure, "training_curves", output, source)
 
 # %% [markdown]
 # ## Evaluation
-#
 # A detection is right if its tIoU with an instance of its class, not yet claimed by a better one,
 # reaches a threshold. [Protocols](15_protocols.ipynb) differ in the details.
 
@@ -115,7 +112,6 @@ first.evaluation.ap.assign(instances=first.evaluation.instances).round(1)
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - Much of the way to a number is not the network: thresholds, NMS, fusion, protocol all move it.
 # - Try `base_of("seeds", profile, "paper")`: sequences on their own range fail in other ways.
 # - Predict first: what does it bring, by tIoU, to keep runs of any length?

@@ -21,17 +21,15 @@ import pandas as pd
 import seaborn as sns
 from facnet import load
 from facnet.methods import recipes
-from facnet.study import (
-    base_of, check_parameters, claims, means, plots, provenance, published, readable,
-    save_table, show, sweep)
+from facnet.study import (base_of, check_parameters, claims, means, plots, provenance, published,
+                          readable, save_table, show, sweep)
 from facnet.training import frame_labels
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
-folder = Path(output) / "experiments"  # what is there is not run again
+data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 
@@ -52,7 +50,6 @@ pd.DataFrame(epochs, ["epochs here", "epochs of the recipe"]).T
 
 # %% [markdown]
 # ## Table 1
-#
 # mAP in percent by tIoU, and its mean: first the printed rows, then in bold what ran here. UNT and
 # I3D are networks whose features a method uses, *weak+* is supervision beyond the labels of videos.
 
@@ -68,27 +65,19 @@ lines.set_properties(subset=(shown.index[len(printed):], shown.columns), **{"fon
 
 # %% [markdown]
 # ## What the paper concludes
-#
-# Differences are taken seed by seed, with intervals over seeds (*mean*) and over test videos that
-# are drawn again (*video*). One holds if both lie above zero, and does not if both lie below. A
-# claim of section 4.3 goes by the mean of its differences.
+# Differences are taken seed by seed, with intervals over seeds (*mean*) and over test videos drawn
+# again (*video*). One holds if both lie above zero, and does not if both lie below. [Every
+# claim](18_every_claim.ipynb) judges the sentences of section 4.3 by them.
 
 # %% tags=["full-width"]
-draws, wanted = claims.resampled(runs, folder), claims.read_claims("table1")
-compared = claims.compare(runs, wanted, draws)
+draws = claims.resampled(runs, folder)
+compared = claims.compare(runs, claims.read_claims("table1"), draws)
 shown = readable(compared.drop(columns=["claim", "same"]), signed=["paper", "mean"])
 save_table(shown, "table1_claims", output, compared)
 
-# %%
-show(readable(claims.judge(runs, wanted, draws), signed=["paper", "mean"]))
-
-# %%
-show(readable(means(runs, "variant", ["classification", "average"])))  # of whole videos; AVG
-
 # %% [markdown]
-# **Where UM has a hint.** UM selects snippets by the length of their embedded feature. If the
-# features themselves are longer inside instances, it starts with an answer that the others have to
-# learn:
+# **Where UM has a hint.** UM selects snippets by the length of their embedded feature. If features
+# are longer inside instances to begin with, it starts with what the others have to learn:
 
 # %%
 lengths = []
@@ -103,16 +92,12 @@ print(published.table(1).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - A table of single numbers ranks methods by less than it seems: spread belongs to the result.
 # - A rank is one on that data set; features made by a program say nothing of real videos.
-#
-# Predict first: had each method been run once, would the order depend on the seed?
+# - Try `seeds = 10`: only what is missing runs. Or one method by itself: `facnet train --preset UM
+#   --out runs/um`, `facnet localize`, `facnet evaluate` ([How to rerun](../book/how_to_rerun.md)).
+# - Predict first: had each method been run once, would the order depend on the seed?
 
 # %% mystnb={"image": {"alt": "A matrix of places by AVG, the best the lightest: a row a method, a column a seed"}, "figure": {"name": "fig-ranks", "caption": "Places by AVG, had each method been run with one seed alone."}}
 averages = runs.pivot(index="variant", columns="seed", values="average")
 axes = sns.heatmap(averages.rank(ascending=False), annot=True, cmap="viridis_r", cbar=False)
-
-# %% [markdown]
-# - Try `seeds = 10`: only what is missing runs. Or one method by itself: `facnet train --preset UM
-#   --out runs/um`, `facnet localize`, `facnet evaluate` ([How to rerun](../book/how_to_rerun.md)).

@@ -19,17 +19,14 @@ live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 from pathlib import Path
 from facnet import load, run
 from facnet.config import changed
-from facnet.study import (
-    base_of, check_parameters, claims, plots, provenance, published, read_claims, readable,
-    save_table, show, summary, sweep, timelines)
-from facnet.study.tables import MANY_SEEDS
+from facnet.study import (base_of, check_parameters, claims, plots, provenance, published,
+                          read_claims, readable, save_table, show, summary, sweep)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
-folder = Path(output) / "experiments"  # what is there is not run again
+data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 
@@ -42,18 +39,17 @@ plots.save_figure(figure, "table3", output, source)
 # Read it from the bottom: the last row is the full model, and the paper's argument is that every
 # row above lacks something. Look at the spread within a row before the gap between two.
 #
-# The paper leaves three things open. They are settled the same way for all rows. The losses that are
-# on keep the preset's weights 1 : 0.1 : 0.1, and the largest is 1. Classes of a test video come from
-# $P_f$ (equation 11); where CA is off nothing teaches $P_f$, and the predictions of the branches that
-# are on take its place. All rows are localised by one rule, thresholds on the softmax over classes.
+# The paper leaves three things open, settled here the same way for all rows. The losses that are on
+# keep the preset's weights 1 : 0.1 : 0.1, and the largest is 1. Classes of a test video come from
+# $P_f$ (equation 11), or where CA is off, so that nothing teaches $P_f$, from the predictions of
+# the branches that are on. All rows are localised by thresholds on the softmax over classes.
 #
 # ## Table 3
-#
 # *Full size*: all the synthetic videos, three seeds, computed once. *Other*: AVG by thresholds on
 # each sequence's own range. *Collapsed*: seeds of which a stream takes background for action
 # ([Seeds and collapse](11_seeds_and_collapse.ipynb)); none is left out. *Behind*: what a row lacks
-# of the full model, seed by seed, and what that difference is on other draws of the test videos.
-# The verdict asks whether the full model is better: *holds* if both intervals lie above zero.
+# of the full model, seed by seed, and on other draws of the test videos. The verdict asks whether
+# the full model is better: *holds* if both intervals lie above zero.
 
 # %% tags=["full-width"]
 full, draws = runs.variant.iloc[-1], claims.resampled(runs, folder)
@@ -62,27 +58,20 @@ ticks = runs.groupby("variant", sort=False)[["cw", "ca", "mil", "hybrid", "backg
 shown = readable(table, signed=["behind"]).rename(columns={"mean": "here"})
 if data.name == "synthetic":  # beside other data the larger size has no place
     large, large_source = published.result("table3_full")
-    of_size = readable(summary(large))["mean"]
-    shown.insert(1, "full size", of_size.reindex(shown.index))
+    shown.insert(1, "full size", readable(summary(large))["mean"].reindex(shown.index))
     print("Full size:", large_source)
 save_table(shown, "table3", output, ticks.join(table))
 
 # %% [markdown]
-# The full model is in every difference. A few seeds can be lucky ones, so here it is with many
-# more, which [Seeds and collapse](11_seeds_and_collapse.ipynb) trains:
-
-# %%
-many = sweep("seeds", dataset, profile, MANY_SEEDS, folder)
-show(readable(summary(many)[["n", "mean", "low", "high", "collapsed"]]))
-
-# %% [markdown]
-# ## What the paper concludes
+# The full model is in every difference, and a few seeds can be lucky ones: [Seeds and
+# collapse](11_seeds_and_collapse.ipynb) has it with many more.
 #
-# Each sentence of section 4.4 on this table becomes one difference of AVG or several that should be
-# positive. Where it says *consistently*, every pair of rows is taken that it can mean.
+# ## What the paper concludes
+# Each sentence of section 4.4 on Table 3 or Fig. 4 becomes one difference of AVG or several that
+# should be positive. Where it says *consistently*, every pair of rows is taken that it can mean.
 
 # %% tags=["full-width"]
-show(claims.said("table3"))
+show(claims.said("table3", "fig4"))
 
 # %% mystnb={"image": {"alt": "Differences of AVG in groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims3", "caption": "The paper's conclusions as differences of AVG that should be positive. Thick: 95 % interval over seeds; thin: over test videos. Diamonds: the paper's differences."}}
 wanted = read_claims("table3")
@@ -95,16 +84,13 @@ plots.save_figure(figure, "table3_claims", output, source)
 # makes the claim of each and some do not, the verdict says so.
 
 # %% tags=["full-width"]
-judged = claims.judge(runs, wanted, draws)
-shown = readable(judged, signed=["paper", "mean"])
+shown = readable(claims.judge(runs, wanted, draws), signed=["paper", "mean"])
 save_table(shown, "table3_claims", output, compared)
 
 # %% [markdown]
 # ## Fig. 4: the weights of the branches
-#
 # One λ is 1 in each panel, the main branch's, and the other two vary. The paper prints neither
-# values nor grid; here each λ is 0.001, 0.03 or 1. Look for its three sentences: small λ_CA and
-# λ_MIL fail, CW is the best main branch, and CW helps as an auxiliary one too.
+# values nor grid; here each λ is 0.001, 0.03 or 1.
 
 # %% mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4 on the data named above: AVG by the weights of two branches beside the main one. Second line: seeds with a collapsed stream, of all."}}
 points = sweep("fig4", dataset, profile, seeds, folder)
@@ -118,8 +104,8 @@ save_table(readable(table4), "fig4", output, table4)
 
 # %% [markdown]
 # The best point of a panel is taken seed by seed, each chosen by the mean over the other seeds: the
-# largest of several noisy numbers would look better than it is. A point that lies in two panels is
-# one model, and no comparison.
+# largest of several noisy numbers would look better than it is. A point of two panels is one model,
+# and no comparison.
 
 # %% tags=["full-width"]
 both, wanted = claims.with_best_points(points, runs[runs.variant == full]), read_claims("fig4")
@@ -128,41 +114,34 @@ compared = claims.compare(both, wanted, draws)
 shown = readable(claims.judge(both, wanted, draws), signed=["paper", "mean"])
 save_table(shown, "fig4_claims", output, compared)
 
-# %% tags=["full-width", "hide-output"]
-show(claims.said("fig4"))
-
 # %% tags=["nbval-check-output", "hide-output"]
 print(len(table), "rows of Table 3,", points.variant.nunique(), "points of Fig. 4")
 print(published.table(3).to_string(index=False))
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - An ablation is a set of differences. Their spread over seeds decides what it can say.
 # - Which row is best depends on the rule that turns scores into detections, too.
-#
-# Predict first: what happens to the foreground scores of one video when λ_CW is nearly off? In
-# JupyterLab, as `make lab` starts it, a slider moves λ_CW.
+# - Try `facnet sweep table3 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), or here
+#   `sweep("table3", ..., base=base_of("table3", profile, "paper"))`, the text's recipe.
+# - Predict first: what happens to the foreground scores of one video when λ_CW is nearly off? In
+#   JupyterLab, as `make lab` starts it, a slider moves λ_CW.
 
 # %% mystnb={"image": {"alt": "Foreground scores and the class's sequence of one test video over time, a row for the preset's model and one for a model of another weight of the CW branch, true instances as shade"}, "figure": {"name": "fig-weight", "caption": "One test video, last stream, first seed: the preset's model and one of another λ_CW. Left: foreground scores (equation 8). Right: the sequence that is thresholded. Shade: ground truth."}}
 preset = base_of("fig4", profile)
-video, label = timelines.example_video(data, "HammerThrow")
+video, label = plots.example_video(data, "HammerThrow")
 
 
 def beside_preset(weight):
     """The preset's model and, below it, that of another λ_CW."""
-    models = {value: run(data, changed(preset, {"training.lambda_cw": value}), folder=folder,
-                         progress=False) for value in (preset.training.lambda_cw, weight)}
-    return timelines.activations(
-        data, {f"$λ_{{CW}}$ {value:g}, AVG {one.evaluation.average:.1f} %": one.scores[data.streams[-1]]
-               for value, one in models.items()}, video, label, preset.localization)
+    scores = {}
+    for value in (preset.training.lambda_cw, weight):
+        recipe = changed(preset, {"training.lambda_cw": value})
+        one = run(data, recipe, folder=folder, progress=False)
+        name = f"$λ_{{CW}}$ {value:g}, AVG {one.evaluation.average:.1f} %"
+        scores[name] = one.scores[data.streams[-1]]
+    return plots.activations(data, scores, video, label, preset.localization)
 
 
 figure = plots.with_slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", live)
 plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
-
-# %% [markdown]
-# - Try `seeds = 10`: only what is missing runs. `facnet sweep table3 --seeds 10 --jobs 2` does it
-#   on two cores ([How to scale](../book/how_to_scale.md)).
-# - Try `sweep("table3", ..., base=base_of("table3", profile, "paper"))`: the text's recipe in place
-#   of the released code's.

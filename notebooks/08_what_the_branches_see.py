@@ -17,9 +17,8 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 from pathlib import Path
 from facnet import load
 from facnet.experiment import stream_scores
-from facnet.study import (
-    base_of, check_parameters, means, plots, provenance, readable, save_table, show, timelines,
-    variants, Verdict)
+from facnet.study import (base_of, check_parameters, means, plots, provenance, readable, save_table,
+                          timelines, variants, Verdict)
 from facnet.study.separation import FIG5, gains, roc_areas, scores_by_seed, typical_seeds
 
 check_parameters(globals())
@@ -36,19 +35,18 @@ table3 = {one.name: one.experiment for one in variants("table3", preset)}
 models = {name: table3[name] for pair in FIG5.values() for name in pair}
 scores = scores_by_seed(data, models, stream, seeds, folder)
 areas = roc_areas(data, scores, preset)
-video, label = timelines.example_video(data, "PoleVault")
+video, label = plots.example_video(data, "PoleVault")
 chosen = {one.label: scores[name, one.seed] for name, one in typical_seeds(areas).iterrows()}
-figure = timelines.activations(data, chosen, video, label, preset.localization)
+figure = plots.activations(data, chosen, video, label, preset.localization)
 plots.save_figure(figure, "fig5", output, source)
 
 # %% [markdown]
 # Read it in pairs: without CW, and below it with CW. CA is class-agnostic attention, MIL multiple
-# instance learning; no model here has a background class. The video is chosen by rule: its number
-# of instances is the closest to six. So is each model's seed: its sequence separates as the median
-# seed's does. The two numbers behind it are the areas that come next, foreground | sequence.
+# instance learning; no model here has a background class. Video and seeds are chosen by rule: the
+# number of instances is the closest to six, and a model's sequence separates as its median seed's
+# does. The two numbers behind it are the areas that come next, foreground | sequence.
 #
 # ## The same, measured
-#
 # How often does a snippet inside an instance score higher than one outside? In percent that is the
 # area under the ROC curve, taken within a video and averaged; chance is 50. *Foreground*: of $S_f$,
 # for instances of any class, which the paper's sentence is about. *Sequence*: of a class's own.
@@ -56,7 +54,6 @@ plots.save_figure(figure, "fig5", output, source)
 # %%
 table = means(areas, "variant", ["foreground", "sequence"])
 save_table(readable(table), "fig5", output, table)
-show(readable(table))
 
 # %% [markdown]
 # With CW less without it, seed by seed (no interval over test videos). Where MIL is alone no loss
@@ -69,14 +66,12 @@ compared.loc[at_random, "verdict"] = Verdict.UNTESTED
 shown = compared[["claim", "name", "n", "mean", "low", "high", "verdict"]].rename(
     columns={"claim": "of", "name": "pair", "verdict": "more with CW"})
 save_table(readable(shown, signed=["mean"]), "fig5_claims", output, shown)
-show(readable(shown, signed=["mean"]))
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(*models, sep="\n")
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - Scores that look alike in one video can differ over all of them, and the other way round.
 # - A high area says that an instance's snippets come first, not that a threshold finds their edges.
 #
@@ -84,4 +79,4 @@ print(*models, sep="\n")
 
 # %% mystnb={"image": {"alt": "The same video by a model of the CW branch alone"}}
 alone = {"CW, hybrid, seed 0": stream_scores(data, table3["CW, hybrid"], stream, folder)}
-figure = timelines.activations(data, alone, video, label, preset.localization)
+figure = plots.activations(data, alone, video, label, preset.localization)

@@ -19,9 +19,8 @@ import pandas as pd
 from facnet import load
 from facnet.config import changed
 from facnet.experiment import stream_scores
-from facnet.study import (
-    base_of, check_parameters, claims, plots, provenance, published, readable, save_table, show,
-    summary, sweep, timelines)
+from facnet.study import (base_of, check_parameters, claims, plots, provenance, published, readable,
+                          save_table, summary, sweep, timelines)
 from facnet.study.separation import gains, roc_areas, scores_by_seed, typical_seeds
 
 check_parameters(globals())
@@ -43,7 +42,6 @@ plots.save_figure(figure, "table4", output, source)
 # [the whole model](03_the_model.ipynb), with one. Is a step between rows wider than their spread?
 #
 # ## Table 4
-#
 # As printed, ours beside it, the mean over seeds. *Full size*: all synthetic videos, computed once.
 
 # %% tags=["full-width"]
@@ -55,7 +53,6 @@ if data.name == "synthetic":  # beside other data the larger size has no place
     table[["full size", "full size_low", "full size_high"]] = summary(large)[number[1:]].values
     print("Full size:", large_source)
 save_table(readable(table), "table4", output, table)
-show(readable(table).rename(columns={"temperatures": "τ"}))
 
 # %% [markdown]
 # Of nine noisy means one has to be the highest; that does not make it the best. Each cell again,
@@ -65,18 +62,15 @@ show(readable(table).rename(columns={"temperatures": "τ"}))
 draws = claims.resampled(runs, folder)
 cells = pd.concat([claims.behind(own, own.variant[own.temperatures == "1 2 5"].iloc[0], draws)
                    for _, own in runs.groupby("column", sort=False)]).reset_index()
-shown = readable(cells, signed=["behind"])
-save_table(shown, "table4_cells", output, cells)
-show(shown)
+save_table(readable(cells, signed=["behind"]), "table4_cells", output, cells)
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(published.table(4).to_string(index=False))
 
 # %% [markdown]
 # ## What the paper concludes
-#
 # *Not the more the better*: τ = 3 is added to 1 2 5. *A large τ works against the model*: 10 takes
-# the place of 5. A claim is judged by the mean of its differences, by both of its intervals.
+# the place of 5. Claims are judged by the mean of their differences, and by both intervals.
 
 # %% mystnb={"image": {"alt": "Differences of AVG in two groups, one a claim; a point with a thick and a thin interval for each, and a diamond for the paper's difference"}, "figure": {"name": "fig-claims4", "caption": "The paper's conclusions as differences of AVG that should be positive. Thick: 95 % interval over seeds; thin: over test videos. Diamonds: the paper's differences."}}
 wanted = claims.read_claims("table4")
@@ -90,11 +84,9 @@ if data.name == "synthetic":
     of_full = [one for one in wanted if set(one.weights) <= set(large.variant)]
     shown["Full, at full size"] = claims.judge(large, of_full).verdict
 save_table(shown, "table4_claims", output, compared)
-show(shown)
 
 # %% [markdown]
 # ## Fig. 6: one video without and with hybrid attention
-#
 # Of cliff diving, the paper says that hybrid attention makes foreground scores more accurate and
 # false positives fewer. [What the branches see](08_what_the_branches_see.ipynb) explains the areas.
 
@@ -103,24 +95,22 @@ preset, stream = base_of("table4", profile), data.streams[-1]
 models = {"τ = 1": changed(preset, {"model.temperatures": (1.0,)}), "τ = 1, 2, 5": preset}
 scores = scores_by_seed(data, models, stream, seeds, folder)
 areas = roc_areas(data, scores, preset)
-video, label = timelines.example_video(data, "CliffDiving")
+video, label = plots.example_video(data, "CliffDiving")
 chosen = {one.label: scores[name, one.seed] for name, one in typical_seeds(areas).iterrows()}
-figure = timelines.activations(data, chosen, video, label, preset.localization)
+figure = plots.activations(data, chosen, video, label, preset.localization)
 plots.save_figure(figure, "fig6", output, source)
 
 # %%
 compared = gains(areas, ["foreground", "sequence"], {"hybrid attention": tuple(models)})
 table = compared.rename(columns={"claim": "of"})[["of", "name", "mean", "low", "high", "verdict"]]
 save_table(readable(table, ["mean"]), "fig6", output, table)
-show(readable(table, ["mean"]))
 
 # %% [markdown]
 # ## To remember, and to try
-#
 # - A picture of one video can be chosen for anything; a rule and a number over all cost little.
 # - Try `facnet sweep table4 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), and
 #   predict first: what does one sharp attention make of the same video?
 
 # %% mystnb={"image": {"alt": "The same video by a model of a single sharp attention"}}
 sharp = stream_scores(data, changed(preset, {"model.temperatures": (10.0,)}), stream, folder)
-figure = timelines.activations(data, {"τ = 10": sharp}, video, label, preset.localization)
+figure = plots.activations(data, {"τ = 10": sharp}, video, label, preset.localization)

@@ -134,7 +134,7 @@ shown, stream = {}, data.streams[-1]
 for weight in (0.0, 1.0):
     own = changed(base_of("table5", profile)["BM + CW"], {"training.lambda_cw": weight})
     shown[f"λ_CW {weight:g}"] = own, stream_scores(data, own, stream, folder)
-figure = timelines.selection(data, shown, *timelines.example_video(data, "HammerThrow"))
+figure = plots.selection(data, shown, *plots.example_video(data, "HammerThrow"))
 
 # %% [markdown]
 # - Try `facnet train --preset "BM + CW" --set model.embedding_widths=[] --out out`, BM on features

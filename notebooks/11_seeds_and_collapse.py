@@ -53,7 +53,7 @@ plots.save_figure(figure, "seeds", output, source)
 
 # %%
 user = published.statement("default seed of the released code")
-share = user / published.value(1, "FAC-Net (I3D)", "average")
+share = user / published.table(1).set_index("method").average["FAC-Net (I3D)"]
 print(percent(share), (first.average <= share * first.average.median()).sum(), "of", len(first))
 shown = readable(summary(runs)[["n", "mean", "low", "high", "collapsed"]])
 glue("reached", shown["mean"].iloc[0], display=False)
@@ -145,6 +145,6 @@ print(len(released), "seeds:", *rates.index, sep="\n")
 #   `config.changed(worst, {"training.lambda_ca": 1.0})`.
 
 # %% mystnb={"image": {"alt": "Foreground scores and a class's sequence of one video over time, by the seed that separates worst; true instances as shade"}}
-video, label = timelines.example_video(data, "CliffDiving")
+video, label = plots.example_video(data, "CliffDiving")
 scores = {f"seed {worst.seed}": stream_scores(data, worst, stream, folder)}
-figure = timelines.activations(data, scores, video, label, preset.localization)
+figure = plots.activations(data, scores, video, label, preset.localization)

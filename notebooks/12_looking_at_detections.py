@@ -38,11 +38,11 @@ print("AVG", cell(*interval(one.average for one in evaluations)))
 
 # %% mystnb={"image": {"alt": "Two videos side by side: foreground scores, then for each class its sequence with thresholds above bars for detections and ground truth, all over time in seconds"}, "figure": {"name": "fig-detections", "caption": "The paper's Fig. 7, two test videos of the data named above: scores of the last stream; detections of all streams, the better the darker. Shade: ground truth."}}
 one = sorted(results, key=lambda result: result.evaluation.average)[(seeds - 1) // 2]
-golf = timelines.example_video(data, "GolfSwing", but=["VolleyballSpiking"])
-volleyball = timelines.example_video(data, "VolleyballSpiking", but=["GolfSwing", golf[1]])
-classes = {video: timelines.shown_classes(data, video, one.detections)[:2]
+golf = plots.example_video(data, "GolfSwing", but=["VolleyballSpiking"])
+volleyball = plots.example_video(data, "VolleyballSpiking", but=["GolfSwing", golf[1]])
+classes = {video: plots.shown_classes(data, video, one.detections)[:2]
            for video, _ in (golf, volleyball)}
-figure = timelines.timeline(data, one.scores[data.streams[-1]], classes, one.detections, preset)
+figure = plots.timeline(data, one.scores[data.streams[-1]], classes, one.detections, preset)
 plots.save_figure(figure, "fig7", output, source)
 
 # %% [markdown]

@@ -132,7 +132,7 @@ def test_each_claim_comes_with_the_sentence_and_its_reading():
     without = claims.untested().set_index("claim")
     assert (without.why_not != "").all()
     assert without.paper["FAC-Net's AVG on THUMOS14"] == "42.2" == str(
-        published.value(1, "FAC-Net (I3D)", "average"))
+        published.table(1).set_index("method").average["FAC-Net (I3D)"])
 
 
 def test_a_comparison_is_paired_by_seed_and_needs_both_intervals():

@@ -16,7 +16,7 @@ from facnet.evaluation import drop_ignored
 from facnet.experiment import detect, evaluate_test, run, run_seeds
 from facnet.localization import fuse, in_parts, localize
 from facnet.methods import preset
-from facnet.study import plots, statistics, timelines
+from facnet.study import plots, statistics
 from facnet.study.records import provenance, whole_videos
 from facnet.study.separation import separation
 
@@ -163,20 +163,20 @@ def test_provenance_says_how_often_or_that_nothing_was_trained(data):
 
 
 def test_the_example_video_is_chosen_by_its_number_of_instances(data):
-    video, label = timelines.example_video(data, "HammerThrow")
+    video, label = plots.example_video(data, "HammerThrow")
     instances = data.instances_of("test")
     counts = instances[instances.label == "HammerThrow"].groupby("video").size()
     assert label == "HammerThrow"
     assert abs(counts[video] - 6) == (counts - 6).abs().min()
     most = instances.label.value_counts()
-    assert most[timelines.example_video(data, "Chess")[1]] == most.max()
+    assert most[plots.example_video(data, "Chess")[1]] == most.max()
 
 
 def test_every_figure_draws_what_it_says_and_is_saved_three_times(data, result, tmp_path):
-    video, label = timelines.example_video(data, "HammerThrow")
+    video, label = plots.example_video(data, "HammerThrow")
     scores = result.scores["flow"]
     drawn = {
-        "activations": timelines.activations(
+        "activations": plots.activations(
             data, {"a": scores, "b, hybrid": result.scores["rgb"]}, video, label,
             result.experiment.localization),
     }

@@ -17,7 +17,7 @@ from facnet.experiment import detect, evaluate_test
 from facnet.files import read_detections
 from facnet.localization import Scores, propose
 from facnet.methods import METHODS, method_of, preset
-from facnet.study import diagnosis, diagrams, plots, timelines
+from facnet.study import diagnosis, diagrams, plots
 from facnet.study.tables import base_of, variants
 
 matplotlib.use("Agg")
@@ -82,7 +82,7 @@ def bars(axes, kind: str) -> list[tuple[float, float, float]]:
             for segment in collection.get_segments()]
 
 
-def shaded(axes, colour: str = timelines.TRUTH) -> list[tuple[float, float]]:
+def shaded(axes, colour: str = plots.TRUTH) -> list[tuple[float, float]]:
     """Start and end of each interval that is shaded in a colour."""
     wanted = matplotlib.colors.to_rgba(colour)
     boxes = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches
@@ -95,7 +95,7 @@ def test_scores_detections_and_truth_stand_below_each_other_on_one_time_axis(dat
     found = pd.DataFrame([("a", "dive", 6.4, 12.0, 0.9), ("a", "dive", 50.0, 52.0, 0.1),
                           ("a", "jump", 1.0, 2.0, 0.3), ("b", "dive", 1.0, 2.0, 0.3)],
                          columns=DETECTION)
-    figure = timelines.timeline(data, scores, {"a": ["dive"]}, found)
+    figure = plots.timeline(data, scores, {"a": ["dive"]}, found)
     foreground, sequence, detected = figure.axes
     for axes in figure.axes:
         assert axes.get_xlim() == (0, 100 * SECONDS)
@@ -116,7 +116,7 @@ def test_every_detection_rises_above_a_threshold_that_is_drawn(data, name):
     experiment = preset(name)
     scores = scores_of(data, 4 if name in ("released", "paper", "BM") else 3, name != "W-TALC")
     found = detect({"flow": scores}, data, experiment)
-    figure = timelines.timeline(data, scores, {"a": ["dive"]}, found, experiment)
+    figure = plots.timeline(data, scores, {"a": ["dive"]}, found, experiment)
     assert len(figure.axes) == (2 if name == "W-TALC" else 3)
     sequence, detected = figure.axes[-2:]
     lowest = min(line.get_ydata()[0] for line in sequence.lines)
@@ -148,7 +148,7 @@ def test_the_better_a_detection_the_higher_it_stands_and_the_darker_it_is(data):
     found = pd.DataFrame([("a", "dive", 1.0, 9.0, 0.2), ("a", "dive", 8.0, 20.0, 0.9),
                           ("a", "dive", 30.0, 31.0, 0.1), ("a", "dive", 2.0, 10.0, 0.5)],
                          columns=DETECTION)
-    axes = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
+    axes = plots.timeline(data, scores_of(data), {"a": ["dive"]}, found).axes[-1]
     assert [bar[2] for bar in bars(axes, "detections")] == [0.1, 0.2, 0.5, 0.9]  # the best on top
     low, high = axes.get_ylim()
     assert low < 0.1 and high > 0.9
@@ -160,14 +160,14 @@ def test_the_better_a_detection_the_higher_it_stands_and_the_darker_it_is(data):
 def test_scores_of_all_classes_share_one_scale(data):
     found = pd.DataFrame([("a", "dive", 1.0, 9.0, 0.2), ("a", "jump", 8.0, 20.0, 0.9),
                           ("b", "jump", 8.0, 20.0, 5.0)], columns=DETECTION)
-    axes = timelines.timeline(data, scores_of(data), {"a": ["dive", "jump"]}, found).axes
+    axes = plots.timeline(data, scores_of(data), {"a": ["dive", "jump"]}, found).axes
     assert axes[2].get_ylim() == axes[4].get_ylim() and 0.9 < axes[2].get_ylim()[1] < 2
 
 
 def test_where_only_labels_are_known_no_ground_truth_is_claimed():
     data = dataset({"a": (40, ("dive",))}, [("elsewhere", "dive", 1, 2)])
-    assert timelines.shown_classes(data, "a", NONE) == ["dive"]
-    figure = timelines.timeline(data, scores_of(dataset({"a": (40, ("dive",))})),
+    assert plots.shown_classes(data, "a", NONE) == ["dive"]
+    figure = plots.timeline(data, scores_of(dataset({"a": (40, ("dive",))})),
                                 {"a": ["dive", "jump"]}, NONE)
     titles = [figure.axes[row].get_title("left") for row in (1, 3)]
     assert titles[0].endswith("probability 0.60, when is not known")
@@ -179,13 +179,13 @@ def test_classes_are_those_that_are_there_and_then_those_found_the_best_first(da
     found = pd.DataFrame([("b", "swim", 1.0, 2.0, 0.2), ("b", "dive", 1.0, 2.0, 0.9),
                           ("a", "swim", 1.0, 2.0, 0.2), ("a", "jump", 1.0, 2.0, 0.4)],
                          columns=DETECTION)
-    assert timelines.shown_classes(data, "a", found) == ["dive", "jump", "swim"]
-    assert timelines.shown_classes(data, "b", found) == ["jump", "dive", "swim"]
-    assert timelines.shown_classes(dataset({"c": (9, ())}), "c", NONE) == []
+    assert plots.shown_classes(data, "a", found) == ["dive", "jump", "swim"]
+    assert plots.shown_classes(data, "b", found) == ["jump", "dive", "swim"]
+    assert plots.shown_classes(dataset({"c": (9, ())}), "c", NONE) == []
 
 
 def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
-    figure = timelines.timeline(
+    figure = plots.timeline(
         data, scores_of(data), {"a": ["dive"], "b": ["jump", "dive"]}, NONE)
     left, right = ([axes for axes in figure.axes if axes.get_subplotspec().colspan.start == c]
                    for c in (0, 1))
@@ -198,13 +198,13 @@ def test_two_videos_stand_side_by_side_each_on_its_own_axis(data):
 def test_proposals_and_ambiguous_intervals_are_shown_where_there_are_any(data):
     scores, config = scores_of(data), preset().localization
     found = propose(scores, CLASSES, SECONDS, config)
-    figure = timelines.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
+    figure = plots.timeline(data, scores, {"a": ["dive"]}, NONE, proposals=found)
     own = found[(found.video == "a") & (found.label == "dive")]
     assert len(bars(figure.axes[-1], "proposals")) == len(own) > 0
     assert "proposal" in words_of(figure)
     ambiguous = dataset({"a": (100, ("dive",))}, data.instances[:2], [("a", 50.0, 60.0)])
     for one, expected in ((data, []), (ambiguous, [(50.0, 60.0)])):
-        figure = timelines.timeline(one, scores, {"a": ["dive"]}, NONE)
+        figure = plots.timeline(one, scores, {"a": ["dive"]}, NONE)
         assert shaded(figure.axes[-1], plots.COLOURS["ignored"]) == expected
         words = words_of(figure)
         assert ("ambiguous, not evaluated" in words) == bool(expected) and "proposal" not in words
@@ -224,7 +224,7 @@ def test_no_text_lies_on_another(snippets, name):
     scores = scores_of(data)
     found = detect({"flow": scores}, data)
     for examples in ({name: ["dive", "jump"]}, {name: ["dive"], "other": ["swim"]}):
-        figure = timelines.timeline(data, scores, examples, found)
+        figure = plots.timeline(data, scores, examples, found)
         figure.canvas.draw()
         boxes = {text: text.get_window_extent() for text in texts_of(figure)}
         assert len(boxes) > 10
@@ -248,24 +248,24 @@ def test_an_example_is_chosen_by_the_number_of_instances_and_has_a_stand_in():
     at = [("a", "dive", 9), ("b", "dive", 5), ("c", "dive", 7), ("d", "jump", 1), ("e", "swim", 3)]
     rows = [(video, label, i, i + 1) for video, label, n in at for i in range(n)]
     data = dataset({video: (50, (label,)) for video, label, _ in at}, rows)
-    assert timelines.example_video(data, "dive") == ("b", "dive")
-    assert timelines.example_video(data, "run") == ("b", "dive")
-    assert timelines.example_video(data, "run", but=["dive"]) == ("e", "swim")
-    assert timelines.example_video(data, "run", but=CLASSES) == ("b", "dive")
+    assert plots.example_video(data, "dive") == ("b", "dive")
+    assert plots.example_video(data, "run") == ("b", "dive")
+    assert plots.example_video(data, "run", but=["dive"]) == ("e", "swim")
+    assert plots.example_video(data, "run", but=CLASSES) == ("b", "dive")
 
 
 def test_the_same_figure_gives_the_same_file(data, tmp_path):
     for kind in plots.FORMATS:
         written = []
         for i in range(2):
-            figure = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+            figure = plots.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
             plots.write_figure(figure, tmp_path / f"{i}{kind}")
             written.append((tmp_path / f"{i}{kind}").read_bytes())
         assert written[0] == written[1] and len(written[0]) > 1000
 
 
 def test_what_it_was_drawn_from_stands_below_all_else(data, tmp_path):
-    figure = timelines.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
+    figure = plots.timeline(data, scores_of(data), {"a": ["dive"]}, NONE)
     plots.save_figure(figure, "a", tmp_path, "The **source**.")
     places = dict(re.findall(r'<!-- (.*?) -->\s*<g [^>]*translate\([\d.]+ ([\d.]+)\)',
                              (tmp_path / "a.svg").read_text()))
@@ -283,7 +283,7 @@ def trained(tmp_path_factory):
 
 def test_the_command_draws_what_localize_finds(trained, tmp_path):
     found = read_detections(trained / "d.json")
-    video, label = timelines.example_video(load("synthetic", "smoke"), "HammerThrow")
+    video, label = plots.example_video(load("synthetic", "smoke"), "HammerThrow")
     text = facnet("draw", trained, "--profile", "smoke", "--video", video, "--label", label,
                   "--out", tmp_path / "a.svg")
     own = found[(found.video == video) & (found.label == label)]
@@ -338,12 +338,12 @@ def every_figure(data) -> dict:
     told = pd.DataFrame([("CW helps", "Table 3", "mine", "holds")],
                         columns=["claim", "where", "data", "verdict"])
     return {
-        "activations": timelines.activations(data, {"a": scores}, "a", "dive", model.localization),
+        "activations": plots.activations(data, {"a": scores}, "a", "dive", model.localization),
         "hybrid_attention": diagrams.hybrid_attention(),
         "lambda_maps": plots.lambda_maps(runs_of("fig4")),
         "overview": diagrams.overview(),
-        "selection": timelines.selection(data, {"a": (model, scores)}, "a", "dive"),
-        "timeline": timelines.timeline(data, scores, {"a": ["dive"]}, found),
+        "selection": plots.selection(data, {"a": (model, scores)}, "a", "dive"),
+        "timeline": plots.timeline(data, scores, {"a": ["dive"]}, found),
         "differences": plots.differences(compared(name=["a over b"])),
         "errors": plots.errors(diagnosis.over_seeds([diagnosis.false_positive_profile(evaluation)]),
                                diagnosis.over_seeds([diagnosis.removal_gains(evaluation)])),
@@ -366,7 +366,7 @@ def says_what_it_shows(axis) -> bool:
 
 def test_every_axis_of_every_figure_says_what_it_shows(data):
     drawn = every_figure(data)
-    functions = {**vars(plots), **vars(timelines), **vars(diagrams)}
+    functions = {**vars(plots), **vars(diagrams)}
     assert set(drawn) == {
         name for name, one in functions.items() if not name.startswith("_")
         and getattr(one, "__module__", "").startswith("facnet.study")

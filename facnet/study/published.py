@@ -15,9 +15,6 @@ from facnet.errors import FacnetError, suggest
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 RESULTS = FOLDER.parent / "results"
 
-# The column that names a row, where one does; a row of Table 3 is named by its ticks alone.
-ROW_NAMES = {1: "method", 2: "method", 3: None, 4: "temperatures", 5: "method"}
-
 
 def read(name: str, **options) -> pd.DataFrame:
     """data/published/NAME.csv, with options of `pandas.read_csv`.
@@ -55,36 +52,7 @@ def table(number: int) -> pd.DataFrame:
     FacnetError
         If there is no such table, or the CSV is not there.
     """
-    if number not in ROW_NAMES:
-        raise FacnetError(f"The paper has no Table {number}. Choose from: 1, 2, 3, 4, 5.")
     return read(f"table{number}", dtype={"temperatures": str, "year": "Int64"})
-
-
-def value(number: int, row: str, column: str) -> float:
-    """One printed mAP in per cent (NaN if not printed): value(1, "FAC-Net (I3D)", "average").
-
-    Parameters
-    ----------
-    number : int
-        The table: 1, 2, 4 or 5. Select the rows of Table 3 by their ticks, from `table(3)`.
-    row : str
-        The method as printed or, in Table 4, the temperatures, such as "1 2 5".
-    column : str
-        A tIoU as printed ("0.5"), "average" or, in Table 4, "cw", "ca", "mil" or "full".
-
-    Raises
-    ------
-    FacnetError
-        If there is no such table, row or column.
-    """
-    frame, name = table(number), ROW_NAMES[number]
-    if name is None:
-        raise FacnetError(f"Table {number} names no rows: select by column from table({number}).")
-    printed = frame.set_index(name).select_dtypes("float")
-    for word, choices in ((row, printed.index), (column, printed.columns)):
-        if word not in choices:
-            raise FacnetError(f"Table {number} prints no {word!r}.{suggest(word, choices)}")
-    return float(printed.loc[row, column])
 
 
 def statement(name: str) -> float:
