@@ -22,7 +22,7 @@ import torch
 from facnet import load, run
 from facnet.model import cosine, normalised_cross_entropy
 from facnet.study import (base_of, check_parameters, consistency, means, plots, provenance,
-                          readable, save_table, separation, show, tables, timelines, variants)
+                          readable, save_table, separation, show, tables, variants)
 
 check_parameters(globals())
 plots.use_style()

@@ -18,7 +18,7 @@ from pathlib import Path
 from facnet import load
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, means, plots, provenance, readable, save_table,
-                          timelines, variants, Verdict)
+                          variants, Verdict)
 from facnet.study.separation import FIG5, gains, roc_areas, scores_by_seed, typical_seeds
 
 check_parameters(globals())

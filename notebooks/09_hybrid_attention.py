@@ -20,7 +20,7 @@ from facnet import load
 from facnet.config import changed
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, claims, plots, provenance, published, readable,
-                          save_table, summary, sweep, timelines)
+                          save_table, summary, sweep)
 from facnet.study.separation import gains, roc_areas, scores_by_seed, typical_seeds
 
 check_parameters(globals())

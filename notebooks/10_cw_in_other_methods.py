@@ -20,9 +20,8 @@ import seaborn as sns
 from facnet import load
 from facnet.config import changed
 from facnet.experiment import stream_scores
-from facnet.study import (
-    base_of, check_parameters, claims, consistency, means, plots, provenance, published,
-    readable, save_table, show, summary, sweep, timelines)
+from facnet.study import (base_of, check_parameters, claims, consistency, means, plots, provenance,
+                          published, readable, save_table, show, summary, sweep)
 from facnet.study.tables import chosen_weights
 
 check_parameters(globals())

@@ -22,9 +22,8 @@ import pandas as pd
 import seaborn as sns
 from facnet import load
 from facnet.experiment import stream_scores
-from facnet.study import (
-    base_of, check_parameters, claims, collapse, percent, plots, provenance, published,
-    readable, save_table, show, summary, sweep, timelines, verdict)
+from facnet.study import (base_of, check_parameters, claims, collapse, percent, plots, provenance,
+                          published, readable, save_table, show, summary, sweep, verdict)
 from myst_nb import glue
 
 check_parameters(globals())

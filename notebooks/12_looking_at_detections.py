@@ -20,9 +20,8 @@ import pandas as pd
 from facnet import detect, evaluate, load
 from facnet.config import changed
 from facnet.experiment import evaluate_test, run_seeds
-from facnet.study import (
-    base_of, cell, check_parameters, diagnosis, grid, interval, percent, plots, provenance,
-    readable, save_table, show, timelines)
+from facnet.study import (base_of, cell, check_parameters, diagnosis, grid, interval, percent,
+                          plots, provenance, readable, save_table, show)
 
 check_parameters(globals())
 plots.use_style()
