@@ -9,7 +9,7 @@ followed [C]. All snippets of a video are tested, not DGAM's 50 to 400.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,21 +29,20 @@ from facnet.model import Packing, neighbourhood, normalised_cross_entropy, xavie
 class Model(HostModel):
     """BM's network. The classifier has no bias, and the embedding begins Xavier uniform [P].
 
+    The weighted sums x_fg and x_bg are divided by their weights as in DGAM [C]; divided by the
+    number of snippets [R], all attention falls to 0 on the synthetic data, and the classifier sees
+    nothing.
+
     Attributes
     ----------
     embedding_widths
         One layer [P]. Recalled BM works on frozen features [R], on which CW has nothing to learn;
         the FAC-Net paper adds it without a word of an embedding, so its BM may have had one.
         `embedding_widths=()` is BM on frozen features.
-    pooling : {"mean", "normalised"}
-        What the weighted sums x_fg and x_bg are divided by: the number of snippets [R], or their
-        weights as in DGAM [C], which is followed: with the mean, all attention falls to 0 on the
-        synthetic data, and the classifier sees nothing.
     attention_width : int
         Hidden channels of the attention, 256 [C].
     """
 
-    pooling: Literal["mean", "normalised"] = "normalised"
     attention_width: Count = 256
 
 
@@ -151,12 +150,9 @@ class Network(HostNetwork):
                       x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
     def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
-        """Σ_t weight(t) x(t) over T, or over the weights and, in training, `more`: [B, D]."""
-        weighted = weight.unsqueeze(1) * x
-        if self.config.pooling == "mean":
-            return videos.means(weighted)
+        """Σ_t weight(t) x(t) over the weights and, in training, `more`: [B, D]."""
         total = videos.sums(weight) + (more if self.training else 1e-6)
-        return videos.sums(weighted) / total.unsqueeze(1)
+        return videos.sums(weight.unsqueeze(1) * x) / total.unsqueeze(1)
 
 
 def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
