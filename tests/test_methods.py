@@ -156,7 +156,7 @@ def smooth(values, sigma) -> list[float]:
 
 def slow_bm(network, x, label, config) -> tuple[dict, torch.Tensor, tuple]:
     W = numbers(network.classifier.weight)
-    u_fg, u_bg = numbers(network.u_fg)[0], numbers(network.u_bg)[0]
+    u_fg, u_bg = numbers(network.W_f)[0], numbers(network.u_bg)[0]
     attention = attention_of(network, x)
     x_fg = sum(a * own for a, own in zip(attention, x))
     x_bg = sum((1 - a) * own for a, own in zip(attention, x))
@@ -171,7 +171,7 @@ def slow_bm(network, x, label, config) -> tuple[dict, torch.Tensor, tuple]:
         "background": -math.log(shares(W @ x_bg)[-1]),
         "guide": np.mean([abs(a - f) + abs(a - b) for a, f, b in zip(attention, g_fg, g_bg)]),
         "cluster": -math.log(shares([u_fg @ x_fg, u_bg @ x_fg])[0])
-        - math.log(shares([u_fg @ x_bg, u_bg @ x_bg])[1])}, network.u_fg, (
+        - math.log(shares([u_fg @ x_bg, u_bg @ x_bg])[1])}, network.W_f, (
             shares(W @ x_fg), logits, attention)
 
 

@@ -132,12 +132,8 @@ class Network(HostNetwork):
             nn.Linear(self.width, config.attention_width), nn.ReLU(),
             nn.Linear(config.attention_width, 1))
         self.classifier = nn.Linear(self.width, classes + 1, bias=False)
-        self.u_fg, self.u_bg = foreground_vector(self.width), foreground_vector(self.width)
-
-    @property
-    def W_f(self) -> Tensor:
-        """The foreground's direction, u_fg [P]: L_cluster keeps it from the background's."""
-        return self.u_fg
+        # BM's u_fg is the foreground's direction [P]: L_cluster keeps it from u_bg.
+        self.W_f, self.u_bg = foreground_vector(self.width), foreground_vector(self.width)
 
     def compute(self, x: Tensor, videos: Packing) -> Output:
         """Embedded snippets [N, D] of packed videos to `Output`."""
@@ -145,14 +141,14 @@ class Network(HostNetwork):
         x_fg, x_bg = (self._pooled(x, weight, more, videos)  # [B, D]
                       for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
         activation = self.classifier(x)
-        u = torch.cat([self.u_fg, self.u_bg])
+        u = torch.cat([self.W_f, self.u_bg])
         return Output(videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
                       x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
     def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
         """Σ_t weight(t) x(t) over the weights and, in training, `more`: [B, D]."""
-        total = videos.sums(weight) + (more if self.training else 1e-6)
-        return videos.sums(weight.unsqueeze(1) * x) / total.unsqueeze(1)
+        sums = videos.sums(weight.unsqueeze(1) * x)
+        return sums / (videos.sums(weight) + (more if self.training else 1e-6)).unsqueeze(1)
 
 
 def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
