@@ -96,9 +96,8 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
         f"{name} is {there.get(name, 'not recorded')} there, {here.get(name, 'no field')} here"
         for name in here | there if there.get(name) != here.get(name)]
     if differences:
-        raise FacnetError(
-            f"{path}: comes of another training than the one asked for: {'; '.join(differences)}."
-            " Train into another folder, or move this file away.")
+        raise FacnetError(f"{path}: comes of another training: {'; '.join(differences)}."
+                          " Train into another folder, or move this file away.")
 
 
 def save_training(path: Path, origin: dict[str, str], model: torch.nn.Module,
@@ -163,8 +162,7 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
         tensors = {RELEASED_KEYS[name.removeprefix("module.")]: value.float()
                    for name, value in state.items()}
         first, second = (tensors[f"embedding.{i}.weight"] for i in (0, 1))
-        experiment = changed(
-            preset("released"), {"model.embedding_widths": [len(first), len(second)]})
+        experiment = changed(preset(), {"model.embedding_widths": [len(first), len(second)]})
         model = _build(tensors, experiment, first.shape[1], len(classes))
     return Checkpoint(model, stream, classes, experiment, f"imported from {path.name}")
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import click
 
 import facnet  # what it names is imported when it is used: --help needs none of it
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, check_choice
 
 PATH = click.Path(path_type=Path)
 needed = partial(click.option, type=PATH, required=True)
-AT_LEAST_1 = click.IntRange(min=1)
 
 
 def together(*options):
@@ -50,9 +49,8 @@ MODELS = together(
     click.option("--protocol", metavar="NAME",
                  help="What they are for: released drops those that touch an ambiguous interval,"
                  " thumos and activitynet keep them.  [default: the data set's]"))
-SNIPPETS = click.option(
-    "--snippet-seconds", default=0.64,
-    help="Between two snippets: 16 frames at 25 fps; 4 frames at 30 fps are 0.13333.")
+SNIPPETS = click.option("--snippet-seconds", default=0.64,
+                        help="Between two snippets: 16 frames at 25 fps; 0.13333 for 4 at 30.")
 
 
 @click.group(context_settings={
@@ -135,14 +133,13 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 
     truth, found = read_ground_truth(annotations), files.read_detections(detections)
     protocol = protocol or truth.protocol
-    rules = evaluation.rules_of(protocol)
     instances = truth.instances if videos else truth.test_instances
     if instances.empty:
         raise FacnetError(
             f"{annotations}: no video to evaluate has an instance with start and end. Labels alone"
             " are enough to train and to localize; to score detections takes segments.")
     # The annotations' ambiguous intervals count where the protocol has a rule for them.
-    ignored = None if rules.ignored == "refused" else truth.ignored
+    ignored = None if evaluation.rules_of(protocol).ignored == "refused" else truth.ignored
     unknown = found.video.isin(evaluation.untimed(truth.videos, truth.instances))
     result = evaluation.evaluate(
         found[~unknown], instances, protocol, _thresholds(tiou) if tiou else None,
@@ -151,30 +148,31 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     if unknown.any():
         such = f"in videos with labels but no segment, such as {found.video[unknown].iloc[0]}"
         result.left_out[such] = int(unknown.sum())
-    _echo_summary({
-        "protocol": protocol, "videos": result.videos, "instances": int(result.instances.sum()),
-        "detections": len(result.detections), "left_out": result.left_out,
-        "elsewhere": result.elsewhere, "average": result.average,
+    (_echo_json if as_json else _echo_words)(result)
+
+
+def _echo_json(result) -> None:
+    """What `evaluate` found, an Evaluation, for programs."""
+    click.echo(json.dumps({
+        "protocol": result.protocol, "videos": result.videos,
+        "instances": int(result.instances.sum()), "detections": len(result.detections),
+        "left_out": result.left_out, "elsewhere": result.elsewhere, "average": result.average,
         "mean_ap": result.mean_ap.rename(str).to_dict(),
-        "ap": result.ap.rename(columns=str).to_dict("index")}, rules.source, as_json)
+        "ap": result.ap.rename(columns=str).to_dict("index")}, indent=1))
 
 
-def _echo_summary(summary: dict, source: str, as_json: bool) -> None:
-    """What `evaluate` found, as JSON or as a table and sentences."""
-    import pandas as pd
+def _echo_words(result) -> None:
+    """The same as a table and sentences."""
+    from facnet.evaluation import rules_of
 
-    if as_json:
-        click.echo(json.dumps(summary, indent=1))
-        return
-    table = pd.DataFrame(summary["ap"] | {"mAP": summary["mean_ap"]}).T
-    table = table.rename_axis(index="label", columns="tiou")
+    table = result.ap.T.assign(mAP=result.mean_ap).T
     click.echo(table.assign(AVG=table.mean(axis=1)).to_string(float_format="%.1f"))
-    click.echo("\nProtocol {protocol} ({source}): {videos} videos, {instances} instances,"
-               " {detections} detections.".format(source=source, **summary))
-    for reason, count in summary["left_out"].items():
+    click.echo(f"\nProtocol {result.protocol} ({rules_of(result.protocol).source}): {result.videos}"
+               f" videos, {result.instances.sum()} instances, {len(result.detections)} detections.")
+    for reason, count in result.left_out.items():
         click.echo(f"Left out: {count} detections {reason}.", err=True)
-    if summary["elsewhere"]:
-        click.echo(f"{summary['elsewhere']} detections lie in videos without any instance: false"
+    if result.elsewhere:
+        click.echo(f"{result.elsewhere} detections lie in videos without any instance: false"
                    " positives.", err=True)
 
 
@@ -197,11 +195,12 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     if out.suffix.lower() not in plots.FORMATS:
         raise FacnetError(f"--out {out}: must end in {', '.join(plots.FORMATS)}.")
     data = facnet.load(dataset, profile)
-    _check_choice("--video", [video], data.videos.video)
-    _check_choice("--label", labels, data.classes)
+    check_choice(video, list(data.videos.video), f"--video {video}: there is none")
+    for label in labels:
+        check_choice(label, data.classes, f"--label {label}: there is none")
     scores, experiment = checkpoint_scores(checkpoints, data, (video,), device)
     stream = stream or list(scores)[-1]
-    _check_choice("--stream", [stream], scores)
+    check_choice(stream, scores, f"--stream {stream}: there is none")
     found = facnet.detect(scores, data, experiment, protocol)
     labels = labels or plots.shown_classes(data, video, found)
     plots.use_style()
@@ -215,8 +214,8 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 @click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|weights|seeds|...")
 @DATA
 @RECIPE
-@click.option("--seeds", type=AT_LEAST_1, default=3, help="How many of each variant: 0, 1, ...")
-@click.option("--jobs", type=AT_LEAST_1, default=1, help="Processes on this machine.")
+@click.option("--seeds", type=click.IntRange(1), default=3, help="How many of each variant.")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Processes on this machine.")
 @click.option("--scheduler", is_eager=True, metavar="tcp://HOST:PORT",
               help="A Dask scheduler, whose workers run the experiments instead, on their device.")
 @click.option("--results", type=PATH, default=Path("results/experiments"),
@@ -382,13 +381,6 @@ def _changes(texts: tuple[str, ...]) -> dict[str, object]:
         except json.JSONDecodeError:
             changes[field] = value
     return changes
-
-
-def _check_choice(option: str, given, choices) -> None:
-    """Refuse a name that there is not."""
-    for name in given:
-        if name not in list(choices):
-            raise FacnetError(f"{option} {name}: there is none.{suggest(name, choices)}")
 
 
 def _thresholds(text: str) -> list[float]:

@@ -16,7 +16,7 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from facnet.errors import FacnetError, named, suggest
+from facnet.errors import FacnetError, check_choice, named
 
 # What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
 # (`tuple`), or a type with its rule in words and as a function.
@@ -54,8 +54,7 @@ def checked(value: Any, kind: Any, place: str) -> Any:
     elif origin in (Union, UnionType):  # with None
         value = value if value is None else checked(value, inner[0], place)
     elif origin is Literal:
-        if value not in inner:
-            raise FacnetError(f"{place} = {value!r} is unknown.{suggest(str(value), inner)}")
+        check_choice(value, inner, f"{place} = {value!r} is unknown")
     elif origin is tuple:
         require(isinstance(value, (tuple, list)), "a list")
         kinds = inner[:1] * len(value) if inner[-1] is ... else inner
@@ -264,9 +263,8 @@ class LocalizationConfig(Config):
     def __post_init__(self):
         super().__post_init__()
         if self.sequence == "activation" and self.threshold_rule == "uniform":
-            raise FacnetError(
-                "LocalizationConfig: multiples of the uniform probability are thresholds for"
-                " sequence='probability'; take threshold_rule='range' for 'activation'.")
+            raise FacnetError("LocalizationConfig: threshold_rule='uniform' is for sequence="
+                              "'probability'; take threshold_rule='range' for 'activation'.")
 
 
 @dataclass(frozen=True)
@@ -389,9 +387,7 @@ def from_dict(like: Any, values: dict) -> Any:
     """
     new = {}
     for name, value in values.items():
-        if name not in vars(like):
-            raise FacnetError(
-                f"{type(like).__name__} has no field {name!r}.{suggest(name, vars(like))}")
+        check_choice(name, vars(like), f"{type(like).__name__} has no field {name!r}")
         old = getattr(like, name)
         new[name] = from_dict(old, value) if dataclasses.is_dataclass(old) else value
     return replace(like, **new)

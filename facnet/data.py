@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import profile as profile_of
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, check_choice, suggest
 from facnet.files import Annotations, read_annotations
 
 
@@ -69,8 +69,7 @@ class Dataset:
                 raise FacnetError(f"{self.name}, {video}: streams {stream} have {lengths} snippets;"
                                   " side by side they must be on one grid.")
             return np.concatenate(parts, axis=1)
-        if stream not in self.streams:
-            raise FacnetError(f"{self.name}: no stream {stream!r}.{suggest(stream, self.streams)}")
+        check_choice(stream, self.streams, f"{self.name}: no stream {stream!r}")
         return self.read(stream, video)
 
     def subset(self, name: str) -> tuple[str, ...]:
@@ -144,8 +143,7 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
         "snippet_seconds": (lambda v: type(v) in (int, float) and 0 < v < 1e6, "a positive number"),
         "train": (is_text, "the name of a subset"),
-        "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset"),
-    }
+        "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
     found = {}
     for key, (holds, rule) in rules.items():
         if key not in facts:
@@ -230,18 +228,14 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
         If `dataset` is neither a known name nor a folder, or if the folder's data are unusable.
     """
     size = profile_of(profile)
-    if str(dataset) == "synthetic":
-        from facnet.synthetic.thumos14 import make_synthetic
+    from facnet.synthetic import activitynet, thumos14
 
-        return make_synthetic(size)
-    if str(dataset) == "synthetic-activitynet":
-        from facnet.synthetic.activitynet import make_synthetic_activitynet
-
-        return make_synthetic_activitynet(size)
-    if not Path(dataset).is_dir():
-        hint = suggest(str(dataset), ["synthetic", "synthetic-activitynet"])
-        raise FacnetError(f"{str(dataset)!r} is neither a data set nor a folder.{hint}")
-    return open_folder(Path(dataset))
+    made = {"synthetic": thumos14.make_synthetic,
+            "synthetic-activitynet": activitynet.make_synthetic_activitynet}
+    if Path(dataset).is_dir() and str(dataset) not in made:
+        return open_folder(Path(dataset))
+    check_choice(str(dataset), made, f"{str(dataset)!r} is neither a data set nor a folder")
+    return made[str(dataset)](size)
 
 
 def open_folder(folder: Path) -> Dataset:

@@ -1,6 +1,6 @@
 """One kind of error for bad input: its message is one line a user can act on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,9 +26,14 @@ def one_line(message: str) -> str:
 
 def named(name: str, table: Mapping[str, Any], kind: str) -> Any:
     """The entry of `table` called `name`; a FacnetError if there is no such `kind` of thing."""
-    if name not in table:
-        raise FacnetError(f"No {kind} {name!r}.{suggest(str(name), table)}")
+    check_choice(name, table, f"No {kind} {name!r}")
     return table[name]
+
+
+def check_choice(given: Any, choices: Collection[str], refusal: str) -> None:
+    """A FacnetError that begins with `refusal` if what is given is none of the choices."""
+    if given not in choices:
+        raise FacnetError(f"{refusal}.{suggest(str(given), choices)}")
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

@@ -46,8 +46,7 @@ PROTOCOLS = {
     "released": Protocol("FAC-Net's released code", True, "best", False, True, "dropped", _TO_07),
     "activitynet": Protocol("ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
     "thumos": Protocol(
-        "THUMOS14's TH14evalDet.m", False, "instance", False, False, "uncounted", _TO_07),
-}
+        "THUMOS14's TH14evalDet.m", False, "instance", False, False, "uncounted", _TO_07)}
 
 
 def rules_of(protocol: str | Protocol) -> Protocol:
@@ -311,10 +310,9 @@ def temporal_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _pairs(left: pd.DataFrame, right: pd.DataFrame,
-           on: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+           on: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Positions (i, j) of all pairs of rows that agree in the columns `on`."""
-    left, right = (frame[list(on)].reset_index(drop=True) for frame in (left, right))
-    both = pd.merge(left.assign(i=left.index), right.assign(j=right.index))
+    both = pd.merge(left[on].assign(i=range(len(left))), right[on].assign(j=range(len(right))))
     return both.i.to_numpy(), both.j.to_numpy()
 
 
@@ -325,7 +323,7 @@ def _segments(frame: pd.DataFrame, grid: float | None) -> np.ndarray:
 
 def _touches(detections: pd.DataFrame, ignored: pd.DataFrame, grid: float | None) -> np.ndarray:
     ignored = check_segments(ignored, INTERVAL, "ignored")
-    i, j = _pairs(detections, ignored, INTERVAL[:1])
+    i, j = _pairs(detections, ignored, ["video"])
     touching = i[temporal_iou(_segments(detections, grid)[i], _segments(ignored, grid)[j]) > 0]
     return np.isin(np.arange(len(detections)), touching)
 
@@ -336,7 +334,7 @@ def _candidates(detections: pd.DataFrame, instances: pd.DataFrame, rules: Protoc
 
     They agree in the columns `on`.
     """
-    i, j = _pairs(detections, instances, on)
+    i, j = _pairs(detections, instances, list(on))
     a, b = _segments(detections, grid), _segments(instances, grid)
     shared = np.minimum(a[i, 1], b[j, 1]) - np.maximum(a[i, 0], b[j, 0])
     i, j, shared = i[shared > 0], j[shared > 0], shared[shared > 0]

@@ -6,7 +6,6 @@ it.
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,11 +62,9 @@ def detect(scores: dict[str, Scores], dataset: Dataset, experiment: Experiment =
                           f" {lengths[:, v].tolist()} snippets; they must be on one grid.")
     method, config = method_of(experiment), experiment.localization
     seconds = dataset.snippet_seconds
-    found = {stream: [] for stream in scores}
-    for part in in_parts(scores, getattr(config, "upsampling", 1)):
-        for stream in scores:
-            found[stream].append(method.localize(part, stream, dataset.classes, seconds, config))
-    for stream, frames in found.items():
+    parts, found = list(in_parts(scores, getattr(config, "upsampling", 1))), {}
+    for stream in scores:
+        frames = [method.localize(part, stream, dataset.classes, seconds, config) for part in parts]
         # Empty ones have no say in the columns' types.
         found[stream] = pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
         if rules_of(protocol or dataset.protocol).ignored == "dropped":
@@ -84,9 +81,8 @@ def evaluate_test(detections: pd.DataFrame, dataset: Dataset,
     """
     protocol = protocol or dataset.protocol
     refused = rules_of(protocol).ignored == "refused"
-    unknown = set(untimed(dataset.videos, dataset.instances))
-    return evaluate(detections, dataset.instances_of("test"), protocol,
-                    videos=[video for video in dataset.subset("test") if video not in unknown],
+    videos = set(dataset.subset("test")) - set(untimed(dataset.videos, dataset.instances))
+    return evaluate(detections, dataset.instances_of("test"), protocol, videos=videos,
                     ignored=None if refused else dataset.ignored, classes=dataset.classes,
                     snippet_seconds=dataset.snippet_seconds)
 
@@ -181,12 +177,6 @@ def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray
     """A video's probability of each class, [V, C], the mean over streams."""
     classes = len(dataset.classes)
     return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
-
-
-def run_seeds(
-        dataset: Dataset, experiment: Experiment, seeds: Iterable[int], **options) -> list[Result]:
-    """`run` once for each seed."""
-    return [run(dataset, replace(experiment, seed=seed), **options) for seed in seeds]
 
 
 def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released",

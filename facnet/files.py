@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.errors import FacnetError
+from facnet.errors import FacnetError, check_choice
 
 INTERVAL = ("video", "start", "end")
 INSTANCE = ("video", "label", "start", "end")
@@ -113,9 +113,8 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
                     raise FacnetError(f"{path}, {key}: appears {count} times; ids are unique.")
         return dict(pairs)
 
-    text = read_text(path)
     try:
-        return typed(json.loads(text, object_pairs_hook=unique), path, dict)
+        return typed(json.loads(read_text(path), object_pairs_hook=unique), path, dict)
     except FacnetError:
         raise
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
@@ -264,8 +263,7 @@ def _get(mapping: object, key: str, where: object, kind: type) -> object:
 
 
 def _protocol(value: object, where: str) -> str:
-    if value not in PROTOCOL_NAMES:
-        raise FacnetError(f"{where}: {_shown(value)} is none of {', '.join(PROTOCOL_NAMES)}.")
+    check_choice(value, PROTOCOL_NAMES, f"{where}: {_shown(value)} is no protocol")
     return value
 
 

@@ -175,23 +175,18 @@ def keep(probability: np.ndarray, least: float, argmax_fallback: bool) -> np.nda
     return kept
 
 
-def sequences(scores: Scores, config: LocalizationConfig) -> tuple[np.ndarray, np.ndarray]:
-    """The sequence of each column that is thresholded, and the videos' offsets in it.
+def sequences(scores: Scores, config: LocalizationConfig) -> np.ndarray:
+    """The sequence of each column that is thresholded, [N * upsampling, K].
 
-    Returns
-    -------
-    sequence : ndarray [N * upsampling, K]
-        In [0, 1]; probabilities, or rescaled to each video's own range.
-    offsets : ndarray [V + 1] of int
+    In [0, 1]; probabilities, or rescaled to each video's own range.
     """
     sequence = np.asarray(scores.activation, np.float64)
     if config.sequence == "probability":
         sequence = softmax(sequence)
-    offsets = scores.offsets * config.upsampling
     sequence = upsample(sequence, scores.offsets, config.upsampling)
     if config.threshold_rule == "range":
-        sequence = stretched(sequence, offsets, 0.0)
-    return sequence, offsets
+        sequence = stretched(sequence, scores.offsets * config.upsampling, 0.0)
+    return sequence
 
 
 def stretched(sequence: np.ndarray, offsets: np.ndarray, least: float = -np.inf) -> np.ndarray:
@@ -241,7 +236,7 @@ def propose(scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
     A proposal is a run of samples above a threshold; its score is the mean inside minus
     `outer_inner_weight` times the mean of a ring outside (Shou et al., AutoLoc, ECCV 2018).
     """
-    sequence, _ = sequences(scores, config)
+    sequence = sequences(scores, config)
     kept = ClassSequences(scores, kept_classes(scores, len(classes), config), config.upsampling)
     values = kept.values(sequence)
     minimum = config.minimum_length * config.upsampling
@@ -276,8 +271,7 @@ def fuse(detections: dict[str, pd.DataFrame], snippet_seconds: float,
 
 
 def nms(start: np.ndarray, end: np.ndarray, score: np.ndarray, threshold: float,
-        criterion: str = "tiou", groups: np.ndarray | None = None,
-        added: float = 0.0) -> np.ndarray:
+        criterion: str = "tiou", groups: np.ndarray | None = None, added: float = 0) -> np.ndarray:
     """Greedy non-maximum suppression, within each group.
 
     Parameters
@@ -332,11 +326,6 @@ def suppress(frame: pd.DataFrame, unit: float, threshold: float, criterion: str 
 def running_sums(values: np.ndarray) -> np.ndarray:
     """Σ values[:i] for each i, [M + 1]; the -inf between sequences count nothing."""
     return np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(values), values, 0.0))])
-
-
-def mean_between(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Means of values[first:last], 0 where that is empty; `last` is not before `first`."""
-    return (sums[last] - sums[first]) / np.maximum(last - first, 1)
 
 
 def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: float,

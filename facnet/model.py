@@ -13,7 +13,7 @@ background class, C without), H temperatures.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -55,8 +55,7 @@ class Embedding(nn.ModuleList):
         return x.to(dtype)
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """What the network computes for a packed mini-batch; the symbols are the paper's.
 
     Attributes

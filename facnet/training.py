@@ -34,15 +34,13 @@ def adam(model: nn.Module, config: CommonTraining) -> torch.optim.Adam:
 
 def has_bfloat16() -> bool:
     """Whether the processor multiplies in bfloat16: AVX512-BF16 or AMX, or BF16 on Arm."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return any(map(torch.cpu.get_capabilities().get, ("avx512_bf16", "amx_bf16", "bf16")))
 
 
 def training_videos(dataset: Dataset,
                     experiment: Experiment) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The videos to train on, and those of the training videos that are held out."""
-    videos = dataset.subset("train")
-    share = experiment.training.held_out
+    videos, share = dataset.subset("train"), experiment.training.held_out
     order = np.random.default_rng(experiment.seed).permutation(len(videos))
     chosen = order[: round(share * len(videos))]
     left, held_out = (tuple(video for v, video in enumerate(videos) if (v in chosen) == held)
@@ -101,11 +99,10 @@ def train_step(method: Method, model: nn.Module, optimizer: torch.optim.Optimize
     return {name: value.detach().sum() for name, value in losses.items()}
 
 
-def fit(
-        dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
+def fit(dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
         state_file: Path | None = None, progress: bool = True,
         after_epoch: Callable[[int, nn.Module], None] | None = None,
-) -> tuple[nn.Module, pd.DataFrame]:
+        ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a model on the training videos of one stream.
 
     Parameters
@@ -189,9 +186,8 @@ def _check(experiment: Experiment, method: Method, device: str) -> None:
     if config.supervision == "frame" and method.frame_logits is None:
         raise FacnetError(f"supervision = 'frame': {method.name} has no training by frames.")
     if config.lambda_cw > 0 and not experiment.model.embedding_widths:
-        raise FacnetError(
-            f"{method.name}: embedding_widths is empty, and the CW branch has nothing to teach"
-            " where features do not learn; set lambda_cw to 0, or give widths.")
+        raise FacnetError(f"{method.name}: embedding_widths is empty, and the CW branch has nothing"
+                          " to teach; set lambda_cw to 0, or give widths.")
     if config.bfloat16 and torch.device(device).type == "cpu" and not has_bfloat16():
         warnings.warn(
             "bfloat16: this processor has no instructions for it; results are those of any other"

@@ -14,12 +14,13 @@ seeds: int = 3  # how many: 0, 1, ...
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
+from dataclasses import replace
 from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
-from facnet import detect, evaluate, load
+from facnet import detect, evaluate, load, run
 from facnet.config import changed
-from facnet.experiment import evaluate_test, run_seeds
+from facnet.experiment import evaluate_test
 from facnet.study import (base_of, cell, check_parameters, diagnosis, grid, interval, percent,
                           plots, provenance, readable, save_table, show)
 
@@ -31,7 +32,8 @@ data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 preset = base_of("seeds", profile)
-results = run_seeds(data, preset, range(seeds), folder=folder, progress=False)
+results = [run(data, replace(preset, seed=seed), folder=folder, progress=False)
+           for seed in range(seeds)]
 evaluations = [result.evaluation for result in results]
 print("AVG", cell(*interval(one.average for one in evaluations)))
 

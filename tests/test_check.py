@@ -110,7 +110,7 @@ ERRORS = {
         r"annotations\.json, test_3: 'soon' is not a finite number\."),
     "unknown protocol": (
         lambda d, f: f.update(protocol="anet"),
-        r"annotations\.json, protocol: 'anet' is none of released, activitynet, thumos\."),
+        r"annotations\.json, protocol: 'anet' is no protocol. Choose from: activitynet, rel"),
     "duplicate id": (
         lambda d, f: None,  # planted in the text, by `twice`
         r"annotations\.json, train_6: appears 2 times; ids are unique\."),

@@ -13,7 +13,7 @@ from facnet.config import changed, profile
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import drop_ignored
-from facnet.experiment import detect, evaluate_test, run, run_seeds
+from facnet.experiment import detect, evaluate_test, run
 from facnet.localization import fuse, in_parts, localize
 from facnet.methods import preset
 from facnet.study import plots, statistics
@@ -119,7 +119,7 @@ def test_the_papers_preset_runs_from_end_to_end(data):
 def test_seeds_differ_and_carry_their_number(data):
     experiment = profile("smoke").apply(preset())
     experiment = replace(experiment, training=replace(experiment.training, epochs=1))
-    first, second = run_seeds(data, experiment, range(2))
+    first, second = (run(data, replace(experiment, seed=seed)) for seed in range(2))
     assert (first.experiment.seed, second.experiment.seed) == (0, 1)
     assert not np.array_equal(first.scores["rgb"].activation, second.scores["rgb"].activation)
 

@@ -137,8 +137,7 @@ def slow_stpn(network, x, label, config) -> tuple[dict, torch.Tensor | None, tup
     """A video's losses by name; W_f; probability of classes, scores of snippets, foreground."""
     W, b = numbers(network.classifier.weight), numbers(network.classifier.bias)
     attention = attention_of(network, x)
-    pooled = sum(a * own for a, own in zip(attention, x))
-    pooled = pooled / len(x) if network.config.pooling == "mean" else pooled
+    pooled = sum(a * own for a, own in zip(attention, x)) / len(x)
     p = [logistic(s) for s in W @ pooled + b]
     w_f = (network.attention.weight if network.config.attention == "one layer"
            else getattr(network, "own_W_f", None))
@@ -157,15 +156,12 @@ def smooth(values, sigma) -> list[float]:
 
 def slow_bm(network, x, label, config) -> tuple[dict, torch.Tensor, tuple]:
     W = numbers(network.classifier.weight)
-    u_fg, u_bg = numbers(network.u_fg)[0], numbers(network.u_bg)[0]
+    u_fg, u_bg = numbers(network.W_f)[0], numbers(network.u_bg)[0]
     attention = attention_of(network, x)
     x_fg = sum(a * own for a, own in zip(attention, x))
     x_bg = sum((1 - a) * own for a, own in zip(attention, x))
-    if network.config.pooling == "mean":
-        x_fg, x_bg = x_fg / len(x), x_bg / len(x)
-    else:
-        x_fg = x_fg / (sum(attention) + (1 if network.training else 1e-6))
-        x_bg = x_bg / (sum(1 - a for a in attention) + 1e-6)
+    x_fg = x_fg / (sum(attention) + (1 if network.training else 1e-6))
+    x_bg = x_bg / (sum(1 - a for a in attention) + 1e-6)
     logits = [W @ own for own in x]
     q = [shares(own) for own in logits]
     g_fg = smooth([max(p for p, y in zip(own, label) if y) for own in q], config.guide_sigma)
@@ -175,7 +171,7 @@ def slow_bm(network, x, label, config) -> tuple[dict, torch.Tensor, tuple]:
         "background": -math.log(shares(W @ x_bg)[-1]),
         "guide": np.mean([abs(a - f) + abs(a - b) for a, f, b in zip(attention, g_fg, g_bg)]),
         "cluster": -math.log(shares([u_fg @ x_fg, u_bg @ x_fg])[0])
-        - math.log(shares([u_fg @ x_bg, u_bg @ x_bg])[1])}, network.u_fg, (
+        - math.log(shares([u_fg @ x_bg, u_bg @ x_bg])[1])}, network.W_f, (
             shares(W @ x_fg), logits, attention)
 
 
@@ -188,21 +184,15 @@ def slow_um(network, x, label, config) -> tuple[dict, torch.Tensor, tuple]:
     action, quiet = best(length, k_action), best([-own for own in length], k_background)
     background = sum(a[t] for t in quiet) / k_background
     norms = [math.sqrt(sum((sum(x[t] for t in own) / len(own)) ** 2)) for own in (action, quiet)]
-    found = {"magnitude": (max(0, config.margin - norms[0]) + norms[1]) ** 2}
-    if config.classification == "binary":
-        found["classification"] = binary(shares(scores), np.array(label) / sum(label))
-        found["background"] = binary(shares(background), [1 / CLASSES] * CLASSES)
-    else:
-        found["classification"] = cross_entropy(scores, label)
-        found["background"] = cross_entropy(background, [1] * CLASSES)
+    found = {"magnitude": (max(0, config.margin - norms[0]) + norms[1]) ** 2,
+             "classification": binary(shares(scores), np.array(label) / sum(label)),
+             "background": binary(shares(background), [1 / CLASSES] * CLASSES)}
     return found, network.W_f, (shares(scores), a, length)
 
 
 def slow_w_talc(network, x, label, config) -> tuple[dict, torch.Tensor, tuple]:
     W, b = numbers(network.classifier.weight), numbers(network.classifier.bias)
-    a, whole = np.array([W @ own + b for own in x]), len(x) / network.config.top_k_divisor
-    up = network.config.top_k_rounding == "ceil"
-    k = max(1, math.ceil(whole) if up else math.floor(whole))
+    a, k = np.array([W @ own + b for own in x]), math.ceil(len(x) / network.config.top_k_divisor)
     scores = [np.mean([a[t, c] for t in best(a[:, c], k)]) for c in range(CLASSES)]
     return {"mil": cross_entropy(scores, label)}, network.W_f, (shares(scores), a, None)
 
@@ -262,13 +252,13 @@ COSINE = {"model__cw_activation": "cosine", "model__cw_snippet_scale": 3.0, "mod
 @pytest.mark.parametrize("recipe, fields", [
     ("STPN", {"training__lambda_cw": 0.0}),
     ("STPN + Embedding", {"model__embedding_widths": (4, 5), "training__sparsity": 0.1}),
-    ("STPN + Embedding", {"model__attention": "two layers", "model__pooling": "sum", **COSINE}),
+    ("STPN + Embedding", {"model__attention": "two layers", **COSINE}),
     ("BM", {"training__background": 0.2, "training__guide": 0.3, "training__cluster": 0.4}),
-    ("BM", {"model__pooling": "mean", "training__guide_sigma": 2.0, **COSINE}),
+    ("BM", {"training__guide_sigma": 2.0, **COSINE}),
     ("W-TALC", {"training__mil_share": 0.3}),
-    ("W-TALC", {"model__top_k_rounding": "floor", "training__margin": 0.2, **COSINE}),
+    ("W-TALC", {"training__margin": 0.2, **COSINE}),
     ("UM", {"training__margin": 2.0, "training__magnitude": 0.1, "training__background": 0.5}),
-    ("UM", {"training__classification": "normalised", **COSINE}),
+    ("UM", COSINE),
 ])
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_losses_and_predictions_are_those_of_slow_loops(recipe, fields, mode):
@@ -336,9 +326,8 @@ class Total(nn.Module):
 @pytest.mark.parametrize("recipe, fields", [
     ("released", {"model__embedding_widths": (4, 4), "model__foreground_init": "xavier"}),
     ("STPN + Embedding", {}), ("STPN + Embedding", {"model__attention": "two layers", **COSINE}),
-    ("BM", {}), ("BM", {"model__pooling": "mean", **COSINE}), ("W-TALC", {}), ("W-TALC", COSINE),
-    ("UM", {"training__magnitude": 0.1, "training__margin": 2.0}),
-    ("UM", {"training__classification": "normalised", **COSINE}),
+    ("BM", {}), ("BM", COSINE), ("W-TALC", {}), ("W-TALC", COSINE),
+    ("UM", {"training__magnitude": 0.1, "training__margin": 2.0}), ("UM", COSINE),
 ])
 def test_gradients_are_those_of_finite_differences(recipe, fields, monkeypatch):
     total = Total(tiny(recipe, **fields))
@@ -430,14 +419,7 @@ def test_w_talc_s_losses_in_numbers():
     np.testing.assert_allclose(numbers(got["total"]), [0.461983, 0.697602], atol=1e-6)
 
 
-@pytest.mark.parametrize("form, classification, background, total", [
-    # -(log .68 + log .64 + log .96)/3; halves of 4/7, 3/7 and of 1/7, 6/7, and log 5/7, over 3.
-    # (log 2 + 2 (log 4 + 2 log 4/3)/3)/3 = (.693147 + 2 * .653886)/3.
-    ("binary", [0.290924, 0.696653], 0.666973, [0.975897, 1.404126]),
-    # -log .64; -(log 4/7 + log 1/7)/2. (log 2 + 2 log 4)/3.
-    ("normalised", [0.446287, 1.252763], 1.155245, [1.619532, 2.448508]),
-])
-def test_um_s_losses_in_numbers(form, classification, background, total):
+def test_um_s_losses_in_numbers():
     log2 = math.log(2)
     config = um.Model(embedding_widths=(), action_divisor=3, background_divisor=2)
     network = um.Network(2, 3, config).double().eval()
@@ -454,12 +436,14 @@ def test_um_s_losses_in_numbers(form, classification, background, total):
     # The pseudo-background's: softmax 1/2, 1/4, 1/4, and 1/4, 1/2, 1/4.
     np.testing.assert_allclose(numbers(output.background / log2), [[1, 0, 0], [0, 1, 0]], rtol=1e-6)
     labels = torch.tensor([[0.0, 1, 0], [1, 0, 1]]).double()
-    got = um.losses(output, labels, um.Training(classification=form, margin=10.0))
-    np.testing.assert_allclose(numbers(got["classification"]), classification, atol=1e-6)
-    np.testing.assert_allclose(numbers(got["background"]), [background] * 2, atol=1e-6)
+    got = um.losses(output, labels, um.Training(margin=10.0))
+    # -(log .68 + log .64 + log .96)/3; halves of 4/7, 3/7 and of 1/7, 6/7, and log 5/7, over 3.
+    # (log 2 + 2 (log 4 + 2 log 4/3)/3)/3 = (.693147 + 2 * .653886)/3.
+    np.testing.assert_allclose(numbers(got["classification"]), [0.290924, 0.696653], atol=1e-6)
+    np.testing.assert_allclose(numbers(got["background"]), [0.666973] * 2, atol=1e-6)
     # (10 - 5 + 1)^2 and (10 - 2 + 1)^2, each times 5e-4 in the total: .018 and .0405.
     np.testing.assert_allclose(numbers(got["magnitude"]), [36, 81])
-    np.testing.assert_allclose(numbers(got["total"]), total, atol=1e-6)
+    np.testing.assert_allclose(numbers(got["total"]), [0.975897, 1.404126], atol=1e-6)
 
 
 # Test procedures by hand.

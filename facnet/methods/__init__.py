@@ -11,9 +11,8 @@ from facnet.methods.method import Method
 
 # The modules of this folder that hold a METHOD.
 MODULES = ("fac_net", "stpn", "bm", "w_talc", "um")
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (import_module(f"facnet.methods.{name}").METHOD for name in MODULES)}
+METHODS: dict[str, Method] = {method.name: method for method in (
+    import_module(f"facnet.methods.{name}").METHOD for name in MODULES)}
 
 
 def method_of(experiment: Experiment) -> Method:

@@ -9,7 +9,7 @@ followed [C]. All snippets of a video are tested, not DGAM's 50 to 400.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,21 +29,20 @@ from facnet.model import Packing, neighbourhood, normalised_cross_entropy, xavie
 class Model(HostModel):
     """BM's network. The classifier has no bias, and the embedding begins Xavier uniform [P].
 
+    The weighted sums x_fg and x_bg are divided by their weights as in DGAM [C]; divided by the
+    number of snippets [R], all attention falls to 0 on the synthetic data, and the classifier sees
+    nothing.
+
     Attributes
     ----------
     embedding_widths
         One layer [P]. Recalled BM works on frozen features [R], on which CW has nothing to learn;
         the FAC-Net paper adds it without a word of an embedding, so its BM may have had one.
         `embedding_widths=()` is BM on frozen features.
-    pooling : {"mean", "normalised"}
-        What the weighted sums x_fg and x_bg are divided by: the number of snippets [R], or their
-        weights as in DGAM [C], which is followed: with the mean, all attention falls to 0 on the
-        synthetic data, and the classifier sees nothing.
     attention_width : int
         Hidden channels of the attention, 256 [C].
     """
 
-    pooling: Literal["mean", "normalised"] = "normalised"
     attention_width: Count = 256
 
 
@@ -133,12 +132,8 @@ class Network(HostNetwork):
             nn.Linear(self.width, config.attention_width), nn.ReLU(),
             nn.Linear(config.attention_width, 1))
         self.classifier = nn.Linear(self.width, classes + 1, bias=False)
-        self.u_fg, self.u_bg = foreground_vector(self.width), foreground_vector(self.width)
-
-    @property
-    def W_f(self) -> Tensor:
-        """The foreground's direction, u_fg [P]: L_cluster keeps it from the background's."""
-        return self.u_fg
+        # BM's u_fg is the foreground's direction [P]: L_cluster keeps it from u_bg.
+        self.W_f, self.u_bg = foreground_vector(self.width), foreground_vector(self.width)
 
     def compute(self, x: Tensor, videos: Packing) -> Output:
         """Embedded snippets [N, D] of packed videos to `Output`."""
@@ -146,17 +141,14 @@ class Network(HostNetwork):
         x_fg, x_bg = (self._pooled(x, weight, more, videos)  # [B, D]
                       for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
         activation = self.classifier(x)
-        u = torch.cat([self.u_fg, self.u_bg])
+        u = torch.cat([self.W_f, self.u_bg])
         return Output(videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
                       x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
 
     def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
-        """Σ_t weight(t) x(t) over T, or over the weights and, in training, `more`: [B, D]."""
-        weighted = weight.unsqueeze(1) * x
-        if self.config.pooling == "mean":
-            return videos.means(weighted)
-        total = videos.sums(weight) + (more if self.training else 1e-6)
-        return videos.sums(weighted) / total.unsqueeze(1)
+        """Σ_t weight(t) x(t) over the weights and, in training, `more`: [B, D]."""
+        sums = videos.sums(weight.unsqueeze(1) * x)
+        return sums / (videos.sums(weight) + (more if self.training else 1e-6)).unsqueeze(1)
 
 
 def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor]:

@@ -73,7 +73,7 @@ def predictions(output: Output, training: TrainingConfig) -> tuple[Tensor, Tenso
 
 def sequence(scores: Scores, config: LocalizationConfig) -> np.ndarray:
     """What is thresholded, a sample a snippet."""
-    return sequences(scores, replace(config, upsampling=1))[0]
+    return sequences(scores, replace(config, upsampling=1))
 
 
 def localize_stream(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from facnet.config import (
     CommonTraining, Config, Count, Experiment, NotNegative, Share, WholeNumber, changed)
-from facnet.localization import ClassSequences, Scores, mean_between, running_sums
+from facnet.localization import ClassSequences, Scores, outer_inner, running_sums
 from facnet.methods.blocks import (
     HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw)
 from facnet.methods.method import Method
@@ -28,6 +28,9 @@ from facnet.model import Packing, xavier
 @dataclass(frozen=True)
 class Model(HostModel):
     """STPN's network.
+
+    It pools attention-weighted features by their mean as in the code; with the sum of the text [R]
+    logits begin as many times as large as a video has snippets.
 
     Attributes
     ----------
@@ -39,15 +42,11 @@ class Model(HostModel):
         direction, W_f of the CW branch. With two layers CW gets a W_f of its own.
     attention_width : int
         Hidden channels of two layers, 256 [C].
-    pooling : {"mean", "sum"}
-        Of the attention-weighted features. The mean as in the code, which is followed: with the
-        sum of the text [R] logits begin as many times as large as a video has snippets.
     """
 
     embedding_widths: tuple[Count, ...] = ()
     attention: Literal["two layers", "one layer"] = "two layers"
     attention_width: Count = 256
-    pooling: Literal["mean", "sum"] = "mean"
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,7 @@ class Network(HostNetwork):
         """Embedded snippets [N, D] of packed videos to `Output`."""
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
         activation = x @ self.classifier.weight.T
-        pool = videos.means if self.config.pooling == "mean" else videos.sums
-        pooled = pool(attention.unsqueeze(1) * x)
+        pooled = videos.means(attention.unsqueeze(1) * x)
         return Output(videos, attention, activation, self.classifier(pooled),
                       self.class_wise(x, activation, videos))
 
@@ -175,7 +173,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     kept = ClassSequences(own, own.probability > config.class_threshold, config.upsampling)
     runs = kept.runs(kept.upsampled(sequence(own, config)), [np.nextafter(config.threshold, 0)])
     ranking = running_sums(kept.upsampled(own.foreground[:, None] * blend))
-    score = mean_between(ranking, runs.start, runs.end)
+    score = outer_inner(ranking, runs, kept, 0.0)  # the mean inside, nothing outside
     return kept.detections(runs, score, classes, snippet_seconds)
 
 

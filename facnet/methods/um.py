@@ -22,7 +22,7 @@ from facnet.localization import (
 from facnet.methods.blocks import (HostModel, HostNetwork, binary_cross_entropy, foreground_vector,
                                    means_where_largest, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing, normalised_cross_entropy
+from facnet.model import Packing
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,9 @@ class Model(HostModel):
 class Training(CommonTraining):
     """UM's training.
 
+    L_cls and L_be are binary cross-entropies of a softmax, mean over classes, as in the code;
+    cross-entropies in the text [R].
+
     Attributes
     ----------
     epochs
@@ -65,9 +68,6 @@ class Training(CommonTraining):
         1e-4, Adam's own, 5e-4, 16 and the mean [C].
     snippets
         750, stratified [C].
-    classification : {"binary", "normalised"}
-        L_cls and L_be: binary cross-entropies of a softmax, mean over classes, in the code, which
-        is followed; cross-entropies in the text [R].
     magnitude : float
         α, weight of L_um, 5e-4 [C].
     margin : float
@@ -82,7 +82,6 @@ class Training(CommonTraining):
     weight_decay: NotNegative = 5e-4
     batch_size: Count = 16
     snippets: Count | None = 750
-    classification: Literal["binary", "normalised"] = "binary"
     magnitude: NotNegative = 5e-4
     margin: NotNegative = 100.0
     background: NotNegative = 1.0
@@ -179,12 +178,10 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     L_um = (max(0, m - ‖mean f of pseudo-action‖) + ‖mean f of pseudo-background‖)²; L_be is the
     distance of the pseudo-background's class probabilities from uniform.
     """
-    forms = {"binary": binary_cross_entropy, "normalised": normalised_cross_entropy}
-    cross_entropy = forms[config.classification]
     action, quiet = (torch.linalg.vector_norm(x, dim=1)
                      for x in (output.x_action, output.x_background))
-    even = cross_entropy(output.background, torch.ones_like(labels))
-    return with_cw({"classification": (1, cross_entropy(output.scores, labels)),
+    even = binary_cross_entropy(output.background, torch.ones_like(labels))
+    return with_cw({"classification": (1, binary_cross_entropy(output.scores, labels)),
                     "magnitude": (config.magnitude, ((config.margin - action).relu() + quiet) ** 2),
                     "background": (config.background, even)}, output.R_a, labels, config)
 

@@ -36,15 +36,13 @@ class Model(HostModel):
     dropout
         .7, which rounds to 179/256 [C].
     top_k_divisor : int
-        k is a video's snippets over this, 8 [C][R] ...
-    top_k_rounding : {"ceil", "floor"}
-        ... rounded up in the code, which is followed, down in the text [R]; at least 1.
+        k is a video's snippets over this, 8 [C][R]; rounded up as in the code, down in the text
+        [R].
     """
 
     embedding_widths: tuple[Count, ...] = (2048,)
     dropout: Rate = 0.7
     top_k_divisor: Count = 8
-    top_k_rounding: Literal["ceil", "floor"] = "ceil"
 
 
 @dataclass(frozen=True)
@@ -141,9 +139,7 @@ class Network(HostNetwork):
         the class is active, L = Σ (1 - a) x / max(T - 1, 1) elsewhere.
         """
         activation = self.classifier(x)
-        divisor, up = self.config.top_k_divisor, self.config.top_k_rounding == "ceil"
-        k = [max(1, -(-length // divisor) if up else length // divisor)
-             for length in videos.lengths]
+        k = [-(-length // self.config.top_k_divisor) for length in videos.lengths]  # rounded up
         scores = top_k_means(activation, videos, k)
         a = videos.softmax(activation, (1.0,))  # [N, 1, C]
         high = videos.weighted_sums(a, x).squeeze(1)
