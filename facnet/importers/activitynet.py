@@ -17,9 +17,8 @@ from facnet.importers.importing import (
 TRAIN, TEST, HIDDEN = "training", "validation", "testing"  # no labels are published of the last
 
 
-def import_activitynet(
-    features: str | Path, annotations: str | Path, out: str | Path, snippet_seconds: float = 0.64
-) -> str:
+def import_activitynet(features: str | Path, annotations: str | Path, out: str | Path,
+                       snippet_seconds: float = 0.64) -> str:
     """Make a container of ActivityNet-1.3's features without copying them.
 
     What is trained and tested on are the training and validation videos that have features. A

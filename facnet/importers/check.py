@@ -115,8 +115,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
         "{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
             own.index.isin(last) & (own.end > own.ends + seconds),
         "{label} at {start} has no length.": own.end == own.start,
-        "{label} [{start}, {end}] is there twice.": own.duplicated(),
-    })
+        "{label} [{start}, {end}] is there twice.": own.duplicated()})
 
 
 def _check_features(features: Path, videos: pd.DataFrame, header: Header, report: Report) -> dict:
@@ -152,8 +151,7 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
         report.errors += tell(files, {
             "{length} snippets, but {first} in another stream.": files.length != files["first"],
             "{width} columns, but {streams} take {needed}.": files.width < files.needed,
-            "{width} features a snippet, but {usual} in most videos.": other,
-        })
+            "{width} features a snippet, but {usual} in most videos.": other})
     return lengths
 
 
@@ -195,9 +193,8 @@ def _check_durations(path: Path, videos: pd.DataFrame, seconds: float, report: R
                                     " each, but its duration is {duration:.1f} s.": odd})
 
 
-def _check_classes(
-    path: Path, videos: pd.DataFrame, own: pd.DataFrame, classes: tuple[str, ...], report: Report
-) -> None:
+def _check_classes(path: Path, videos: pd.DataFrame, own: pd.DataFrame, classes: tuple[str, ...],
+                   report: Report) -> None:
     """Whether there is something of each class to train and to test on, in labels that agree."""
     training, testing = videos.subset == "train", videos.subset == "test"
     taught = set(videos.labels[training].explode())
@@ -221,8 +218,7 @@ def _check_classes(
         "a training video without a label.": training & (videos.given == "nothing"),
         "a test video without an instance.": testing & videos.seen.isna() & bool(tested),
         "labelled {given}, but its instances show {seen}.":
-            videos.seen.notna() & (videos.seen != videos.given),
-    })
+            videos.seen.notna() & (videos.seen != videos.given)})
 
 
 def portrait(dataset: Dataset) -> pd.DataFrame:
@@ -250,8 +246,7 @@ def portrait(dataset: Dataset) -> pd.DataFrame:
             "hours": seconds / 3600,
             "snippets": sum(len(dataset.features(dataset.streams[0], v)) for v in videos.video),
             "foreground share": foreground_seconds(videos, instances) / seconds,
-            "median instance (s)": lengths.median(),
-        }
+            "median instance (s)": lengths.median()}
     return pd.DataFrame(columns)
 
 

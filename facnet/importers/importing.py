@@ -27,9 +27,8 @@ PREFIX = "v_"  # of files' names in most distributions of ActivityNet, not of it
 CUT_SNIPPETS = 2
 
 
-def read_truth(
-    annotations: Path, snippet_seconds: float, train: str, test: str, hidden: str = ""
-) -> Annotations:
+def read_truth(annotations: Path, snippet_seconds: float, train: str, test: str,
+               hidden: str = "") -> Annotations:
     """The annotations, before features are read, if these arguments can be used.
 
     `train` and `test` are the subsets, in lower case; there may be one more, `hidden`.
@@ -46,10 +45,8 @@ def read_truth(
     return truth
 
 
-def write_container(
-    source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict],
-    in_place: bool = False,
-) -> str:
+def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict],
+                    in_place: bool = False) -> str:
     """Make the container `out`, whole or not at all.
 
     Parameters
@@ -122,9 +119,8 @@ def counted(folder: Path) -> list[str]:
     return [*sizes, *(f"{stream}: {width} features a snippet" for stream, width in widths.items())]
 
 
-def find_features(
-    folder: Path, wanted: Iterable[str], known: Iterable[str], left_out: list[str]
-) -> pd.DataFrame:
+def find_features(folder: Path, wanted: Iterable[str], known: Iterable[str],
+                  left_out: list[str]) -> pd.DataFrame:
     """The files VIDEO.npy or v_VIDEO.npy below a folder, to any depth.
 
     A file's place is the stream whose folder it lies below, "rgb" or "flow", or else `BOTH`.
@@ -222,10 +218,8 @@ def entry(subset: str, labels: Iterable[str], segments: Iterable[tuple], duratio
         {"label": label, "segment": [start, end]} for label, start, end in segments]}
 
 
-def described(
-    name: str, truth: Annotations, kept: Iterable[str], streams: dict[str, dict],
-    snippet_seconds: float, train: str, test: str,
-) -> dict:
+def described(name: str, truth: Annotations, kept: Iterable[str], streams: dict[str, dict],
+              snippet_seconds: float, train: str, test: str) -> dict:
     """The content of annotations.json, of the annotations' videos those that are kept."""
     videos, instances, ignored = (
         frame[frame.video.isin(kept)] for frame in (truth.videos, truth.instances, truth.ignored))

@@ -24,10 +24,9 @@ AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in 
 LATE_SHARE = 0.1
 
 
-def init_folder(
-    features: str | Path, annotations: str | Path, out: str | Path, snippet_seconds: float,
-    streams: tuple[str, ...] = (), test_share: float = 0.3, seed: int = 0,
-) -> str:
+def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
+                snippet_seconds: float, streams: tuple[str, ...] = (), test_share: float = 0.3,
+                seed: int = 0) -> str:
     """Make a container of a folder of features and a CSV of segments.
 
     Parameters
@@ -203,8 +202,7 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) ->
         "{label} [{start}, {end}] ends before it starts, or starts before 0.":
             (rows.end < rows.start) | (rows.start < 0),
         "ends at {end:g} s, but the features after {lasts:g} s. Are times in seconds, and is there"
-        f" a snippet every {seconds:g} s?": late & (late.sum() > LATE_SHARE * rows.end.count()),
-    })
+        f" a snippet every {seconds:g} s?": late & (late.sum() > LATE_SHARE * rows.end.count())})
 
 
 def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:

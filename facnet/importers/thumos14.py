@@ -18,9 +18,8 @@ from facnet.importers.pickled import read_array
 SUBSETS = ("validation", "test")  # to train and to test on
 
 
-def import_thumos14(
-    features: str | Path, annotations: str | Path, out: str | Path, snippet_seconds: float = 0.64
-) -> str:
+def import_thumos14(features: str | Path, annotations: str | Path, out: str | Path,
+                    snippet_seconds: float = 0.64) -> str:
     """Write a container of THUMOS14's features, whole or not at all.
 
     Parameters

@@ -32,8 +32,7 @@ ACTIVITYNET = LocalizationConfig(
     minimum_length=2.0,
     # The released end, a snippet past the run, is an offset of .64 s: it costs little at the tIoUs
     # of THUMOS14, and more at tIoUs up to .95, in which instances may end where the video ends.
-    extra_end_snippet=False,
-)
+    extra_end_snippet=False)
 
 RELEASED = Experiment("FAC-Net", ModelConfig(), TrainingConfig(), LocalizationConfig())
 RECIPES = {
@@ -53,8 +52,7 @@ RECIPES = {
     "shrec21": replace(RELEASED, localization=LocalizationConfig(
         class_threshold=0.55, upsampling=4, minimum_length=1.0, extra_end_snippet=False,
         nms_criterion="tiou", nms_threshold=0.5, fusion_nms_threshold=0.5)),
-    "activitynet": replace(RELEASED, localization=ACTIVITYNET),
-}
+    "activitynet": replace(RELEASED, localization=ACTIVITYNET)}
 
 
 def predictions(output: Output, training: TrainingConfig) -> tuple[Tensor, Tensor, Tensor]:

@@ -110,9 +110,8 @@ def resampled(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
                          for name, keys in runs.groupby("variant", sort=False).key})
 
 
-def beside_whole_videos(
-    runs: pd.DataFrame, variant: str, folder: str | Path
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def beside_whole_videos(runs: pd.DataFrame, variant: str,
+                        folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A variant's runs and, beside them, what its models' classes alone are worth; draws of both.
 
     Alone: every video is one detection of the most probable class. Those runs are of variant
@@ -134,9 +133,8 @@ def _difference(values: pd.DataFrame, which: Comparison) -> pd.Series:
     return values[list(which.weights)].dot(pd.Series(which.weights))
 
 
-def compare(
-    runs: pd.DataFrame, comparisons: Iterable[Comparison], draws: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def compare(runs: pd.DataFrame, comparisons: Iterable[Comparison],
+            draws: pd.DataFrame | None = None) -> pd.DataFrame:
     """Comparisons in numbers.
 
     Parameters
@@ -174,9 +172,8 @@ def compare(
     return pd.DataFrame(found)
 
 
-def judge(
-    runs: pd.DataFrame, comparisons: Iterable[Comparison], draws: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
+          draws: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row a claim: the mean of its comparisons, and how many of them hold.
 
     Parameters as in `compare`.
@@ -209,9 +206,7 @@ def judge(
     return pd.DataFrame(found)
 
 
-def behind(
-    runs: pd.DataFrame, reference: str, draws: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def behind(runs: pd.DataFrame, reference: str, draws: pd.DataFrame | None = None) -> pd.DataFrame:
     """Every variant beside the paper's number, and how far it is behind one of them.
 
     Returns

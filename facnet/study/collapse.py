@@ -96,10 +96,8 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
 
 
-def restarts(
-    table: pd.DataFrame, stream: str, tries: tuple[int, ...] = (1, 2, 3, 4, 5),
-    draws: int = 10_000,
-) -> pd.DataFrame:
+def restarts(table: pd.DataFrame, stream: str, tries: tuple[int, ...] = (1, 2, 3, 4, 5),
+             draws: int = 10_000) -> pd.DataFrame:
     """What it is worth to train several times and keep the model of lowest training loss.
 
     Parameters
@@ -138,9 +136,8 @@ def restarts(
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("tries")
 
 
-def through_training(
-    dataset: Dataset, experiment: Experiment, stream: str, points: int = 8
-) -> pd.DataFrame:
+def through_training(dataset: Dataset, experiment: Experiment, stream: str,
+                     points: int = 8) -> pd.DataFrame:
     """W_f against the background, from the first epoch to the last.
 
     Returns

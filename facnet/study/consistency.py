@@ -21,9 +21,8 @@ from facnet.training import frame_labels
 FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 
 
-def selection_and_class(
-    scores: Scores, column: int, experiment: Experiment = preset()
-) -> tuple[np.ndarray, np.ndarray]:
+def selection_and_class(scores: Scores, column: int,
+                        experiment: Experiment = preset()) -> tuple[np.ndarray, np.ndarray]:
     """What selects foreground, and the probability of a class, for each snippet: [N] each.
 
     The first is FAC-Net's S_f, STPN's and BM's attention, UM's length of features. W-TALC selects
@@ -37,9 +36,8 @@ def _selection(scores: Scores, column: int) -> np.ndarray:
     return scores.activation[:, column] if scores.foreground is None else scores.foreground
 
 
-def consistency(
-    scores: Scores, dataset: Dataset, experiment: Experiment = preset()
-) -> pd.DataFrame:
+def consistency(scores: Scores, dataset: Dataset,
+                experiment: Experiment = preset()) -> pd.DataFrame:
     """How well the two agree, in each video and for each class that it shows.
 
     Returns

@@ -28,8 +28,7 @@ BOXES = {
            "F_f": r"$F_f$ (10)|$\Sigma_t\,A_f X_e$|$D$",
            "R_f": r"$R_f$ (in 11)|$\delta\,\cos(F_f,W_a)$|$C{+}1$",
            "P_f": r"$P_f$ (11)|$\mathrm{softmax}_j\,R_f$|$C{+}1$",
-           "L_ca": r"$\mathcal{L}_{ca}$ (12)|background|$y(C{+}1)=0$"},
-}
+           "L_ca": r"$\mathcal{L}_{ca}$ (12)|background|$y(C{+}1)=0$"}}
 
 
 class _Drawing:

@@ -25,7 +25,7 @@ from facnet.localization import Scores
 from facnet.methods import method_of, preset
 from facnet.study.consistency import scaled, selection_and_class
 from facnet.study.diagnosis import CAUSES, NOTHING, RIGHT
-from facnet.study.statistics import summary
+from facnet.study.statistics import Verdict, summary
 from facnet.study.tables import BRANCHES
 
 COLOURS = {
@@ -42,15 +42,11 @@ KINDS = dict(zip((RIGHT, *CAUSES, NOTHING), (
     ("#009E73", ""), ("#F0E442", "...."), ("#0072B2", "////"), ("#E69F00", "----"),
     ("#CC79A7", "xxxx"), ("#444444", ""), ("#FFFFFF", ""))))
 # A verdict's mark differs in form as well, so that it reads in grey.
-MARKS = {
-    "holds": {"marker": "o", "color": "#009E73"},
-    "holds on average, not in each": {"marker": "o", "color": "#009E73", "fillstyle": "left"},
-    "holds where it can be told": {"marker": "o", "color": "#009E73", "fillstyle": "bottom"},
-    "not resolved": {"marker": "o", "color": "#7F7F7F", "mfc": "white"},
-    "does not hold": {"marker": "X", "color": "#D55E00"},
-    "cannot be told": {"marker": "s", "color": "0.45", "mfc": "white"},
-    "not tested": {"marker": "_", "color": "0.45"},
-}
+MARKS = dict(zip(Verdict, (
+    {"marker": "o", "color": "#009E73"}, {"marker": "o", "color": "#009E73", "fillstyle": "left"},
+    {"marker": "o", "color": "#009E73", "fillstyle": "bottom"},
+    {"marker": "o", "color": "#7F7F7F", "mfc": "white"}, {"marker": "X", "color": "#D55E00"},
+    {"marker": "s", "color": "0.45", "mfc": "white"}, {"marker": "_", "color": "0.45"})))
 # Without its date the same figure gives the same file.
 FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 

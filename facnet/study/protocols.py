@@ -35,8 +35,7 @@ RULES = {
     "precision as it is": replace(_RELEASED, interpolated=False),
     "W-TALC's code": replace(_RELEASED, matching="first", interpolated=False),
     TOOLKIT: replace(_ACTIVITYNET, ignored="kept", tiou=_RELEASED.tiou),
-    "THUMOS14's kit": PROTOCOLS["thumos"],
-}
+    "THUMOS14's kit": PROTOCOLS["thumos"]}
 WHOLE = ("W-TALC's code", TOOLKIT, "THUMOS14's kit")  # of these, those that change several rules
 
 

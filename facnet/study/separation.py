@@ -343,10 +343,8 @@ def cw_loss(
     return float(-log_likelihood.sum(1).mean())
 
 
-def bounds(
-    dataset: Dataset, models: dict[str, tuple[Experiment, str]], seeds: int,
-    folder: str | Path | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def bounds(dataset: Dataset, models: dict[str, tuple[Experiment, str]], seeds: int,
+           folder: str | Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """log N - L_cw of models, N being the candidates of equation 7, in nats.
 
     Parameters

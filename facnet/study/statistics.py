@@ -157,10 +157,9 @@ def readable(table: pd.DataFrame, signed: Collection[str] = (), digits: int = 1)
     return shown
 
 
-def save_table(
-    table: pd.DataFrame, name: str, output: str | Path, numbers: pd.DataFrame | None = None
-) -> None:
-    """Write `table` as OUTPUT/NAME.csv, .md and .tex.
+def save_table(table: pd.DataFrame, name: str, output: str | Path,
+               numbers: pd.DataFrame | None = None) -> Styler:
+    """Write `table` as OUTPUT/NAME.csv, .md and .tex, and `show` it.
 
     Parameters
     ----------
@@ -188,7 +187,8 @@ def save_table(
 
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:
-    return table.reset_index() if table.index.name or table.index.nlevels > 1 else table
+    unnamed = not table.index.name and table.index.nlevels == 1
+    return table.reset_index(drop=unnamed)
 
 
 def show(table: pd.DataFrame) -> Styler:

@@ -36,8 +36,7 @@ NAMED = {
     "table2": ("activitynet",),
     "differences": ("released", "paper"),
     "table5": ("STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)),
-    "lambda_cw": tuple(f"{host} + CW" for host in HOSTS),
-}
+    "lambda_cw": tuple(f"{host} + CW" for host in HOSTS)}
 # λ of Fig. 4, for which the paper prints no grid.
 LAMBDAS = (0.001, 0.03, 1.0)
 # Fields of which one does not go without the others, in an order in which they may be set: S_a has
@@ -275,8 +274,7 @@ def _multilabel(base: Experiment) -> list[Variant]:
         "λ chosen, a sigmoid a class": changed(base, sigmoid),
         "λ chosen, without CW": changed(base, {"training.lambda_cw": 0.0}),
         "frame-supervised": changed(base, {"training.supervision": "frame"}),
-        "untrained": changed(base, {"training.epochs": 0}),
-    }
+        "untrained": changed(base, {"training.epochs": 0})}
     return [Variant(name, one, np.nan, {"weights": said_weights(one)})
             for name, one in named.items()]
 
@@ -322,8 +320,7 @@ SWEEPS: dict[str, Callable[..., list[Variant]]] = {
     "table1": _table1, "table2": _table2, "table3": _table3, "table4": _table4,
     "table4_full": _table4_full, "fig4": _fig4, "table5": _table5, "lambda_cw": _lambda_cw,
     "weights": _weights, "multilabel": _multilabel, "seeds": _seeds, "collapse": _collapse,
-    "differences": _differences,
-}
+    "differences": _differences}
 
 
 def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,

@@ -12,11 +12,9 @@ from facnet.study.claims import Comparison, compare
 from facnet.study.statistics import means
 from facnet.study.tables import TEXT, Variant
 
-PARTS = {
-    "model": "Model, trained anew", "training": "Training",
-    "localization": "Localisation of the same models", "open": "Left open by the text",
-    "all": "All of it together",
-}
+PARTS = {"model": "Model, trained anew", "training": "Training",
+         "localization": "Localisation of the same models", "open": "Left open by the text",
+         "all": "All of it together"}
 
 
 def parts_compared(runs: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:

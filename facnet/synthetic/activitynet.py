@@ -44,15 +44,10 @@ LENGTH_SPREAD, GAP_SPREAD = 0.7, 1.1  # of the logarithms of a video's instances
 
 # Strengths of the parts: (rgb, flow).
 STRENGTH = {
-    "core": (1.6, 1.6),
-    "flank": (0.8, 0.8),
-    "context": (0.3, 0.3),
-    "actionness": (0.45, 0.6),
-    "background": (0.6, 0.6),
-    "look_alike": (0.9, 0.9),
-    "appearance": (0.15, 0.15),
-    "noise": (0.3, 0.3),
-}
+    "core": (1.6, 1.6), "flank": (0.8, 0.8),
+    "context": (0.3, 0.3), "actionness": (0.45, 0.6),
+    "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
+    "appearance": (0.15, 0.15), "noise": (0.3, 0.3)}
 BUMP = (0.3, 0.8)
 
 
@@ -82,9 +77,8 @@ def make_synthetic_activitynet(profile: Profile = Profile("full")) -> Dataset:
         "activitynet")
 
 
-def _timelines(
-    count: int, longest: float | None, rng: np.random.Generator
-) -> Iterator[tuple[float, list[tuple[float, float]]]]:
+def _timelines(count: int, longest: float | None,
+               rng: np.random.Generator) -> Iterator[tuple[float, list[tuple[float, float]]]]:
     """(duration, [(start, end), ...]) of so many videos."""
     durations = np.interp(_percentages(count, rng), PERCENT, SECONDS)
     if longest is not None:

@@ -61,10 +61,8 @@ def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
     return atom * (np.sqrt(width) / 3 / np.linalg.norm(atom))
 
 
-def make_dataset(
-    name: str, classes: tuple[str, ...], look: Look, width: int | None, videos: list,
-    instances: list, ignored: list, protocol: str = "released",
-) -> Dataset:
+def make_dataset(name: str, classes: tuple[str, ...], look: Look, width: int | None, videos: list,
+                 instances: list, ignored: list, protocol: str = "released") -> Dataset:
     """A data set in memory: these timelines, with features of every stream, [T, width] float32.
 
     Parameters

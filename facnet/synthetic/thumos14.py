@@ -59,33 +59,25 @@ CLASSES = {
     "Shotput": Action("throw", (10, 16), (70, 144), (0.30, 0.36), (1.3, 5.0, 8.0)),
     "SoccerPenalty": Action("ball", (10, 11), (66, 48), (0.25, 0.13), (1.4, 3.0, 6.3)),
     "TennisSwing": Action("swing", (10, 9), (69, 141), (0.17, 0.23), (0.4, 1.6, 5.7)),
-    "ThrowDiscus": Action("throw", (11, 10), (120, 88), (0.46, 0.33), (0.5, 2.6, 7.6)),
-}
+    "ThrowDiscus": Action("throw", (11, 10), (120, 88), (0.46, 0.33), (0.5, 2.6, 7.6))}
 # Classes that come together, by split (train, test): videos, and events of one instance of each.
 # A CliffDiving instance is a Diving instance too; a CricketShot follows its CricketBowling.
 TOGETHER = {
     ("CliffDiving", "Diving"): ((10, 16), (143, 217)),
-    ("CricketBowling", "CricketShot"): ((13, 14), (140, 120)),
-}
+    ("CricketBowling", "CricketShot"): ((13, 14), (140, 120))}
 # The remaining videos of several classes, one each.
 MIXED = (
     [("BaseballPitch", "FrisbeeCatch"), ("LongJump", "PoleVault"), ("Shotput", "ThrowDiscus"),
      ("GolfSwing", "TennisSwing")],
     [("Shotput", "ThrowDiscus"), ("HighJump", "JavelinThrow", "Shotput"),
-     ("CleanAndJerk", "HammerThrow"), ("CleanAndJerk", "ThrowDiscus")],
-)
+     ("CleanAndJerk", "HammerThrow"), ("CleanAndJerk", "ThrowDiscus")])
 
 # Strengths of the parts: (rgb, flow). rgb knows the scene, flow the movement.
 STRENGTH = {
-    "core": (0.8, 0.75),
-    "flank": (0.55, 0.55),
-    "context": (0.6, 0.4),
-    "actionness": (0.45, 0.6),
-    "background": (0.6, 0.6),
-    "look_alike": (0.9, 0.9),
-    "appearance": (0.4, 0.4),
-    "noise": (0.43, 0.43),
-}
+    "core": (0.8, 0.75), "flank": (0.55, 0.55),
+    "context": (0.6, 0.4), "actionness": (0.45, 0.6),
+    "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
+    "appearance": (0.4, 0.4), "noise": (0.43, 0.43)}
 LONGEST_SECONDS, SHORTEST_SECONDS = 1400.0, 9.0  # of THUMOS14's videos
 GAP_SPREAD = 1.4  # of log gaps: 5 % below .2 s, half below 3.2 s, 5 % above 32 s
 AMBIGUOUS_VIDEOS, AMBIGUOUS_SECONDS = 0.17, (0.9, 2.9, 28.0)  # share; 5 %, median, 95 %
