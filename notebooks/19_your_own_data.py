@@ -122,13 +122,12 @@ if features == "i3d":
 # %% [markdown]
 # ## When something is wrong
 #
-# `facnet data init` writes nothing unless all of it is right, and tells every fault at once. Here a
-# label is missing, two times are exchanged, a file is misspelt, and an array is not a number.
+# `facnet data init` writes nothing unless all of it is right, and tells every fault of the CSV at
+# once. Here a label is missing, two times are exchanged, and a file is misspelt.
 
 # %%
 shutil.copytree(folder / "i3d", folder / "faulty")
 (folder / "faulty/match_30.npy").rename(folder / "faulty/MATCH_30.npy")
-np.save(folder / "faulty/match_00.npy", np.load(folder / "faulty/match_00.npy") * np.nan)
 faulty = segments.copy()
 faulty.loc[0, "label"] = ""
 faulty.loc[1, ["start", "end"]] = faulty.loc[1, ["end", "start"]].tolist()
@@ -137,19 +136,21 @@ shell("facnet data init --features faulty --annotations faulty.csv", rows,
       "--out data/faulty", ends=(2,))
 
 # %% [markdown]
-# `facnet data check` looks at a folder that was changed by hand. An *error* is what training or
-# evaluation would fail on or get wrong; an *oddity* is worth a look. Here times are exchanged, a
-# key is missing, and a class is in two spellings.
+# `facnet data check` looks at a folder that was changed by hand, arrays included. An *error* is what
+# training or evaluation would fail on or get wrong; an *oddity* is worth a look. Here times are
+# exchanged, a class is in two spellings, and an array is not a number.
 
 # %%
-shell("facnet data init --features i3d --annotations segments.csv", rows,
+theirs = folder / "data/theirs"
+shutil.copytree(folder / "i3d", theirs / "features")
+shell("facnet data init --features data/theirs/features --annotations segments.csv", rows,
       "--out data/theirs | tail -n 1")
-facts = json.loads((folder / "data/theirs/annotations.json").read_text())
-del facts["snippet_seconds"]
+np.save(theirs / "features/match_00.npy", np.load(folder / "i3d/match_00.npy") * np.nan)
+facts = json.loads((theirs / "annotations.json").read_text())
 first = facts["database"]["match_00"]["annotations"]
 first[0]["segment"].reverse()
 first[-1]["label"] = first[-1]["label"].lower()
-(folder / "data/theirs/annotations.json").write_text(json.dumps(facts))
+(theirs / "annotations.json").write_text(json.dumps(facts))
 shell("facnet data check data/theirs", ends=(1,))
 
 # %% [markdown]
