@@ -1,8 +1,6 @@
 """Models on disk, trained or half trained: safetensors, the whole recipe in the metadata."""
 
 import json
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from safetensors.torch import save_file
 from facnet.config import Experiment, changed, flat, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
+from facnet.files import replacing
 from facnet.methods import experiment_of, method_of, preset
 
 # The authors' state dict, and the parameter that each of its entries becomes.
@@ -184,9 +183,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
     """A safetensors file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")  # as write_json
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
 
 
 def _build(tensors: dict[str, torch.Tensor], experiment: Experiment, input_width: int,

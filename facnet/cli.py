@@ -1,4 +1,4 @@
-"""The `facnet` command: thin calls of the package."""
+"""The `facnet` command."""
 
 import json
 import os

@@ -279,7 +279,7 @@ class Experiment(Config):
     model: Any
     training: CommonTraining
     localization: Any
-    seed: int = 0
+    seed: WholeNumber = 0
 
 
 def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
@@ -293,6 +293,8 @@ def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
     nested = {}
     for place, value in changes.items():
         part, _, name = place.partition(".")
+        if not name:
+            raise FacnetError(f"{place}: not a part's field, such as training.epochs.")
         nested.setdefault(part, {})[name] = value
     return from_dict(experiment, nested)
 

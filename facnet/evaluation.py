@@ -248,7 +248,7 @@ def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
 
 
 def untimed(videos: pd.DataFrame, instances: pd.DataFrame) -> list[str]:
-    """Videos that are said to show something, nobody says when: detections there cannot be judged.
+    """Videos with labels but no timed instance: detections there cannot be judged.
 
     Parameters
     ----------

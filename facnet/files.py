@@ -121,18 +121,25 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
         raise FacnetError(f"{path}: not valid JSON; is the file complete? ({error})") from error
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place to write to. What is there at the end becomes `path`: whole, or not at all."""
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_json(path: str | Path, value: object) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of one."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with replacing(Path(path)) as partial, open(partial, "w", encoding="utf-8") as file:
             file.write(json.dumps(value, allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())  # or a power cut may leave the new name on an empty file
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise FacnetError(f"{path}: cannot be written ({error.strerror}).") from error
 
 

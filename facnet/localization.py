@@ -14,8 +14,8 @@ import pandas as pd
 from facnet.config import LocalizationConfig
 
 OUTER_FRACTION = 0.25  # of a run's length, on each side, in text, released code and BaS-Net
-# Samples times columns that are localised at a time, 8 bytes each and several times over: all of
-# THUMOS14 at a sample a snippet is less, and ActivityNet's validation videos are 20 times as much.
+# At most so many values (samples × columns) are localised at once, 64 MB an array: all of THUMOS14
+# has fewer, ActivityNet's validation videos 20 times as many, which would not fit into memory.
 LARGEST_PART = 2**23
 
 
@@ -202,7 +202,7 @@ def stretched(sequence: np.ndarray, offsets: np.ndarray, least: float = -np.inf)
 
 
 def thresholds(sequence: np.ndarray, columns: int, config: LocalizationConfig) -> tuple[float, ...]:
-    """Multiples of the uniform probability, or parts of the sequence's own range."""
+    """Multiples of the uniform probability, or parts of a sequence's range; the same for all."""
     scale = columns if config.threshold_rule == "uniform" else 1
     return tuple(threshold / scale for threshold in config.thresholds)
 
@@ -240,6 +240,7 @@ def propose(scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
     kept = ClassSequences(scores, kept_classes(scores, len(classes), config), config.upsampling)
     values = kept.values(sequence)
     minimum = config.minimum_length * config.upsampling
+    # These thresholds are the same for every sequence.
     runs = kept.runs(values, thresholds(sequence, sequence.shape[1], config), minimum)
     extra = int(config.extra_end_snippet)
     score = outer_inner(running_sums(values), runs, kept, config.outer_inner_weight, extra)

@@ -272,7 +272,7 @@ def _features(dataset: Dataset, stream: str, names: list[str], width: int) -> li
 
 
 def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
-    """Cross-entropy of snippets averaged over each video, [B].
+    """Cross-entropy of snippets averaged over each video, [B]; of logits [N, K] and shown [N, C].
 
     A snippet's target is even over the classes that it shows; where it shows none, the background
     if there is a column for it.

@@ -3,7 +3,7 @@
 #
 # What does FAC-Net compute? The whole network in one picture, then every equation of the paper's
 # section 3 in a line or two of plain PyTorch, on a network of the paper's size and a video of
-# random features. Each line is checked against `facnet.model`.
+# random features. What the module returns, and its losses, are checked against these lines.
 
 # %% tags=["parameters"]
 import os
@@ -30,8 +30,9 @@ plots.save_figure(figure, "fig2", output, "Drawing; no data.")
 
 # %% [markdown]
 # CW and CA mirror each other: in CW the action classifier (solid) directs the attention and the
-# foreground classifier (dashed) scores what it gathers, in CA they change places. Boxes in threes:
-# one a temperature. The sizes below are those of I3D features {cite}`carreira2017i3d`.
+# foreground classifier (dashed) scores what it gathers, in CA they change places. A box drawn three
+# times has a copy for each temperature. The sizes below are those of I3D features
+# {cite}`carreira2017i3d`.
 
 # %% tags=["nbval-check-output"]
 _ = torch.manual_seed(0)
@@ -47,12 +48,13 @@ for name, parameter in model.named_parameters():
 # %% [markdown]
 # ## Embedding (section 3.1)
 # Two layers turn a snippet's features into $X_e(t) \in \mathbb{R}^D$: temporal convolutions, in the
-# released code with kernel 1, which is a linear layer. Dropout is off here.
+# released code with kernel 1, which is a linear layer, each followed by a ReLU. Dropout is off
+# here. The module's $X_e$ has a row a snippet; its scores, such as $R_a$, have a row a video.
 
 # %% tags=["nbval-check-output"]
-def check(name, ours, models):
+def check(name, ours, expected):
     """Print a shape; fail if ours and the module's disagree."""
-    torch.testing.assert_close(ours, models)
+    torch.testing.assert_close(ours, expected)
     print(f"{name:4s} {list(ours.shape)}")
 
 
@@ -94,14 +96,14 @@ A_a = torch.stack([torch.softmax(tau * S_a, dim=0) for tau in taus])
 A_f = torch.stack([torch.softmax(tau * S_f, dim=0) for tau in taus])
 print("A_a", list(A_a.shape), " A_f", list(A_f.shape), " temperatures", taus)
 
-# %% mystnb={"image": {"alt": "One curve of activations over sixty snippets becomes three attentions, the flattest at temperature 1, the most peaked at 5. Each pools a feature and gives a score; the mean of the three scores goes through a softmax over classes"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention in the CW branch, after the paper's Fig. 3, on a made-up activation: each temperature has its attention, feature and score. Half: of that attention."}}
+# %% mystnb={"image": {"alt": "One curve of activations over sixty snippets becomes three attentions, the flattest at temperature 1, the most peaked at 5. Each pools a feature and gives a score; the mean of the three scores goes through a softmax over classes"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention in the CW branch, after the paper's Fig. 3, on a made-up activation: each temperature has its attention, feature and score. *Half on n*: the n best snippets hold half of the attention."}}
 figure = diagrams.hybrid_attention()
 plots.save_figure(figure, "fig3", output, "Drawing; no data.")
 
 # %% [markdown]
 # ## Class-wise foreground classification, CW (section 3.2)
-# *Actions must be foreground.* Each class gathers the feature of what looks like it; the foreground
-# classifier judges them all, and a softmax *over classes* makes them compete:
+# *Actions must be foreground.* The attention of each class pools one feature of the video. The
+# foreground classifier scores these features, and a softmax *over classes* makes them compete:
 #
 # $$ F_a(j) = \sum_t A_a(t, j) X_e(t) \quad (3) \qquad
 # R_a(j) = \delta \cos(F_a(j), W_f) \quad (4) \qquad
@@ -144,8 +146,9 @@ check("R_m", R_m, out.R_m[0])
 # %% [markdown]
 # ## Losses (equations 6, 12 and 14)
 # Cross-entropies against normalised labels $\hat y = y / \sum_i y(i)$. Every video holds
-# background: for MIL it is present ($y(C+1) = 1$). CW and CA ask what is foreground: for them it is
-# absent, and a negative of CW in every video. The released weights $\lambda$ are 1, 0.1 and 0.1.
+# background, so the labels of MIL have it ($y(C+1) = 1$). Those of CW and CA are of foreground, and
+# leave it out ($y(C+1) = 0$). $\mathcal{L}_{mil}$ has $P_m$, the softmax of $R_m$, in place of
+# $P_a$. The released weights $\lambda$ are 1, 0.1 and 0.1.
 #
 # $$ \mathcal{L}_{cw} = -\mathbb{E}[\hat y^\top \log P_a] \quad (6) \qquad
 # \mathcal{L}_{ca} = -\mathbb{E}[\hat y^\top \log P_f] \quad (12) \qquad
@@ -154,14 +157,15 @@ check("R_m", R_m, out.R_m[0])
 
 # %% tags=["nbval-check-output"]
 labels = torch.zeros(1, C, dtype=torch.float64)
-labels[0, [4, 7]] = 1  # a cliff dive is a dive too
+labels[0, [4, 7]] = 1  # CliffDiving and Diving: a cliff dive is a dive too
 y, y_mil = (torch.nn.functional.pad(labels[0], (0, 1), value=value) for value in (0, 1))
 by_hand = {"cw": -(y / y.sum() * P_a.log()).sum(), "ca": -(y / y.sum() * P_f.log()).sum(),
            "mil": -(y_mil / y_mil.sum() * P_m.log()).sum()}
-weights = recipe.training.lambda_cw, recipe.training.lambda_ca, recipe.training.lambda_mil
-by_hand["total"] = sum(weight * loss for weight, loss in zip(weights, by_hand.values()))
+by_hand["total"] = sum(getattr(recipe.training, f"lambda_{name}") * by_hand[name]
+                       for name in ("cw", "ca", "mil"))
 losses = fac_net_losses(out, labels, recipe.training)
 for name, value in by_hand.items():
+    # The released code, and the module, divide labels by their sum + 1e-8.
     torch.testing.assert_close(value, losses[name][0], rtol=1e-6, atol=1e-9)
     print(f"{name:6s} {float(value):.4f}")
 
@@ -169,7 +173,7 @@ for name, value in by_hand.items():
 # Equation 7 reads equation 5 as one positive against $C$ negatives, as in noise-contrastive
 # estimation: a smaller $\mathcal{L}_{cw}$ would mean a larger bound on the mutual information of
 # $W_f$ and the true action's $F_a(j)$. [A later chapter](13_what_the_features_learned.ipynb) asks
-# when.
+# under which conditions that is so.
 #
 # ## A mini-batch without padding
 # All snippets of a mini-batch stand in one matrix; a video's scores are as they would be alone:
@@ -180,7 +184,7 @@ check("R_a", packed.R_a[1], out.R_a[0])
 check("X_e", packed.X_e[77:], out.X_e)
 
 # %% [markdown]
-# ## Where the text and the released code part
+# ## Where the text and the released code differ
 # In three fields here, and in [how detections are made](04_from_features_to_detections.ipynb):
 
 # %% tags=["nbval-check-output"]
@@ -197,4 +201,5 @@ for name, value in released.items():
 
 # %% tags=["nbval-check-output"]
 five = FACNet(1024, C, replace(recipe.model, temperatures=(1.0, 2.0, 5.0, 7.0, 10.0)))
-print(*(sum(own.numel() for own in one.parameters()) for one in (model, five)))
+for name, one in {"three temperatures": model, "five": five}.items():
+    print(name, sum(own.numel() for own in one.parameters()))

@@ -3,8 +3,9 @@
 #
 # FAC-Net has three branches: class-wise foreground classification (CW), class-agnostic attention
 # (CA) and multiple instance learning (MIL). Which of them earns its place? The paper's Table 3
-# switches them on and off in twenty combinations, one run each, and its full model is the best,
-# with an AVG of 42.2 on THUMOS14. Fig. 4 moves their weights. Here every row has several seeds.
+# switches them, hybrid attention and the background class on and off in twenty combinations, one
+# run each. Its full model is the best, with an AVG of 42.2 on THUMOS14. Fig. 4 moves the branches'
+# weights. Here every row has several seeds.
 
 # %% tags=["parameters"]
 import os
@@ -45,14 +46,16 @@ plots.save_figure(figure, "table3", output, source)
 # the branches that are on. All rows are localised by thresholds on the softmax over classes.
 #
 # ## Table 3
-# *Full size*: all the synthetic videos, three seeds, computed once. *Other*: AVG by thresholds on
-# each sequence's own range. *Collapsed*: seeds of which a stream takes background for action
-# ([Seeds and collapse](11_seeds_and_collapse.ipynb)); none is left out. *Behind*: what a row lacks
-# of the full model, seed by seed, and on other draws of the test videos. The verdict asks whether
-# the full model is better: *holds* if both intervals lie above zero.
+# *Full size*: all the synthetic videos and a narrow network, three seeds, computed once. *Other*:
+# AVG by thresholds on each sequence's own range. *Collapsed*: seeds of which a stream takes
+# background for action ([Seeds and collapse](11_seeds_and_collapse.ipynb)); none is left out.
+# *Behind*: the full model's AVG minus the row's, with an interval over seeds and one over draws of
+# the test videos. The verdict asks whether the full model is better: *holds* if both intervals lie
+# above zero.
 
 # %% tags=["full-width"]
-full, draws = runs.variant.iloc[-1], claims.resampled(runs, folder)
+full = runs.variant.iloc[-1]
+draws = claims.resampled(runs, folder)
 table = claims.behind(runs, full, draws)
 ticks = runs.groupby("variant", sort=False)[["cw", "ca", "mil", "hybrid", "background"]].first()
 shown = readable(table, signed=["behind"]).rename(columns={"mean": "here"})
@@ -63,12 +66,12 @@ if data.name == "synthetic":  # beside other data the larger size has no place
 save_table(shown, "table3", output, ticks.join(table))
 
 # %% [markdown]
-# The full model is in every difference, and a few seeds can be lucky ones: [Seeds and
-# collapse](11_seeds_and_collapse.ipynb) has it with many more.
+# All differences share the full model's few seeds: if these are lucky, every row looks worse.
+# [Seeds and collapse](11_seeds_and_collapse.ipynb) has it with many more.
 #
 # ## What the paper concludes
 # Each sentence of section 4.4 on Table 3 or Fig. 4 becomes one difference of AVG or several that
-# should be positive. Where it says *consistently*, every pair of rows is taken that it can mean.
+# should be positive. Where it says *consistently*, every pair of rows that this can mean is taken.
 
 # %% tags=["full-width"]
 show(claims.said("table3", "fig4"))
@@ -80,8 +83,8 @@ figure = plots.differences(compared)
 plots.save_figure(figure, "table3_claims", output, source)
 
 # %% [markdown]
-# A claim is judged by the mean of its differences. *Holds* counts those that do; where the paper
-# makes the claim of each and some do not, the verdict says so.
+# A claim is judged by the mean of its differences. The column *holds* counts the differences that
+# hold one by one; where the paper makes the claim of each and some do not, the verdict says so.
 
 # %% tags=["full-width"]
 shown = readable(claims.judge(runs, wanted, draws), signed=["paper", "mean"])
@@ -89,8 +92,8 @@ save_table(shown, "table3_claims", output, compared)
 
 # %% [markdown]
 # ## Fig. 4: the weights of the branches
-# One λ is 1 in each panel, the main branch's, and the other two vary. The paper prints neither
-# values nor grid; here each λ is 0.001, 0.03 or 1.
+# One λ is 1 in each panel, the main branch's, and the other two vary. The paper prints no
+# grid of λ; here each is 0.001, 0.03 or 1.
 
 # %% mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4 on the data named above: AVG by the weights of two branches beside the main one. Second line: seeds with a collapsed stream, of all."}}
 points = sweep("fig4", dataset, profile, seeds, folder)
@@ -99,13 +102,13 @@ plots.save_figure(figure, "fig4", output, source)
 
 # %% tags=["hide-output"]
 place = points.groupby("variant", sort=False)[["main", "lambda_cw", "lambda_ca", "lambda_mil"]]
-table4 = place.first().join(summary(points).drop(columns="paper"))
-save_table(readable(table4), "fig4", output, table4)
+averages = place.first().join(summary(points).drop(columns="paper"))
+save_table(readable(averages), "fig4", output, averages)
 
 # %% [markdown]
 # The best point of a panel is taken seed by seed, each chosen by the mean over the other seeds: the
-# largest of several noisy numbers would look better than it is. A point of two panels is one model,
-# and no comparison.
+# largest of several noisy numbers would look better than it is. Two panels whose best point is the
+# same model are not compared.
 
 # %% tags=["full-width"]
 both, wanted = claims.with_best_points(points, runs[runs.variant == full]), read_claims("fig4")
@@ -122,25 +125,25 @@ print(published.table(3).to_string(index=False))
 # ## To remember, and to try
 # - An ablation is a set of differences. Their spread over seeds decides what it can say.
 # - Which row is best depends on the rule that turns scores into detections, too.
-# - Try `facnet sweep table3 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), or here
-#   `sweep("table3", ..., base=base_of("table3", profile, "paper"))`, the text's recipe.
+# - Try `facnet sweep table3 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), or give
+#   `sweep` above a `base=base_of("table3", profile, "paper")`: the text's recipe.
 # - Predict first: what happens to the foreground scores of one video when λ_CW is nearly off? In
 #   JupyterLab, as `make lab` starts it, a slider moves λ_CW.
 
 # %% mystnb={"image": {"alt": "Foreground scores and the class's sequence of one test video over time, a row for the preset's model and one for a model of another weight of the CW branch, true instances as shade"}, "figure": {"name": "fig-weight", "caption": "One test video, last stream, first seed: the preset's model and one of another λ_CW. Left: foreground scores (equation 8). Right: the sequence that is thresholded. Shade: ground truth."}}
-preset = base_of("fig4", profile)
+base = base_of("fig4", profile)
 video, label = plots.example_video(data, "HammerThrow")
 
 
 def beside_preset(weight):
     """The preset's model and, below it, that of another λ_CW."""
     scores = {}
-    for value in (preset.training.lambda_cw, weight):
-        recipe = changed(preset, {"training.lambda_cw": value})
+    for value in (base.training.lambda_cw, weight):
+        recipe = changed(base, {"training.lambda_cw": value})
         one = run(data, recipe, folder=folder, progress=False)
         name = f"$λ_{{CW}}$ {value:g}, AVG {one.evaluation.average:.1f} %"
         scores[name] = one.scores[data.streams[-1]]
-    return plots.activations(data, scores, video, label, preset.localization)
+    return plots.activations(data, scores, video, label, base.localization)
 
 
 figure = plots.with_slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", live)

@@ -64,6 +64,14 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(kind, name, value):
         kind(**{name: value})
 
 
+@pytest.mark.parametrize("name", recipes())
+def test_no_method_trains_for_less_than_no_epoch_or_from_a_negative_seed(name):
+    with pytest.raises(FacnetError, match=r"\.epochs = -1: must be zero or more"):
+        changed(recipes()[name], {"training.epochs": -1})
+    with pytest.raises(FacnetError, match="Experiment.seed = -1: must be zero or more"):
+        replace(recipes()[name], seed=-1)
+
+
 def test_errors_name_the_value_and_the_rule():
     for kind, given, message in (
             (ModelConfig, {"dropout": 2}, "ModelConfig.dropout = 2.0: must be in [0, 255/256]."),
@@ -98,7 +106,8 @@ def test_fields_that_belong_together_are_changed_together():
 @pytest.mark.parametrize("place, message", [
     ("training.epoch", "no field 'epoch'. Did you mean 'epochs'"),
     ("trainin.epochs", "no field 'trainin'. Did you mean 'training'"),
-    ("epochs", "no field 'epochs'"), ("training", "no field ''"), ("seed.x", "a whole number"),
+    ("epochs", "epochs: not a part's field"), ("training", "training: not a part's field"),
+    ("seed", "seed: not a part's field"), ("seed.x", "a whole number"),
 ])
 def test_a_change_of_what_there_is_not_is_refused(place, message):
     with pytest.raises(FacnetError, match=message):

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (
-    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds, changed)
+    CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds,
+    WholeNumber, changed)
 from facnet.localization import ClassSequences, Scores, keep, outer_inner, running_sums, softmax
 from facnet.methods.blocks import (
     HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw)
@@ -67,7 +68,7 @@ class Training(CommonTraining):
         .1 to start from [P].
     """
 
-    epochs: int = 200
+    epochs: WholeNumber = 200
     weight_decay: NotNegative = 5e-4
     batch_size: Count = 16
     snippets: Count | None = 400
@@ -174,8 +175,9 @@ def losses(output: Output, labels: Tensor, config: Training) -> dict[str, Tensor
     """L_fg + α L_bg + β L_guide + γ L_cluster, [B] each.
 
     L_fg is the normalised cross-entropy of the pooled foreground, for which the background is a
-    negative; L_bg = -log p_bg(background); L_guide the mean over snippets of |λ - g_fg| +
-    |λ - g_bg|; L_cluster = -log z_fg - log z_bg, softmax over u_fg and u_bg of each pooled feature.
+    negative; L_bg = -log p_bg(background); L_guide the mean over snippets of λ's distances from
+    g_fg and g_bg; L_cluster = -log z_fg - log z_bg, softmax over u_fg and u_bg of each pooled
+    feature.
     """
     g_fg, g_bg = guides(output, labels, config.guide_sigma)
     off = (output.attention - g_fg).abs() + (output.attention - g_bg).abs()

@@ -1,5 +1,4 @@
-"""FAC-Net as a row of the table of methods; what it computes stands in model, losses, localization.
-"""
+"""FAC-Net as a row of the table of methods; what it computes stands in model and localization."""
 
 from dataclasses import replace
 

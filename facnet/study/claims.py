@@ -18,7 +18,7 @@ import pandas as pd
 
 from facnet.errors import FacnetError, suggest
 from facnet.study import published
-from facnet.study.records import read_record
+from facnet.study.records import record_of
 from facnet.study.statistics import Verdict, interval, summary, verdict
 
 WHOLE = "whole video, its classes"  # Table 2's variant without localisation
@@ -105,7 +105,7 @@ def resampled(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     The records of the runs lie in `folder`. The draws are the same for all variants, so that they
     can be paired.
     """
-    draws = {key: read_record(Path(folder), key)["resampled"] for key in runs.key.unique()}
+    draws = {key: record_of(folder, key)["resampled"] for key in runs.key.unique()}
     return pd.DataFrame({name: np.mean([draws[key] for key in keys], axis=0)
                          for name, keys in runs.groupby("variant", sort=False).key})
 
@@ -118,7 +118,7 @@ def beside_whole_videos(runs: pd.DataFrame, variant: str,
     `WHOLE`; the draws are as `resampled` gives them.
     """
     own = runs[runs.variant == variant]
-    found = [read_record(Path(folder), key)["whole_video"] for key in own.key]
+    found = [record_of(folder, key)["whole_video"] for key in own.key]
     tious = [column for column in runs if column.startswith("0.")]
     without = own.assign(variant=WHOLE, paper=np.nan, other_average=np.nan, collapsed="",
                          average=[one["average"] for one in found], key=own.key + ", " + WHOLE)

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from facnet.config import Experiment
 from facnet.data import Dataset
 from facnet.errors import FacnetError
-from facnet.study.records import read_record
+from facnet.study.records import record_of
 from facnet.study.separation import CHANCE, foreground_separation
 from facnet.training import fit, predict
 
@@ -27,7 +27,7 @@ def with_streams(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     """
     found = []
     for key in runs.key:
-        record = read_record(Path(folder), key)
+        record = record_of(folder, key)
         found.append({f"area {stream}": area for stream, area in record["separation"].items()}
                      | {f"loss {stream}": own["total"][-1]
                         for stream, own in record["losses"].items()})

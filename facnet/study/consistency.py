@@ -71,13 +71,13 @@ def agreements(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     DataFrame [variant, seed, stream, rank correlation, tIoU of supports]
         Means over test videos and their classes, as `consistency` has them.
     """
-    from facnet.study.records import read_record  # which imports this module
+    from facnet.study.records import record_of  # which imports this module
 
     return pd.DataFrame([
         {"variant": run.variant, "seed": run.seed, "stream": stream,
          "rank correlation": own["rank_correlation"], "tIoU of supports": own["support_tiou"]}
         for run in runs.itertuples()
-        for stream, own in read_record(Path(folder), run.key)["consistency"].items()])
+        for stream, own in record_of(folder, run.key)["consistency"].items()])
 
 
 def fig1_runs(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:

@@ -13,22 +13,21 @@ from facnet.evaluation import to_snippets
 from facnet.study.plots import COLOURS, LINES, name_rows
 
 # The boxes of a branch from left to right: a symbol with its equation, what it is, its shape.
-BOXES = {
-    "mil": {"R_m": r"$R_m$ (13)|$\Sigma_t\,A_a S_a$|$C{+}1$",
-            "P_m": r"$P_m$|$\mathrm{softmax}_j\,R_m$|$C{+}1$",
-            "L_mil": r"$\mathcal{L}_{mil}$|background|$y(C{+}1)=1$"},
-    "cw": {"S_a": r"$S_a$ (1)|$\delta\,\cos(X_e,W_a)$|$T\times(C{+}1)$",
-           "A_a": r"$A_a$ (2)|$\mathrm{softmax}_t\,\tau S_a$|$T\times(C{+}1)$",
-           "F_a": r"$F_a$ (3)|$\Sigma_t\,A_a X_e$|$(C{+}1)\times D$",
-           "R_a": r"$R_a$ (4)|$\delta\,\cos(F_a,W_f)$|$C{+}1$",
-           "P_a": r"$P_a$ (5)|$\mathrm{softmax}_j\,R_a$|$C{+}1$",
-           "L_cw": r"$\mathcal{L}_{cw}$ (6)|background|$y(C{+}1)=0$"},
-    "ca": {"S_f": r"$S_f$ (8)|$\delta\,\cos(X_e,W_f)$|$T$",
-           "A_f": r"$A_f$ (9)|$\mathrm{softmax}_t\,\tau S_f$|$T$",
-           "F_f": r"$F_f$ (10)|$\Sigma_t\,A_f X_e$|$D$",
-           "R_f": r"$R_f$ (in 11)|$\delta\,\cos(F_f,W_a)$|$C{+}1$",
-           "P_f": r"$P_f$ (11)|$\mathrm{softmax}_j\,R_f$|$C{+}1$",
-           "L_ca": r"$\mathcal{L}_{ca}$ (12)|background|$y(C{+}1)=0$"}}
+BOXES = {"mil": {"R_m": r"$R_m$ (13)|$\Sigma_t\,A_a S_a$|$C{+}1$",
+                 "P_m": r"$P_m$|$\mathrm{softmax}_j\,R_m$|$C{+}1$",
+                 "L_mil": r"$\mathcal{L}_{mil}$|background|$y(C{+}1)=1$"},
+         "cw": {"S_a": r"$S_a$ (1)|$\delta\,\cos(X_e,W_a)$|$T\times(C{+}1)$",
+                "A_a": r"$A_a$ (2)|$\mathrm{softmax}_t\,\tau S_a$|$T\times(C{+}1)$",
+                "F_a": r"$F_a$ (3)|$\Sigma_t\,A_a X_e$|$(C{+}1)\times D$",
+                "R_a": r"$R_a$ (4)|$\delta\,\cos(F_a,W_f)$|$C{+}1$",
+                "P_a": r"$P_a$ (5)|$\mathrm{softmax}_j\,R_a$|$C{+}1$",
+                "L_cw": r"$\mathcal{L}_{cw}$ (6)|background|$y(C{+}1)=0$"},
+         "ca": {"S_f": r"$S_f$ (8)|$\delta\,\cos(X_e,W_f)$|$T$",
+                "A_f": r"$A_f$ (9)|$\mathrm{softmax}_t\,\tau S_f$|$T$",
+                "F_f": r"$F_f$ (10)|$\Sigma_t\,A_f X_e$|$D$",
+                "R_f": r"$R_f$ (in 11)|$\delta\,\cos(F_f,W_a)$|$C{+}1$",
+                "P_f": r"$P_f$ (11)|$\mathrm{softmax}_j\,R_f$|$C{+}1$",
+                "L_ca": r"$\mathcal{L}_{ca}$ (12)|background|$y(C{+}1)=0$"}}
 
 
 class _Drawing:

@@ -24,18 +24,17 @@ from facnet.training import fit, predict
 BASE, TOOLKIT = "FAC-Net's released code", "ActivityNet's toolkit"
 _RELEASED, _ACTIVITYNET = PROTOCOLS["released"], PROTOCOLS["activitynet"]
 # The released rules, with one of them changed, and three other codes' whole; tIoU .1 to .7.
-RULES = {
-    BASE: _RELEASED,
-    "tIoU of seconds, not of whole snippets": replace(_RELEASED, snippet_grid=False),
-    "ambiguous intervals: detections count": replace(_RELEASED, ignored="kept"),
-    "ambiguous intervals: only matches count": replace(_RELEASED, ignored="uncounted"),
-    "matching as in W-TALC's code": replace(_RELEASED, matching="first"),
-    "matching as in THUMOS14's kit": replace(_RELEASED, matching="instance"),
-    "equal tIoU: latest instance": replace(_RELEASED, latest=True),
-    "precision as it is": replace(_RELEASED, interpolated=False),
-    "W-TALC's code": replace(_RELEASED, matching="first", interpolated=False),
-    TOOLKIT: replace(_ACTIVITYNET, ignored="kept", tiou=_RELEASED.tiou),
-    "THUMOS14's kit": PROTOCOLS["thumos"]}
+RULES = {BASE: _RELEASED,
+         "tIoU of seconds, not of whole snippets": replace(_RELEASED, snippet_grid=False),
+         "ambiguous intervals: detections count": replace(_RELEASED, ignored="kept"),
+         "ambiguous intervals: only matches count": replace(_RELEASED, ignored="uncounted"),
+         "matching as in W-TALC's code": replace(_RELEASED, matching="first"),
+         "matching as in THUMOS14's kit": replace(_RELEASED, matching="instance"),
+         "equal tIoU: latest instance": replace(_RELEASED, latest=True),
+         "precision as it is": replace(_RELEASED, interpolated=False),
+         "W-TALC's code": replace(_RELEASED, matching="first", interpolated=False),
+         TOOLKIT: replace(_ACTIVITYNET, ignored="kept", tiou=_RELEASED.tiou),
+         "THUMOS14's kit": PROTOCOLS["thumos"]}
 WHOLE = ("W-TALC's code", TOOLKIT, "THUMOS14's kit")  # of these, those that change several rules
 
 

@@ -182,6 +182,13 @@ def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> flo
     return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
 
 
+def record_of(folder: str | Path, key: str) -> dict:
+    """The record of a run that a sweep gave; a FacnetError if `folder` does not hold it."""
+    if record := read_record(Path(folder), key, set_aside=False):
+        return record
+    raise FacnetError(f"{folder}/{key}.json: no record; name the folder that the sweep was given.")
+
+
 def _plain(value: object) -> object:
     """Lists for tuples, and None where there is no number: a class without test instances."""
     if isinstance(value, dict):

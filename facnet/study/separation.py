@@ -403,11 +403,11 @@ def bounds_and_areas(runs: pd.DataFrame, folder: str | Path, dataset: Dataset) -
         log N - L_cw over the training videos, in nats; ROC area
         (`facnet.study.separation.separation`).
     """
-    from facnet.study.records import read_record  # which imports this module
+    from facnet.study.records import record_of  # which imports this module
 
     found, labelled = [], dataset.labels(dataset.subset("train")).any(1).mean()
     for run in runs.itertuples():
-        record = read_record(Path(folder), run.key)
+        record = record_of(folder, run.key)
         ceiling = np.log(len(dataset.classes) + record["experiment"]["model"]["background_class"])
         found += [(stream, run.seed, ceiling - own["cw"][-1] / labelled,  # as in `bounds`
                    record["separation"][stream]) for stream, own in record["losses"].items()]

@@ -168,7 +168,8 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path,
     name : str
     output : str or Path
     numbers : DataFrame, optional
-        The same rows in numbers, for the CSV, where `table` has words such as "34.5 [29.3, 39.9]".
+        What the CSV holds instead: numbers for words such as "34.5 [29.3, 39.9]", or the single
+        comparisons behind verdicts.
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)

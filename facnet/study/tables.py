@@ -30,13 +30,12 @@ MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
 WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
 HELD_OUT = 0.2  # of the training videos, for the choice
-# Recipes of sweeps that are of more than one.
-NAMED = {
-    "table1": ("released", "STPN", "BM", "W-TALC", "UM"),
-    "table2": ("activitynet",),
-    "differences": ("released", "paper"),
-    "table5": ("STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)),
-    "lambda_cw": tuple(f"{host} + CW" for host in HOSTS)}
+# The sweeps that have recipes of their own, and these.
+NAMED = {"table1": ("released", "STPN", "BM", "W-TALC", "UM"),
+         "table2": ("activitynet",),
+         "differences": ("released", "paper"),
+         "table5": ("STPN", *HOSTS, *(f"{host} + CW" for host in HOSTS)),
+         "lambda_cw": tuple(f"{host} + CW" for host in HOSTS)}
 # λ of Fig. 4, for which the paper prints no grid.
 LAMBDAS = (0.001, 0.03, 1.0)
 # Fields of which one does not go without the others, in an order in which they may be set: S_a has
@@ -75,7 +74,7 @@ class Variant:
 
 def base_of(name: str, profile_name: str = "quick", preset_name: str = "released",
             changes: dict[str, object] | None = None) -> Experiment | dict[str, Experiment]:
-    """What a sweep varies: the full model, or for Tables 1, 2 and 5 every recipe by name.
+    """What a sweep varies: the full model, or the recipes of `NAMED`, by name.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def base_of(name: str, profile_name: str = "quick", preset_name: str = "released
     preset_name : str
         The full model's recipe.
     changes : dict, optional
-        Of fields by dotted name, {"training.epochs": 5}; in Tables 1, 2 and 5 of every recipe.
+        Of fields by dotted name, {"training.epochs": 5}; of every recipe.
 
     Raises
     ------
@@ -113,7 +112,7 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
     name : str
         A key of `SWEEPS`.
     base : Experiment or dict of str to Experiment
-        As `base_of` gives it: the full model at a profile's sizes, or the recipes of Table 5.
+        As `base_of` gives it: the full model at a profile's sizes, or recipes by name.
 
     Raises
     ------
@@ -267,16 +266,15 @@ def _multilabel(base: Experiment) -> list[Variant]:
     as_released = changed(base, {
         f"training.lambda_{b}": getattr(released, f"lambda_{b}") for b in BRANCHES})
     sigmoid = {"training.cw_classes": "sigmoid"}
-    named = {
-        "λ as released": as_released,
-        "λ as released, a sigmoid a class": changed(as_released, sigmoid),
-        "λ chosen": base,
-        "λ chosen, a sigmoid a class": changed(base, sigmoid),
-        "λ chosen, without CW": changed(base, {"training.lambda_cw": 0.0}),
-        "frame-supervised": changed(base, {"training.supervision": "frame"}),
-        "untrained": changed(base, {"training.epochs": 0})}
+    found = {"λ as released": as_released,
+             "λ as released, a sigmoid a class": changed(as_released, sigmoid),
+             "λ chosen": base,
+             "λ chosen, a sigmoid a class": changed(base, sigmoid),
+             "λ chosen, without CW": changed(base, {"training.lambda_cw": 0.0}),
+             "frame-supervised": changed(base, {"training.supervision": "frame"}),
+             "untrained": changed(base, {"training.epochs": 0})}
     return [Variant(name, one, np.nan, {"weights": said_weights(one)})
-            for name, one in named.items()]
+            for name, one in found.items()]
 
 
 def _seeds(base: Experiment) -> list[Variant]:

@@ -43,11 +43,10 @@ SEVERAL = (0.03, 0.099, 0.276, 0.479, 0.688, 0.887, 0.992, 1.0)
 LENGTH_SPREAD, GAP_SPREAD = 0.7, 1.1  # of the logarithms of a video's instances, and of its gaps
 
 # Strengths of the parts: (rgb, flow).
-STRENGTH = {
-    "core": (1.6, 1.6), "flank": (0.8, 0.8),
-    "context": (0.3, 0.3), "actionness": (0.45, 0.6),
-    "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
-    "appearance": (0.15, 0.15), "noise": (0.3, 0.3)}
+STRENGTH = {"core": (1.6, 1.6), "flank": (0.8, 0.8),
+            "context": (0.3, 0.3), "actionness": (0.45, 0.6),
+            "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
+            "appearance": (0.15, 0.15), "noise": (0.3, 0.3)}
 BUMP = (0.3, 0.8)
 
 

@@ -39,45 +39,41 @@ class Action:
 
 
 # A smaller profile takes the first classes of this order, so related ones stay together.
-CLASSES = {
-    "CliffDiving": Action("dive", (10, 16), (143, 217), (0.25, 0.29), (1.1, 2.6, 6.6)),
-    "Diving": Action("dive", (20, 26), (499, 388), (0.36, 0.30), (1.1, 2.4, 6.5)),
-    "HammerThrow": Action("throw", (10, 10), (199, 242), (0.42, 0.37), (3.8, 7.1, 10.2)),
-    "PoleVault": Action("jump", (10, 10), (120, 399), (0.26, 0.48), (4.3, 6.9, 14.1)),
-    "GolfSwing": Action("swing", (11, 8), (31, 36), (0.25, 0.21), (0.6, 4.5, 41.7)),
-    "VolleyballSpiking": Action("ball", (10, 13), (146, 120), (0.31, 0.28), (0.4, 1.3, 6.7)),
-    "CricketBowling": Action("cricket", (17, 16), (178, 138), (0.12, 0.16), (0.6, 1.1, 3.8)),
-    "CricketShot": Action("cricket", (16, 19), (181, 170), (0.13, 0.11), (0.7, 1.1, 3.4)),
-    "LongJump": Action("jump", (11, 10), (163, 142), (0.33, 0.26), (2.6, 6.5, 13.2)),
-    "JavelinThrow": Action("throw", (10, 11), (192, 169), (0.23, 0.22), (3.4, 6.3, 9.5)),
-    "BaseballPitch": Action("ball", (11, 11), (30, 41), (0.10, 0.09), (1.9, 3.5, 5.6)),
-    "BasketballDunk": Action("ball", (10, 10), (303, 488), (0.22, 0.29), (0.6, 1.7, 4.0)),
-    "Billiards": Action("swing", (10, 10), (81, 106), (0.16, 0.14), (0.6, 3.2, 7.6)),
-    "CleanAndJerk": Action("throw", (10, 13), (42, 98), (0.32, 0.36), (4.9, 9.7, 26.6)),
-    "FrisbeeCatch": Action("ball", (10, 7), (103, 48), (0.21, 0.31), (0.9, 1.8, 9.3)),
-    "HighJump": Action("jump", (10, 11), (271, 135), (0.26, 0.30), (1.4, 4.3, 8.2)),
-    "Shotput": Action("throw", (10, 16), (70, 144), (0.30, 0.36), (1.3, 5.0, 8.0)),
-    "SoccerPenalty": Action("ball", (10, 11), (66, 48), (0.25, 0.13), (1.4, 3.0, 6.3)),
-    "TennisSwing": Action("swing", (10, 9), (69, 141), (0.17, 0.23), (0.4, 1.6, 5.7)),
-    "ThrowDiscus": Action("throw", (11, 10), (120, 88), (0.46, 0.33), (0.5, 2.6, 7.6))}
+CLASSES = {"CliffDiving": Action("dive", (10, 16), (143, 217), (0.25, 0.29), (1.1, 2.6, 6.6)),
+           "Diving": Action("dive", (20, 26), (499, 388), (0.36, 0.30), (1.1, 2.4, 6.5)),
+           "HammerThrow": Action("throw", (10, 10), (199, 242), (0.42, 0.37), (3.8, 7.1, 10.2)),
+           "PoleVault": Action("jump", (10, 10), (120, 399), (0.26, 0.48), (4.3, 6.9, 14.1)),
+           "GolfSwing": Action("swing", (11, 8), (31, 36), (0.25, 0.21), (0.6, 4.5, 41.7)),
+           "VolleyballSpiking": Action("ball", (10, 13), (146, 120), (0.31, 0.28), (0.4, 1.3, 6.7)),
+           "CricketBowling": Action("cricket", (17, 16), (178, 138), (0.12, 0.16), (0.6, 1.1, 3.8)),
+           "CricketShot": Action("cricket", (16, 19), (181, 170), (0.13, 0.11), (0.7, 1.1, 3.4)),
+           "LongJump": Action("jump", (11, 10), (163, 142), (0.33, 0.26), (2.6, 6.5, 13.2)),
+           "JavelinThrow": Action("throw", (10, 11), (192, 169), (0.23, 0.22), (3.4, 6.3, 9.5)),
+           "BaseballPitch": Action("ball", (11, 11), (30, 41), (0.10, 0.09), (1.9, 3.5, 5.6)),
+           "BasketballDunk": Action("ball", (10, 10), (303, 488), (0.22, 0.29), (0.6, 1.7, 4.0)),
+           "Billiards": Action("swing", (10, 10), (81, 106), (0.16, 0.14), (0.6, 3.2, 7.6)),
+           "CleanAndJerk": Action("throw", (10, 13), (42, 98), (0.32, 0.36), (4.9, 9.7, 26.6)),
+           "FrisbeeCatch": Action("ball", (10, 7), (103, 48), (0.21, 0.31), (0.9, 1.8, 9.3)),
+           "HighJump": Action("jump", (10, 11), (271, 135), (0.26, 0.30), (1.4, 4.3, 8.2)),
+           "Shotput": Action("throw", (10, 16), (70, 144), (0.30, 0.36), (1.3, 5.0, 8.0)),
+           "SoccerPenalty": Action("ball", (10, 11), (66, 48), (0.25, 0.13), (1.4, 3.0, 6.3)),
+           "TennisSwing": Action("swing", (10, 9), (69, 141), (0.17, 0.23), (0.4, 1.6, 5.7)),
+           "ThrowDiscus": Action("throw", (11, 10), (120, 88), (0.46, 0.33), (0.5, 2.6, 7.6))}
 # Classes that come together, by split (train, test): videos, and events of one instance of each.
 # A CliffDiving instance is a Diving instance too; a CricketShot follows its CricketBowling.
-TOGETHER = {
-    ("CliffDiving", "Diving"): ((10, 16), (143, 217)),
-    ("CricketBowling", "CricketShot"): ((13, 14), (140, 120))}
+TOGETHER = {("CliffDiving", "Diving"): ((10, 16), (143, 217)),
+            ("CricketBowling", "CricketShot"): ((13, 14), (140, 120))}
 # The remaining videos of several classes, one each.
-MIXED = (
-    [("BaseballPitch", "FrisbeeCatch"), ("LongJump", "PoleVault"), ("Shotput", "ThrowDiscus"),
-     ("GolfSwing", "TennisSwing")],
-    [("Shotput", "ThrowDiscus"), ("HighJump", "JavelinThrow", "Shotput"),
-     ("CleanAndJerk", "HammerThrow"), ("CleanAndJerk", "ThrowDiscus")])
+MIXED = ([("BaseballPitch", "FrisbeeCatch"), ("LongJump", "PoleVault"), ("Shotput", "ThrowDiscus"),
+          ("GolfSwing", "TennisSwing")],
+         [("Shotput", "ThrowDiscus"), ("HighJump", "JavelinThrow", "Shotput"),
+          ("CleanAndJerk", "HammerThrow"), ("CleanAndJerk", "ThrowDiscus")])
 
 # Strengths of the parts: (rgb, flow). rgb knows the scene, flow the movement.
-STRENGTH = {
-    "core": (0.8, 0.75), "flank": (0.55, 0.55),
-    "context": (0.6, 0.4), "actionness": (0.45, 0.6),
-    "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
-    "appearance": (0.4, 0.4), "noise": (0.43, 0.43)}
+STRENGTH = {"core": (0.8, 0.75), "flank": (0.55, 0.55),
+            "context": (0.6, 0.4), "actionness": (0.45, 0.6),
+            "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
+            "appearance": (0.4, 0.4), "noise": (0.43, 0.43)}
 LONGEST_SECONDS, SHORTEST_SECONDS = 1400.0, 9.0  # of THUMOS14's videos
 GAP_SPREAD = 1.4  # of log gaps: 5 % below .2 s, half below 3.2 s, 5 % above 32 s
 AMBIGUOUS_VIDEOS, AMBIGUOUS_SECONDS = 0.17, (0.9, 2.9, 28.0)  # share; 5 %, median, 95 %
