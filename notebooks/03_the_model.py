@@ -106,8 +106,9 @@ plots.save_figure(figure, "fig3", output, "Drawing; no data.")
 # foreground classifier scores these features, and a softmax *over classes* makes them compete:
 #
 # $$ F_a(j) = \sum_t A_a(t, j) X_e(t) \quad (3) \qquad
-# R_a(j) = \delta \cos(F_a(j), W_f) \quad (4) \qquad
-# P_a(j) = \frac{\exp R_a(j)}{\sum_i \exp R_a(i)} \quad (5) $$
+# R_a(j) = \delta \cos(F_a(j), W_f) \quad (4) $$
+#
+# $$ P_a(j) = \frac{\exp R_a(j)}{\sum_i \exp R_a(i)} \quad (5) $$
 #
 # Scores are averaged over $\tau$ *before* the softmax; the released $\delta$ of a video is 10.
 
@@ -151,8 +152,9 @@ check("R_m", R_m, out.R_m[0])
 # $P_a$. The released weights $\lambda$ are 1, 0.1 and 0.1.
 #
 # $$ \mathcal{L}_{cw} = -\mathbb{E}[\hat y^\top \log P_a] \quad (6) \qquad
-# \mathcal{L}_{ca} = -\mathbb{E}[\hat y^\top \log P_f] \quad (12) \qquad
-# \mathcal{L} = \lambda_{cw} \mathcal{L}_{cw} + \lambda_{ca} \mathcal{L}_{ca}
+# \mathcal{L}_{ca} = -\mathbb{E}[\hat y^\top \log P_f] \quad (12) $$
+#
+# $$ \mathcal{L} = \lambda_{cw} \mathcal{L}_{cw} + \lambda_{ca} \mathcal{L}_{ca}
 #     + \lambda_{mil} \mathcal{L}_{mil} \quad (14) $$
 
 # %% tags=["nbval-check-output"]
@@ -172,8 +174,7 @@ for name, value in by_hand.items():
 # %% [markdown]
 # Equation 7 reads equation 5 as one positive against $C$ negatives, as in noise-contrastive
 # estimation: a smaller $\mathcal{L}_{cw}$ would mean a larger bound on the mutual information of
-# $W_f$ and the true action's $F_a(j)$. [A later chapter](13_what_the_features_learned.ipynb) asks
-# under which conditions that is so.
+# $W_f$ and the true action's $F_a(j)$. [Does it?](13_what_the_features_learned.ipynb)
 #
 # ## A mini-batch without padding
 # All snippets of a mini-batch stand in one matrix; a video's scores are as they would be alone:
