@@ -5,6 +5,7 @@ same colour throughout. What shares a panel differs in more than colour, so that
 """
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +82,8 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
     for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
-    figure.text(0.0, -0.01, source, va="top", fontsize=6.5, color="0.4")
+    lines = textwrap.fill(source, round(21 * figure.get_figwidth()))  # or it would widen the figure
+    figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4")
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
     (folder / f"{name}.txt").write_text(f"{source}\n")
