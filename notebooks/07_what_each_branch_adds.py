@@ -111,11 +111,10 @@ save_table(readable(averages), "fig4", output, averages)
 # same model are not compared.
 
 # %% tags=["full-width"]
-both, wanted = claims.with_best_points(points, runs[runs.variant == full]), read_claims("fig4")
-draws = claims.resampled(both, folder)
-compared = claims.compare(both, wanted, draws)
-shown = readable(claims.judge(both, wanted, draws), signed=["paper", "mean"])
-save_table(shown, "fig4_claims", output, compared)
+best = claims.with_best_points(points, runs[runs.variant == full])
+of_weights, best_draws = read_claims("fig4"), claims.resampled(best, folder)
+shown = readable(claims.judge(best, of_weights, best_draws), signed=["paper", "mean"])
+save_table(shown, "fig4_claims", output, claims.compare(best, of_weights, best_draws))
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(len(table), "rows of Table 3,", points.variant.nunique(), "points of Fig. 4")
