@@ -172,7 +172,7 @@ def _refusing(path: Path, fault: str, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:  # safetensors, torch and json raise many kinds
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
         raise FacnetError(f"{path}: {fault} ({reason}).{remedy}") from error
 
 
@@ -183,7 +183,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
     """A safetensors file, whole or not at all."""
-    with replacing(path) as partial:
+    with _refusing(path, "cannot be written"), replacing(path) as partial:
         save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
 
 

@@ -241,13 +241,16 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
         runs.to_csv(out, index=False)
     more = runs.groupby("variant").mean(numeric_only=True).filter(regex="^(lambda_cw|held_out)")
     table = statistics.summary(runs).join(more.dropna(axis=1, how="all"))
-    if "held_out_loss" in table:  # by which something is chosen: test videos are not asked
+    tious = runs.filter(regex=r"^0\.\d+$").columns
+    said = (f"AVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset}, profile {profile},"
+            " with the 95 % bootstrap interval of the mean over n seeds.")
+    if name in tables.CHOOSING:  # test videos are not asked
         table = table[["n", *more]]
+        chosen = tables.CHOOSING[name](runs)
+        said = "Chosen: " + ", ".join(f"{place} {weight:g}" for place, weight in chosen.items())
     click.echo(table.rename_axis(None).to_string(float_format="%.1f", na_rep="-", formatters={
         "lambda_cw": "{:g}".format, "held_out_loss": "{:.4f}".format}))
-    tious = runs.filter(regex=r"^0\.\d+$").columns
-    click.echo(f"\nAVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset}, profile"
-               f" {profile}, with the 95 % bootstrap interval of the mean over n seeds.")
+    click.echo(f"\n{said}")
 
 
 @cli.group()
@@ -288,7 +291,7 @@ def _made(out: Path, report: str) -> None:
 @click.option("--streams", metavar="A,B,…",
               help="What columns hold, in equal parts: rgb,flow.  [default: one stream, features]")
 @click.option("--test-share", default=0.3, help="Of the videos, where the CSV has no subsets.")
-@click.option("--seed", default=0, help="Which videos those are.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Which videos those are.")
 @needed("--out", help="Folder to make, such as data/mine.")
 def init(features, annotations, snippet_seconds, streams, test_share, seed, out):
     """Make a data set's folder of your own features and a CSV of segments.
@@ -390,7 +393,7 @@ def _thresholds(text: str) -> list[float]:
             return [float(part) for part in text.split(",")]
         start, stop, step = (float(part) for part in text.split(":"))
         return [start + i * step for i in range(round((stop - start) / step) + 1)]
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise FacnetError(f"--tiou {text}: write it as 0.1:0.7:0.1 or 0.3,0.5.") from error
 
 

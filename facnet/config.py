@@ -293,8 +293,8 @@ def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
     nested = {}
     for place, value in changes.items():
         part, _, name = place.partition(".")
-        if not name:
-            raise FacnetError(f"{place}: not a part's field, such as training.epochs.")
+        if not name or part in ("method", "seed"):
+            raise FacnetError(f"{place}: not a field of model, training or localization.")
         nested.setdefault(part, {})[name] = value
     return from_dict(experiment, nested)
 

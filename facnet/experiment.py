@@ -133,7 +133,7 @@ def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
         raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
     first = models[0].experiment
     for one in models:
-        where, own = f"{folder}, {one.stream}", one.experiment
+        where, own = f"{folder}/{one.stream}.safetensors", one.experiment
         if one.classes != dataset.classes:
             raise FacnetError(f"{where}: trained on other classes than {dataset.name} has.")
         if (own.method, own.localization) != (first.method, first.localization):

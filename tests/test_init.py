@@ -267,20 +267,20 @@ def test_columns_in_another_order_and_blanks_and_a_byte_order_mark_do_no_harm(mi
 
 @pytest.mark.parametrize("change, message", [
     (("match_1,dive,0,2", "match_1,dive,x,2"),
-     "segments.csv, row 4, match_1: start and end are 'x, 2', not two numbers of seconds"),
-    (("match_1,dive,0,2", "match_1,dive,0,"), "row 4, match_1: start and end are '0, ', not two"),
-    (("match_1,dive,0,2", "match_1,dive,0,nan"), "row 4, match_1: start and end are '0, nan', not"),
+     "segments.csv, row 4, match_1: start and end are 'x to 2', not two numbers of seconds"),
+    (("match_1,dive,0,2", "match_1,dive,0,"), "row 4, match_1: .* are '0 to ', not two"),
+    (("match_1,dive,0,2", "match_1,dive,0,nan"), "row 4, match_1: .* are '0 to nan', not"),
     (("match_1,dive,0,2", "match_1,dive,3,2"), r"row 4, match_1: dive \[3.0, 2.0\] ends before it"),
     (("match_1,dive,0,2", "match_1,dive,-1,2"), r"row 4, match_1: dive \[-1.0, 2.0\] .* or starts"),
     (("match_1,dive,0,2", "match_1,,0,2"), "row 4, match_1: no label"),
-    (("match_1,dive,0,2", "match_1,Ambiguous,,"), "row 4, match_1: start and end are ', ', not"),
+    (("match_1,dive,0,2", "match_1,Ambiguous,,"), "row 4, match_1: start and end are ' to ', not"),
     (("match_1,dive,0,2", "match_1,dive,0"), "row 4, match_1: 3 values, but 4 columns"),
     (("match_1,dive,0,2", "match_1,dive,0,2,5"), "row 4, match_1: 5 values, but 4 columns"),
     (("match_1,dive,0,2", "match_9,dive,0,2"), "row 4, match_9: no .*match_9.npy. Did you mean 'm"),
     (("match_1,dive,0,2", "match_1.mp4,dive,0,2"), "row 4, match_1.mp4: .*Did you mean 'match_1'"),
     (("match_1,dive,0,2", "Match_1,dive,0,2"), "row 4, Match_1: .*Did you mean 'match_1'"),
-    (("match_1,dive,0,2", 'match_1,dive,0,"1,5"'), "row 4, match_1: .* are '0, 1,5', not two"),
-    (("match_1,dive,0,2", "match_1,dive,0:01,2"), "row 4, match_1: .* are '0:01, 2', not two"),
+    (("match_1,dive,0,2", 'match_1,dive,0,"1,5"'), "row 4, match_1: .* are '0 to 1,5', not two"),
+    (("match_1,dive,0,2", "match_1,dive,0:01,2"), "row 4, match_1: .* are '0:01 to 2', not two"),
     (("match_1,dive,0,2", "match_1.npy,dive,0,2"), "row 4, match_1.npy: .*Did you mean 'match_1'"),
     (("match_1,dive,0,2", "../match_1,dive,0,2"), "row 4, ../match_1: no .*match_1.npy"),
     (("match_1,dive,0,2", ",dive,0,2"), "row 4, : no .*i3d/.npy"),
@@ -404,7 +404,7 @@ def test_labels_that_differ_in_case_alone_are_pointed_out(mine):
     rows(mine, ROWS.replace("match_1,dive", "match_1,Dive "))
     text = init(mine)
     assert "segments.csv: 'Dive', 'dive' are different classes; is one mistyped?" in text
-    assert "classes, and the videos that show them: {'Dive': 1, 'dive': 4, 'jump': 4}" in text
+    assert "videos of the classes: Dive 1, dive 4, jump 4" in text
 
 
 @pytest.mark.parametrize("options, message", [

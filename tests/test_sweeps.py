@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -336,6 +337,7 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
 SMALL = """
 import os, sys, time
 from dataclasses import replace
+from functools import partial
 from facnet.study import records, tables
 
 table3, record = tables._table3, records.record
@@ -446,19 +448,24 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
     same(read_frame(out), expected)
 
 
-def test_what_kills_its_workers_is_said_and_the_rest_is_kept(tmp_path, monkeypatch):
-    """The first of the tasks kills every process that takes it."""
-    monkeypatch.setattr(records, "_attempt", _deadly)
-    tasks = [(f"{i}", TINY) for i in range(7)]
-    found = []
-    with pytest.raises(records.Failure, match="a worker process was killed 2 times, for want of"):
-        for one in records._here(tasks, jobs=2):
-            found.append(one["key"])
-    assert "0" not in found and len(set(found)) == len(found)
+@pytest.mark.parametrize("deadly", ["0", "3", "6"])
+def test_what_kills_its_worker_fails_alone(deadly, monkeypatch):
+    """One of the tasks kills every process that takes it."""
+    monkeypatch.setattr(records, "_attempt", partial(_deadly, deadly))
+    found = list(records._here([(f"{i}", TINY) for i in range(7)], jobs=2))
+    assert sorted(one["key"] for one in found) == list("0123456")
+    assert [one["key"] for one in found if "traceback" in one] == [deadly]
 
 
-def _deadly(key: str, experiment) -> dict:
-    if key == "0":
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="takes Linux's /proc")
+def test_a_folder_that_takes_no_record_is_told_before_anything_runs(small, monkeypatch):
+    monkeypatch.setattr(records, "record", lambda *arguments: pytest.fail("it ran"))
+    with pytest.raises(OSError, match="/proc/"):
+        run_small(Path("/proc/self"))
+
+
+def _deadly(deadly: str, key: str, experiment) -> dict:
+    if key == deadly:
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
     return {"key": key}

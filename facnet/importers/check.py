@@ -111,11 +111,10 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
     ends = videos.duration.fillna(videos.snippets * seconds).set_axis(videos.video)
     own["ends"] = own.video.map(ends).astype(float)
     last = own.sort_values("end").drop_duplicates("video", keep="last").index
-    report.oddities += tell(own, {
-        "{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
-            own.index.isin(last) & (own.end > own.ends + seconds),
-        "{label} at {start} has no length.": own.end == own.start,
-        "{label} [{start}, {end}] is there twice.": own.duplicated()})
+    report.oddities += tell(own, {"{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
+                                      own.index.isin(last) & (own.end > own.ends + seconds),
+                                  "{label} at {start} has no length.": own.end == own.start,
+                                  "{label} [{start}, {end}] is there twice.": own.duplicated()})
 
 
 def _check_features(features: Path, videos: pd.DataFrame, header: Header, report: Report) -> dict:

@@ -79,10 +79,11 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     report = {"kept": [], "repaired": [], "left out": []}
     prefix = f".{out.name}.importing-"
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f"{prefix}*"):  # by an import that was killed
+        root = out if in_place else out.parent
+        root.mkdir(parents=True, exist_ok=True)
+        for left in root.glob(f"{prefix}*"):  # by an import that was killed
             shutil.rmtree(left)
-        with TemporaryDirectory("", prefix, out.parent, ignore_cleanup_errors=True) as place:
+        with TemporaryDirectory("", prefix, root, ignore_cleanup_errors=True) as place:
             folder, unchecked = Path(place), Path(place, "annotations.unchecked")
             folder.chmod(0o755)
             write_json(unchecked, write(folder / "features", report))
@@ -226,12 +227,11 @@ def described(name: str, truth: Annotations, kept: Iterable[str], streams: dict[
     segments, ignored = (
         {video: rows.iloc[:, 1:].values.tolist() for video, rows in frame.groupby("video")}
         for frame in (instances[[*INSTANCE]], ignored[[*INTERVAL]]))
-    return {
-        "name": name, "classes": sorted({*videos.labels.explode().dropna(), *instances.label}),
-        "streams": streams, "snippet_seconds": snippet_seconds, "train": train, "test": test,
-        "ignored": ignored,
-        "database": {video: entry(subset, labels, segments.get(video, ()), duration)
-                     for video, subset, duration, labels in videos.itertuples(index=False)}}
+    return {"name": name, "classes": sorted({*videos.labels.explode().dropna(), *instances.label}),
+            "streams": streams, "snippet_seconds": snippet_seconds, "train": train, "test": test,
+            "ignored": ignored,
+            "database": {video: entry(subset, labels, segments.get(video, ()), duration)
+                         for video, subset, duration, labels in videos.itertuples(index=False)}}
 
 
 def link_target(source: Path, link: Path) -> str:

@@ -95,9 +95,9 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         folder.symlink_to(target, target_is_directory=True)
-        shown = videos.labels.explode().value_counts().sort_index()
+        shown = videos.labels.explode().value_counts().sort_index().astype(str)
         report["kept"] += [
-            f"split {split}", f"classes, and the videos that show them: {shown.to_dict()}",
+            f"split {split}", "videos of the classes: " + ", ".join(shown.index + " " + shown),
             "features where they are" if in_place else f"{out / 'features'} is a link to {target}",
             f"{(~videos.timed).sum()} videos have labels without times"]
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
@@ -170,7 +170,7 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
     times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(
         where=[f"{path}, row {number}" for number in lines], columns=len(header),
-        values=list(map(len, lines.values())), given=rows.start.str.cat(rows.end, ", "),
+        values=list(map(len, lines.values())), given=rows.start.str.cat(rows.end, " to "),
         **times.where(np.isfinite(times)))
     return rows, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
 
@@ -184,12 +184,11 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) ->
             missing[video] = features / place / f"{video}.npy"
             hints[video] = suggest(video, unused) if unused else ""
     known = rows.subset.where(rows.subset != "")
-    rows = rows.assign(
-        before=known.groupby(rows.video).transform("first"),
-        file=rows.video.map(missing), hint=rows.video.map(hints))
+    rows = rows.assign(before=known.groupby(rows.video).transform("first"),
+                       file=rows.video.map(missing), hint=rows.video.map(hints))
     late = rows.end > rows.lasts + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
     first = ~rows.duplicated("video")
-    timed = (rows.given != ", ") | (rows.label == AMBIGUOUS)
+    timed = (rows.given != " to ") | (rows.label == AMBIGUOUS)
     return tell(rows, {
         "{values} values, but {columns} columns.": rows["values"] != rows["columns"],
         "no {file}.{hint}": rows.file.notna() & first,
@@ -197,12 +196,13 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) ->
         "subset {subset}, but {before} in an earlier row.": known.notna() & (known != rows.before),
         "no subset, but other videos have one.": rows.before.isna() & known.any() & first,
         "no label.": rows.label == "",
-        "start and end are {given!r:.60}, not two numbers of seconds like 12.4.":
+        "start and end are {given!r:.60}, not two numbers of seconds like 12.4 to 15.":
             timed & rows[["start", "end"]].isna().any(axis=1),
         "{label} [{start}, {end}] ends before it starts, or starts before 0.":
             (rows.end < rows.start) | (rows.start < 0),
         "ends at {end:g} s, but the features after {lasts:g} s. Are times in seconds, and is there"
-        f" a snippet every {seconds:g} s?": late & (late.sum() > LATE_SHARE * rows.end.count())})
+        f" a snippet every {seconds:g} s? {late.sum()} of {rows.end.count()} end too late.":
+            late & (late.cumsum() == 1) & (late.sum() > LATE_SHARE * rows.end.count())})
 
 
 def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:

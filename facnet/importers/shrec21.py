@@ -118,11 +118,10 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
             raise FacnetError(f"{source}: none of its training sequences is there.")
         scales = {stream: _write_standardised(folder / stream, arrays, training)
                   for stream, arrays in streams.items()}
-        return {
-            "name": "SHREC'21", "streams": {stream: {} for stream in STREAMS},
-            "classes": sorted({label for one in database.values() for label in one["labels"]}),
-            "snippet_seconds": SNIPPET_SECONDS, "train": SUBSETS[0], "test": SUBSETS[1],
-            "standardised": scales, "database": database}
+        return {"name": "SHREC'21", "streams": {stream: {} for stream in STREAMS},
+                "classes": sorted({label for one in database.values() for label in one["labels"]}),
+                "snippet_seconds": SNIPPET_SECONDS, "train": SUBSETS[0], "test": SUBSETS[1],
+                "standardised": scales, "database": database}
 
     return write_container(source, out, write)
 

@@ -164,11 +164,10 @@ def compare(runs: pd.DataFrame, comparisons: Iterable[Comparison],
             _difference(draws, which), [2.5, 97.5])
         told = verdict(np.nanmin([low, videos[0]]), np.nanmax([high, videos[1]])) if (
             len(own) > 1) else Verdict.OPEN
-        found.append({
-            "claim": which.claim, "name": which.name, "paper": which.paper, "n": len(own),
-            "same": same, "mean": mean, "low": low, "high": high, "video_low": videos[0],
-            "video_high": videos[1],
-            "verdict": Verdict.SAME if same and same == len(own) else told})
+        found.append({"claim": which.claim, "name": which.name, "paper": which.paper, "n": len(own),
+                      "same": same, "mean": mean, "low": low, "high": high, "video_low": videos[0],
+                      "video_high": videos[1],
+                      "verdict": Verdict.SAME if same and same == len(own) else told})
     return pd.DataFrame(found)
 
 

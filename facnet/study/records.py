@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pandas as pd
@@ -90,23 +91,22 @@ def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> d
     whole = evaluate_test(
         whole_videos(dataset, video_probability(scores, dataset)), dataset, protocol)
     separations = {stream: separation(own, dataset, experiment) for stream, own in scores.items()}
-    return {
-        "tiou": evaluation.tiou, "mean_ap": evaluation.mean_ap.tolist(),
-        "average": evaluation.average, "ap": evaluation.ap.T.to_dict("list"),
-        "detections": len(evaluation.detections),
-        "classification": classification(scores, dataset),
-        "other_rule": _by_other_rule(result, dataset, protocol),
-        "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
-                        "resampled": resampled_averages(whole, dataset).tolist()},
-        "held_out": _held_out(result, dataset, device),
-        "resampled": resampled_averages(evaluation, dataset).tolist(),
-        "separation": separations,
-        "consistency": {
-            stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
-            for stream, own in scores.items()},
-        "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
-        "losses": {stream: history.drop(columns="epoch").to_dict("list")
-                   for stream, history in result.histories.items()}}
+    return {"tiou": evaluation.tiou, "mean_ap": evaluation.mean_ap.tolist(),
+           "average": evaluation.average, "ap": evaluation.ap.T.to_dict("list"),
+           "detections": len(evaluation.detections),
+           "classification": classification(scores, dataset),
+           "other_rule": _by_other_rule(result, dataset, protocol),
+           "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
+                           "resampled": resampled_averages(whole, dataset).tolist()},
+           "held_out": _held_out(result, dataset, device),
+           "resampled": resampled_averages(evaluation, dataset).tolist(),
+           "separation": separations,
+           "consistency": {
+               stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
+               for stream, own in scores.items()},
+           "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
+           "losses": {stream: history.drop(columns="epoch").to_dict("list")
+                      for stream, history in result.histories.items()}}
 
 
 def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | None:
@@ -297,7 +297,6 @@ def provenance(dataset: Dataset, profile: str, seeds: int, protocol: str | None 
         f" profile {profile}, {runs}, protocol {protocol} (tIoU {tious[0]:g} to {tious[-1]:g}).")
 
 
-LIVES = 2  # how often processes are started again after one of them was killed
 WAIT = 60  # seconds for the first worker of a scheduler
 
 
@@ -348,7 +347,8 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     tasks = [(key, one, folder if times[training_of(one)] > 1 and scheduler is None else None,
               folder, dataset, profile, protocol, device) for key, one in missing.items()]
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
-    folder.mkdir(parents=True, exist_ok=True)  # before hours are spent on what cannot be kept
+    folder.mkdir(parents=True, exist_ok=True)
+    TemporaryFile(dir=folder).close()  # fails here, not after hours spent on what cannot be kept
     failed = []
     results = _on_cluster(tasks, scheduler) if scheduler else _here(tasks, jobs)
     for done in tqdm(results, total=len(tasks), desc=title, unit="experiment"):
@@ -391,19 +391,20 @@ def _failure(key: str, experiment: Experiment, error: BaseException) -> dict:
 
 def _here(tasks: list[tuple], jobs: int) -> Iterator[dict]:
     """What `_attempt` makes of the tasks, as it comes, in processes of this machine."""
-    left, lives = {task[0]: task for task in tasks}, LIVES
+    left = {task[0]: task for task in tasks}
     while left:
         try:
             parallel = Parallel(jobs, batch_size=1, return_as="generator_unordered")
             for done in parallel(delayed(_attempt)(*task) for task in list(left.values())):
                 del left[done["key"]]
                 yield done
-        except TerminatedWorkerError as error:  # killed, for want of memory perhaps
-            lives -= 1
-            if not lives:
-                raise Failure(f"a worker process was killed {LIVES} times, for want of memory"
-                              f" perhaps; {len(tasks) - len(left)} of {len(tasks)} experiments"
-                              " are done and kept.") from error
+        except TerminatedWorkerError:  # for want of memory perhaps, by one of those at work
+            for task in list(left.values())[:jobs]:
+                try:  # each alone, in a process that may be killed
+                    yield Parallel(2)([delayed(_attempt)(*task)])[0]
+                except TerminatedWorkerError as error:
+                    yield _failure(*task[:2], error)
+                del left[task[0]]
 
 
 def _on_cluster(tasks: list[tuple], scheduler: str) -> Iterator[dict]:

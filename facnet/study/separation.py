@@ -377,11 +377,10 @@ def bounds(dataset: Dataset, models: dict[str, tuple[Experiment, str]], seeds: i
         # A history is the mean over all videos; one without labels has loss 0 there.
         curves.append(pd.DataFrame({"model": name, "seed": seed, "epoch": history.epoch,
                                     "bound": ceiling - history.cw / labels.any(1).mean()}))
-        ends.append({
-            "model": name, "seed": seed, "candidates": len(model.W_a), "ceiling": ceiling,
-            "reachable": ceiling - label_entropy(labels)[1], "train": ceiling - loss,
-            "test": ceiling - test_loss,
-            "classes": label_entropy(dataset.labels(test))[0] - test_loss})
+        ends.append({"model": name, "seed": seed, "candidates": len(model.W_a), "ceiling": ceiling,
+                     "reachable": ceiling - label_entropy(labels)[1], "train": ceiling - loss,
+                     "test": ceiling - test_loss,
+                     "classes": label_entropy(dataset.labels(test))[0] - test_loss})
     return pd.concat(curves, ignore_index=True), pd.DataFrame(ends)
 
 

@@ -257,6 +257,10 @@ def chosen_lambdas(frame: pd.DataFrame) -> dict[str, float]:
     return {f"training.{name}": float(weight) for name, weight in zip(names, best)}
 
 
+# How the sweeps that choose by held-out training videos do it.
+CHOOSING = {"weights": chosen_lambdas, "lambda_cw": chosen_weights}
+
+
 def _multilabel(base: Experiment) -> list[Variant]:
     """FAC-Net where videos show several classes: the released λ against the base's, and why.
 

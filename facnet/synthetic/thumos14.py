@@ -101,8 +101,7 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
                 ignored += [(video, *s) for s in _ambiguous(duration, segments, rng)]
 
     look = Look({name: action.group for name, action in CLASSES.items()}, STRENGTH, (VERSION,))
-    return make_dataset(
-        "synthetic", names, look, profile.feature_width, videos, instances, ignored)
+    return make_dataset("synthetic", names, look, profile.feature_width, videos, instances, ignored)
 
 
 def _timelines(names: tuple[str, ...], split: int, share: float, rng: np.random.Generator):
