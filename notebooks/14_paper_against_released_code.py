@@ -52,7 +52,8 @@ cells = variants("differences", base_of("differences", profile))  # the sweep's 
 table = text_vs_code.explained(compared, cells).join(summary(runs).collapsed, on="name")
 shown = readable(table.drop(columns=["name", "verdict"]), signed=["mean"])
 shown = shown.rename(columns={"mean": "AVG", "video": "over test videos"})
-save_table(shown, "differences", output, table)
+save_table(shown, "differences", output, table).set_properties(
+    subset=["text", "code"], **{"min-width": "14em"})
 
 # %% [markdown]
 # ## Do they add up?
