@@ -23,6 +23,7 @@ INTERVAL = ("video", "start", "end")
 INSTANCE = ("video", "label", "start", "end")
 DETECTION = (*INSTANCE, "score")
 VIDEO = ("video", "subset", "duration", "labels")
+AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Subsets that papers evaluate on, best first. ActivityNet's "testing" has no public instances.
 TEST_SUBSETS = ("test", "testing", "validation", "val")
 PROTOCOL_NAMES = ("released", "activitynet", "thumos")  # facnet.evaluation has their rules
@@ -220,8 +221,8 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
             duration = number(entry["duration"], where) if "duration" in entry else np.nan
             if "labels" in entry:
                 labels = [typed(label, where) for label in typed(entry["labels"], where, list)]
-        ignored += [(video, start, end) for _, label, start, end in own if label == "Ambiguous"]
-        shown = [instance for instance in own if instance[1] != "Ambiguous"]
+        ignored += [(video, start, end) for _, label, start, end in own if label == AMBIGUOUS]
+        shown = [instance for instance in own if instance[1] != AMBIGUOUS]
         instances += shown
         labels = [label for _, label, _, _ in shown] if labels is None else labels
         videos.append((video, subset, duration, tuple(dict.fromkeys(labels))))

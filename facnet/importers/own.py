@@ -11,14 +11,12 @@ import pandas as pd
 
 from facnet.data import read_features
 from facnet.errors import FacnetError, suggest
-from facnet.files import Annotations, collect, read_text
+from facnet.files import AMBIGUOUS, INSTANCE, VIDEO, Annotations, collect, read_text
 from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, tell
 from facnet.importers.importing import described, link_target, write_container
 
-COLUMNS, SUBSET = ["video", "label", "start", "end"], "subset"
-SUBSETS = ("train", "test")
+SUBSET, SUBSETS = "subset", ("train", "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
-AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Where more than a tenth of the segments end later than features may end before their video does,
 # times are not seconds or the grid is another.
 LATE_SHARE = 0.1
@@ -90,7 +88,7 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
     videos["duration"] = videos.index.map(lengths) * snippet_seconds
     split = _split(videos, annotations, test_share, seed)
     truth = Annotations(rows[~ambiguous & rows.timed], rows[ambiguous],
-                        videos.reset_index()[["video", "subset", "duration", "labels"]], "test")
+                        videos.reset_index()[[*VIDEO]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
@@ -156,23 +154,23 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
     except csv.Error as error:
         raise FacnetError(f"{path}, row {reader.line_num}: not a CSV ({error}).") from error
     if len(lines) < 2:
-        raise FacnetError(f"{path}: no row below a header {','.join(COLUMNS)}.")
+        raise FacnetError(f"{path}: no row below a header {','.join(INSTANCE)}.")
     first = min(lines)
     header = [name.lower() for name in lines.pop(first)]
     # Times may be left out, but not by a slip: then no column is unknown.
-    for name in COLUMNS[:2] if set(header) <= {*COLUMNS[:2], SUBSET} else COLUMNS:
+    for name in INSTANCE[:2] if set(header) <= {*INSTANCE[:2], SUBSET} else INSTANCE:
         if header.count(name) != 1:
             raise FacnetError(
                 f"{path}, row {first}: {','.join(header)[:80]!r} has not one column {name!r}; it"
-                f" needs {','.join(COLUMNS)}, or video,label alone, and may have {SUBSET}.")
+                f" needs {','.join(INSTANCE)}, or video,label alone, and may have {SUBSET}.")
     rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()],
-                        columns=[*COLUMNS, SUBSET], dtype=object).fillna("")
+                        columns=[*INSTANCE, SUBSET], dtype=object).fillna("")
     times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(
         where=[f"{path}, row {number}" for number in lines], columns=len(header),
         values=list(map(len, lines.values())), given=rows.start.str.cat(rows.end, " to "),
         **times.where(np.isfinite(times)))
-    return rows, [name for name in header if name not in (*COLUMNS, SUBSET, "")]
+    return rows, [name for name in header if name not in (*INSTANCE, SUBSET, "")]
 
 
 def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) -> list[str]:

@@ -15,6 +15,7 @@ import pandas as pd
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import TRUE, UNCOUNTED, Evaluation, average_precision, nearest, rules_of
+from facnet.study.grid import lengths
 from facnet.study.statistics import means
 
 ALPHA = 0.1  # DETAD's: what overlaps no instance by so much is background
@@ -119,8 +120,7 @@ def characteristics(dataset: Dataset, instances: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         With the columns that `BINS` names.
     """
-    # Times have a resolution of .1 s: 2.5 - 1.2 must not come out as a little more than 1.3.
-    length = (instances.end - instances.start).round(6)
+    length = lengths(instances)
     duration = instances.video.map(dataset.videos.set_index("video").duration)
     counts = instances.groupby(["video", "label"]).start.transform("size")
     return pd.DataFrame({"length (s)": length, "coverage (%)": 100 * length / duration,

@@ -42,6 +42,12 @@ def grid_marks(snippet_seconds: float, config: LocalizationConfig = RELEASED) ->
     return {name: round(count * snippet_seconds, 6) for name, count in snippets.items()}
 
 
+def lengths(instances: pd.DataFrame) -> pd.Series:
+    """Of instances [start, end], in seconds."""
+    # Times have a resolution of .1 s: 2.5 - 1.2 must not come out as a little more than 1.3.
+    return (instances.end - instances.start).round(6)
+
+
 def shares_below(dataset: Dataset, marks: dict[str, float]) -> pd.DataFrame:
     """Share of the instances that are shorter than each mark.
 
@@ -58,10 +64,8 @@ def shares_below(dataset: Dataset, marks: dict[str, float]) -> pd.DataFrame:
     """
     table = pd.DataFrame({"seconds": marks})
     for subset in ("train", "test"):
-        instances = dataset.instances_of(subset)
-        # Times have a resolution of .1 s: 2.5 - 1.2 must not come out as a little more than 1.3.
-        lengths = (instances.end - instances.start).round(6)
-        table[subset] = [(lengths < mark).mean() for mark in table.seconds]
+        own = lengths(dataset.instances_of(subset))
+        table[subset] = [(own < mark).mean() for mark in table.seconds]
     return table
 
 

@@ -7,7 +7,6 @@ same colour throughout. What shares a panel differs in more than colour, so that
 import re
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -162,8 +161,8 @@ def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") 
     return figure
 
 
-def differences(
-        compared: pd.DataFrame, words: tuple[str, str] = ("holds", "does not hold")) -> Figure:
+def differences(compared: pd.DataFrame,
+                words: tuple[str, str] = (Verdict.HOLDS, Verdict.FAILS)) -> Figure:
     """Comparisons as points with their two intervals, a panel a claim.
 
     Parameters
@@ -174,13 +173,13 @@ def differences(
         For a difference above zero and one below.
     """
     claims = dict(list(compared.groupby("claim", sort=False)))
-    told = dict(zip(("holds", "does not hold", "not resolved"), (*words, "not resolved")))
+    told = dict(zip((Verdict.HOLDS, Verdict.FAILS, Verdict.OPEN), (*words, Verdict.OPEN)))
     figure, panels = plt.subplots(
         len(claims), 1, figsize=(7.2, 0.21 * len(compared) + 0.42 * len(claims) + 0.7),
         sharex=True, height_ratios=[len(own) + 0.8 for own in claims.values()], squeeze=False)
     for axes, (claim, own) in zip(panels[:, 0], claims.items()):
         for row, one in enumerate(own.itertuples()):
-            mark = MARKS[one.verdict if one.verdict in told else "not resolved"]
+            mark = MARKS[one.verdict if one.verdict in told else Verdict.OPEN]
             axes.hlines(row, one.video_low, one.video_high, color=mark["color"], lw=1)
             axes.hlines(row, one.low, one.high, color=mark["color"], lw=5, alpha=0.35)
             axes.plot(one.mean, row, ms=4.5, **mark)
@@ -351,11 +350,11 @@ def activations(dataset: Dataset, scores: dict[str, Scores], video: str, label: 
     """
     figure, panels = plt.subplots(len(scores), 2, figsize=(7.2, 1.25 * len(scores) + 0.7),
                                   sharex=True, sharey="col", squeeze=False)
-    experiment, truth = replace(preset(), localization=config), _of(dataset.instances, video, label)
+    truth = _of(dataset.instances, video, label)
     for (left, right), (name, own) in zip(panels, scores.items()):
         rows = own.rows(video)
         _draw(left, dataset, own.foreground[rows], "foreground")
-        sequence = method_of(experiment).sequence(own, config)
+        sequence = method_of(preset()).sequence(own, config)
         _draw(right, dataset, sequence[rows, dataset.classes.index(label)], "class")
         for axes in (left, right):
             _shade(axes, truth)

@@ -92,21 +92,21 @@ def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> d
         whole_videos(dataset, video_probability(scores, dataset)), dataset, protocol)
     separations = {stream: separation(own, dataset, experiment) for stream, own in scores.items()}
     return {"tiou": evaluation.tiou, "mean_ap": evaluation.mean_ap.tolist(),
-           "average": evaluation.average, "ap": evaluation.ap.T.to_dict("list"),
-           "detections": len(evaluation.detections),
-           "classification": classification(scores, dataset),
-           "other_rule": _by_other_rule(result, dataset, protocol),
-           "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
-                           "resampled": resampled_averages(whole, dataset).tolist()},
-           "held_out": _held_out(result, dataset, device),
-           "resampled": resampled_averages(evaluation, dataset).tolist(),
-           "separation": separations,
-           "consistency": {
-               stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
-               for stream, own in scores.items()},
-           "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
-           "losses": {stream: history.drop(columns="epoch").to_dict("list")
-                      for stream, history in result.histories.items()}}
+            "average": evaluation.average, "ap": evaluation.ap.T.to_dict("list"),
+            "detections": len(evaluation.detections),
+            "classification": classification(scores, dataset),
+            "other_rule": _by_other_rule(result, dataset, protocol),
+            "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
+                            "resampled": resampled_averages(whole, dataset).tolist()},
+            "held_out": _held_out(result, dataset, device),
+            "resampled": resampled_averages(evaluation, dataset).tolist(),
+            "separation": separations,
+            "consistency": {
+                stream: consistency(own, dataset, experiment).mean(numeric_only=True).to_dict()
+                for stream, own in scores.items()},
+            "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
+            "losses": {stream: history.drop(columns="epoch").to_dict("list")
+                       for stream, history in result.histories.items()}}
 
 
 def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | None:

@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import xlogy
-from scipy.stats import entropy
 
 from facnet.config import Experiment, changed
 from facnet.data import Dataset
@@ -67,7 +65,7 @@ def foreground_separation(scores: Scores, dataset: Dataset) -> float:
 
 def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
     """How often a value inside exceeds one outside; a tie counts half."""
-    from scipy.stats import rankdata
+    from scipy.stats import rankdata  # slow to import, and the records import this module
 
     n = inside.sum()
     return (rankdata(values)[inside].sum() - n * (n + 1) / 2) / (n * (len(inside) - n))
@@ -306,6 +304,8 @@ def label_entropy(labels: np.ndarray) -> tuple[float, float]:
     >>> print(*(f"{value:.3f}" for value in label_entropy(np.ones((3, 4)))))
     1.386 1.386
     """
+    from scipy.stats import entropy
+
     shares = _shares(labels[labels.any(1)])
     return float(entropy(shares.mean(0))), float(entropy(shares, axis=1).mean())
 
@@ -333,6 +333,8 @@ def cw_loss(
     model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], experiment: Experiment
 ) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
+    from scipy.special import xlogy
+
     # With no other branch on, the predictions are P_a (5).
     alone = changed(experiment, {
         "training.lambda_cw": 1.0, "training.lambda_ca": 0.0, "training.lambda_mil": 0.0})
