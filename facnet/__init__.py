@@ -3,7 +3,7 @@
 The whole way, from features to a number, on the embedded data or on a folder of your own:
 
 >>> import facnet
->>> from facnet.config import profile
+>>> from facnet.profiles import profile
 >>> data = facnet.load("synthetic", "smoke")
 >>> experiment = profile("smoke").apply(facnet.preset("released"))
 >>> result = facnet.run(data, experiment, progress=False)

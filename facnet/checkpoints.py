@@ -75,7 +75,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
 
 def origin(dataset: Dataset, stream: str, experiment: Experiment) -> dict[str, str]:
     """What decides the outcome of `fit`, as metadata of its files."""
-    return {"stream": stream, "dataset": dataset.name, "fingerprint": dataset.fingerprint(),
+    return {"stream": stream, "dataset": dataset.name, "fingerprint": dataset.fingerprint,
             "experiment": json.dumps(to_dict(experiment))}
 
 

@@ -37,7 +37,7 @@ DATA = together(
     click.option("--dataset", default="synthetic", metavar="NAME|FOLDER",
                  help="synthetic, synthetic-activitynet, or a data set's folder."),
     click.option("--profile", default="quick", metavar="NAME",
-                 help="Sizes and epochs: smoke, quick, or full (the preset's own)."),
+                 help="Sizes and epochs: smoke, quick, half, or full (the preset's own)."),
     click.option("--device", default="cpu", callback=check_device, help="Such as cpu or cuda."))
 RECIPE = together(
     click.option("--preset", default="released", metavar="NAME",
@@ -74,9 +74,9 @@ def train(dataset, profile, device, preset, seed, changes, out):
 
     If it is cut short, the same command goes on after the last whole epoch.
     """
-    from facnet import checkpoints, config, methods
+    from facnet import checkpoints, config, methods, profiles
 
-    experiment = config.profile(profile).apply(facnet.preset(preset))
+    experiment = profiles.profile(profile).apply(facnet.preset(preset))
     experiment = replace(config.changed(experiment, _changes(changes)), seed=seed)
     data = facnet.load(dataset, profile)
     out.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
             model, history = facnet.fit(data, stream, experiment, device, state_file=state)
             history.to_csv(out / f"{stream}_losses.csv", index=False)
             checkpoints.save_checkpoint(path, checkpoints.Checkpoint(
-                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint()))
+                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint))
             click.echo(f"{path}: trained on {data.name}, {stream}")
         state.unlink(missing_ok=True)
 
@@ -117,7 +117,7 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 @cli.command()
 @click.argument("detections", type=PATH, metavar="DETECTIONS.json")
 @needed("--annotations", help="A container, ActivityNet-schema json, or W-TALC's folder.")
-@click.option("--protocol", metavar="NAME", help="Rules.  [default: the annotations', or released]")
+@click.option("--protocol", metavar="NAME", help="Rules.  [default: the annotations', or seconds]")
 @click.option("--tiou", metavar="A:B:STEP|A,B,…", help="Thresholds.  [default: the protocol's]")
 @click.option("--videos", type=PATH, help="Evaluate only those that this file lists, one a line.")
 @click.option("--ignore", type=PATH, help="Ambiguous intervals, 'video start end' a line.")
@@ -125,8 +125,8 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     """Mean average precision of DETECTIONS.json, by tIoU and by class.
 
-    The protocol says by whose rules: released, activitynet or thumos. Ambiguous intervals are those
-    of the annotations, unless others are given.
+    The protocol says by whose rules: released, seconds, activitynet or thumos. Ambiguous intervals
+    are those of the annotations, unless others are given.
     """
     from facnet import evaluation, files
     from facnet.importers.wtalc import read_ground_truth
@@ -226,7 +226,7 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
 
-    Of each variant are shown: AVG, the mean over n seeds, with the 95 % bootstrap interval; AVG by
+    Of each variant are shown: AVG, the mean over n seeds, with the 95 % interval; AVG by
     the other threshold rule; seeds with a collapsed stream. Where training videos were held out to
     choose by, how these are classified is shown instead.
     """
@@ -239,18 +239,15 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
         name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
         runs.to_csv(out, index=False)
-    more = runs.groupby("variant").mean(numeric_only=True).filter(regex="^(lambda_cw|held_out)")
-    table = statistics.summary(runs).join(more.dropna(axis=1, how="all"))
-    tious = runs.filter(regex=r"^0\.\d+$").columns
+    table, tious = statistics.summary(runs), runs.filter(regex=r"^0\.\d+$").columns
     said = (f"AVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset}, profile {profile},"
-            " with the 95 % bootstrap interval of the mean over n seeds.")
+            " with the 95 % interval of the mean over n seeds.")
     if name in tables.CHOOSING:  # test videos are not asked
-        table = table[["n", *more]]
+        table = runs.filter(regex="^(variant|held_out)").groupby("variant", sort=False).mean()
         chosen = tables.CHOOSING[name](runs)
         said = "Chosen: " + ", ".join(f"{place} {weight:g}" for place, weight in chosen.items())
-    click.echo(table.rename_axis(None).to_string(float_format="%.1f", na_rep="-", formatters={
-        "lambda_cw": "{:g}".format, "held_out_loss": "{:.4f}".format}))
-    click.echo(f"\n{said}")
+    words = table.rename_axis(None).to_string(float_format="{:.4g}".format, na_rep="-")
+    click.echo(f"{words}\n\n{said}")
 
 
 @cli.group()

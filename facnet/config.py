@@ -1,4 +1,4 @@
-"""What a run is: frozen dataclasses, and the sizes that a profile gives them.
+"""What a run is: frozen dataclasses.
 
 `ModelConfig`, `TrainingConfig` and `LocalizationConfig` are FAC-Net's; another method's stand in
 its own module of :mod:`facnet.methods`, which also has the recipes by name. Of FAC-Net's two,
@@ -14,9 +14,9 @@ import dataclasses
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from facnet.errors import FacnetError, check_choice, named
+from facnet.errors import FacnetError, check_choice
 
 # What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
 # (`tuple`), or a type with its rule in words and as a function.
@@ -72,9 +72,11 @@ class Config:
     """Base of the dataclasses of settings: each value must be one of its field's type."""
 
     def __post_init__(self):
-        for one in dataclasses.fields(self):
-            place = f"{type(self).__name__}.{one.name}"
-            object.__setattr__(self, one.name, checked(getattr(self, one.name), one.type, place))
+        # Not `Field.type`, which is a text below `from __future__ import annotations`.
+        kinds = get_type_hints(type(self), include_extras=True)
+        for name in (one.name for one in dataclasses.fields(self)):
+            place = f"{type(self).__name__}.{name}"
+            object.__setattr__(self, name, checked(getattr(self, name), kinds[name], place))
 
 
 @dataclass(frozen=True)
@@ -297,72 +299,6 @@ def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
             raise FacnetError(f"{place}: not a field of model, training or localization.")
         nested.setdefault(part, {})[name] = value
     return from_dict(experiment, nested)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Sizes, epochs and learning rate of a run; None leaves the recipe's own. Nothing else.
-
-    Attributes
-    ----------
-    name : str
-    epochs, learning_rate
-        Override the fields of the same name in the configuration.
-    width : int or None
-        Of each layer of the embedding.
-    snippets : int or None
-        The most that a training step sees of a video, for methods that limit them.
-    feature_width, longest_video : int or None, float or None
-        Of the synthetic data sets; data in a folder are always used whole. A longer video, in
-        seconds, is cut in `synthetic`; `synthetic-activitynet` shrinks all.
-    classes : int or None
-    videos : float
-        Of `synthetic`: how many classes, and the share of the videos and of their instances.
-    activities : int or None
-    activity_videos : float
-        The same of `synthetic-activitynet`, which needs its 200 classes to be what it is.
-    """
-
-    name: str
-    epochs: int | None = None
-    learning_rate: float | None = None
-    width: int | None = None
-    snippets: int | None = None
-    classes: int | None = None
-    videos: float = 1.0
-    activities: int | None = None
-    activity_videos: float = 1.0
-    feature_width: int | None = None
-    longest_video: float | None = None
-
-    def apply(self, experiment: Experiment) -> Experiment:
-        """`experiment` at this profile's sizes."""
-        model, training = experiment.model, experiment.training
-        sizes = {"training.epochs": self.epochs, "training.learning_rate": self.learning_rate}
-        if self.width is not None:
-            sizes["model.embedding_widths"] = [self.width] * len(model.embedding_widths)
-        if self.snippets is not None and training.snippets is not None:
-            sizes["training.snippets"] = min(self.snippets, training.snippets)
-        return changed(experiment, {n: size for n, size in sizes.items() if size is not None})
-
-
-PROFILES = {size.name: size for size in (
-    Profile("smoke", epochs=40, learning_rate=5e-3, width=32, snippets=32, classes=5, videos=0.3,
-            activities=20, activity_videos=0.2, feature_width=32, longest_video=60),
-    Profile("quick", epochs=40, learning_rate=5e-3, width=64, snippets=96, classes=6, videos=0.9,
-            activity_videos=0.2, feature_width=96, longest_video=150),
-    Profile("full"))}
-
-
-def profile(name: str = "quick") -> Profile:
-    """The profile called `name`: "smoke" (seconds), "quick" (the default) or "full".
-
-    Raises
-    ------
-    FacnetError
-        If there is no such profile.
-    """
-    return named(name, PROFILES, "profile")
 
 
 def to_dict(config: object) -> dict:

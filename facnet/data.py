@@ -10,15 +10,16 @@ optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.m
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from facnet.config import profile as profile_of
 from facnet.errors import FacnetError, check_choice, suggest
-from facnet.files import Annotations, read_annotations
+from facnet.files import Annotations, read_annotations, remembered_digests
+from facnet.profiles import profile as profile_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Dataset:
     ignored: pd.DataFrame
     read: Callable[[str, str], np.ndarray]
     simulated: bool = False
-    protocol: str = "released"
+    protocol: str = "seconds"
 
     def features(self, stream: str, video: str) -> np.ndarray:
         """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side."""
@@ -88,16 +89,21 @@ class Dataset:
         """Ground truth of a subset's videos."""
         return self.instances[self.instances.video.isin(self.subset(subset))]
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Hash of names, labels, intervals and of every video's features: sizes and three rows."""
+        """Hash of names, labels, intervals and of every video's features, all of their bytes."""
         about = self.name, self.classes, self.streams, self.snippet_seconds
         digest = hashlib.sha256(repr(about).encode())
         for frame in (self.videos, self.instances, self.ignored):
             digest.update(frame.to_csv(index=False).encode())
-        for stream, video in product(self.streams, self.videos.video):
-            array = self.features(stream, video)
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(array[[0, len(array) // 2, -1]].tobytes())
+        with remembered_digests() as digest_of_file:
+            for stream, video in product(self.streams, self.videos.video):
+                array = self.features(stream, video)
+                digest.update(repr((array.shape, array.dtype.str)).encode())
+                file = getattr(array, "filename", None)
+                # The first row tells which columns of the file a stream has.
+                digest.update(digest_of_file(file).encode() if file else array.tobytes())
+                digest.update(array[0].tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -219,7 +225,7 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
     dataset : str or Path
         "synthetic" or "synthetic-activitynet", made in memory to the counts of THUMOS14 and
         ActivityNet-1.3, or a folder laid out as in :mod:`facnet.data`.
-    profile : {"smoke", "quick", "full"}
+    profile : {"smoke", "quick", "half", "full"}
         Size of the synthetic data sets. Data in a folder are always used whole.
 
     Raises

@@ -44,6 +44,8 @@ _TO_07 = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 _TO_095 = tuple(np.linspace(0.5, 0.95, 10).tolist())
 PROTOCOLS = {
     "released": Protocol("FAC-Net's released code", True, "best", False, True, "dropped", _TO_07),
+    "seconds": Protocol("ActivityNet's matching, THUMOS14's tIoUs", False, "best", True, True,
+                        "uncounted", _TO_07),
     "activitynet": Protocol("ActivityNet's toolkit", False, "best", True, True, "refused", _TO_095),
     "thumos": Protocol(
         "THUMOS14's TH14evalDet.m", False, "instance", False, False, "uncounted", _TO_07)}
@@ -118,6 +120,9 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     tiou            .1, .2, ..., .7        .5, .55, ..., .95      .1, .2, ..., .7
     ==============  =====================  =====================  ==============================
 
+    `seconds`, for data of your own, is `activitynet` at `tiou` .1 to .7, and treats ignored
+    intervals as `thumos` does.
+
     Common to all: a detection matches instances of its video and class only, and each is matched
     once. AP is the sum of the precisions at the true positives over the number of instances. A
     detection in a video without instances is a false positive. A class without detections has AP 0.
@@ -135,7 +140,7 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
         `left_out` of the result.
     instances : DataFrame [video, label, start, end]
         Ground truth.
-    protocol : {"released", "activitynet", "thumos"} or Protocol
+    protocol : {"released", "seconds", "activitynet", "thumos"} or Protocol
         Other rules: `replace(rules_of("released"), interpolated=False)`, for one.
     tiou : sequence of float, optional
         Thresholds above 0 and up to 1.

@@ -1,9 +1,10 @@
 """One experiment: a model a stream, its detections, their evaluation.
 
-An experiment is a value: data set, recipe, seed. A hash of that value names what is remembered of
-it.
+An experiment is a value: data set, recipe, seed. A hash of that value and of the code that computes
+it names what is remembered of it.
 """
 
+import ast
 import hashlib
 import json
 from dataclasses import dataclass, replace
@@ -22,7 +23,11 @@ from facnet.localization import Scores, in_parts
 from facnet.methods import method_of, preset
 from facnet.training import fit, predict
 
-RESULT_VERSION = 3  # raised when a change of code changes results: old records then count no more
+# The modules that compute an experiment and its record, down from the data.
+COMPUTING = (*(f"{name}.py" for name in (
+    "config", "data", "model", "training", "localization", "evaluation", "experiment")),
+    "methods/*.py", "synthetic/*.py", *(f"study/{name}.py" for name in (
+        "records", "separation", "consistency")))
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def trained(dataset: Dataset, experiment: Experiment, stream: str, folder: str |
     if folder is None:
         return fit(dataset, stream, experiment, device, progress=progress)
     experiment = training_of(experiment)
-    key = experiment_key(dataset.fingerprint(), experiment, dataset.protocol, device)
+    key = experiment_key(dataset.fingerprint, experiment, dataset.protocol)
     state = Path(folder) / f"{key}.{stream}.training"
     state.parent.mkdir(parents=True, exist_ok=True)
     return fit(dataset, stream, experiment, device, state, progress)
@@ -179,11 +184,34 @@ def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray
     return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
 
 
-def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released",
-                   device: str = "cpu") -> str:
-    """The name of an experiment: a hash of data, recipe, seed, protocol and `RESULT_VERSION`.
-
-    And of the kind of device, whose random numbers are its own.
-    """
-    value = [RESULT_VERSION, fingerprint, protocol, torch.device(device).type, to_dict(experiment)]
+def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released") -> str:
+    """The name of an experiment: a hash of data, recipe, seed, protocol, and of `CODE`."""
+    value = [CODE, fingerprint, protocol, to_dict(experiment)]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def code_hash() -> str:
+    """A hash of the code that computes what is remembered: after an edit nothing old is found.
+
+    Of the syntax trees of `COMPUTING`, without docstrings, so that a comment changes nothing.
+    """
+    digest, package = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(path for pattern in COMPUTING for path in package.glob(pattern)):
+        place = path.relative_to(package).as_posix()
+        digest.update(f"{place} {_plain_tree(ast.parse(path.read_bytes()))}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _plain_tree(node: object) -> object:
+    """A syntax tree as lists: not `ast.dump`, which every version of Python writes differently."""
+    if isinstance(node, list):
+        return [_plain_tree(one) for one in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return []  # a docstring, or as good as none
+    fields = [(name, _plain_tree(value)) for name, value in ast.iter_fields(node)]
+    return [type(node).__name__, *(field for field in fields if field[1] not in ([], "None"))]
+
+
+CODE = code_hash()  # of the code that runs: a later edit does not change it

@@ -4,13 +4,14 @@ Times are seconds (float64). Whatever is wrong with a file is raised as a
 :class:`facnet.errors.FacnetError` of one line that names the file, the video and the value.
 """
 
+import hashlib
 import json
 import os
 import reprlib
 import socket
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +27,7 @@ VIDEO = ("video", "subset", "duration", "labels")
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Subsets that papers evaluate on, best first. ActivityNet's "testing" has no public instances.
 TEST_SUBSETS = ("test", "testing", "validation", "val")
-PROTOCOL_NAMES = ("released", "activitynet", "thumos")  # facnet.evaluation has their rules
+PROTOCOL_NAMES = ("released", "seconds", "activitynet", "thumos")  # facnet.evaluation: their rules
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Annotations:
     videos: pd.DataFrame
     test: str | None  #: the subset to evaluate on; None stands for all videos
     snippet_seconds: float = 0.64  #: where the file states none, that of THUMOS14's I3D features
-    protocol: str = "released"  #: what detections are evaluated by, unless another is asked for
+    protocol: str = "seconds"  #: what detections are evaluated by, unless another is asked for
     facts: dict = field(default_factory=dict)  #: all of a JSON file
 
     @property
@@ -142,6 +143,34 @@ def write_json(path: str | Path, value: object) -> None:
             os.fsync(file.fileno())  # or a power cut may leave the new name on an empty file
     except OSError as error:
         raise FacnetError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+@contextmanager
+def remembered_digests() -> Iterator[Callable[[str], str]]:
+    """A function from a file to the hash of its bytes, which reads a file only if it is new.
+
+    It is known again by its path, size and time of change (`ctime`, which nothing sets back), from
+    digests.json in the user's cache folder.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "facnet"
+    store, known, new = folder / "digests.json", {}, {}
+    with suppress(FacnetError):  # none yet, or none that can be read: then all files are
+        known = read_json(store)
+
+    def digest(path: str) -> str:
+        path = os.path.realpath(path)
+        state = os.stat(path)
+        key = f"{path} {state.st_size} {state.st_ctime_ns}"
+        if key not in known:
+            with open(path, "rb") as file:
+                known[key] = new[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        return known[key]
+
+    yield digest
+    if new:
+        with suppress(FacnetError, OSError):  # no place to keep them costs time and nothing else
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(store, known)
 
 
 def read_detections(path: str | Path) -> pd.DataFrame:

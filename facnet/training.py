@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,21 @@ def train_step(method: Method, model: nn.Module, optimizer: torch.optim.Optimize
     return {name: value.detach().sum() for name, value in losses.items()}
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one core: the order of sums, and with it the result, is then always the same.
+
+    More cores are for more experiments at once.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def fit(dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
         state_file: Path | None = None, progress: bool = True,
         after_epoch: Callable[[int, nn.Module], None] | None = None,
@@ -215,6 +231,7 @@ def _epoch(method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, d
     return {name: (value / seen).item() for name, value in sums.items()}
 
 
+@one_thread()
 def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, ...],
             experiment: Experiment = preset(), device: str = "cpu") -> Scores:
     """Scores of whole videos, dropout off; `videos` in the order given.

@@ -21,9 +21,7 @@ from facnet import load
 from facnet.config import changed
 from facnet.study import (
     base_of, check_parameters, means, plots, provenance, readable, save_table,
-    separation, sweep, variants)
-from facnet.study.tables import MANY_SEEDS
-from scipy.stats import spearmanr
+    separation, variants)
 
 check_parameters(globals())
 plots.use_style()
@@ -122,23 +120,6 @@ ends["overfit"] = ends.train - ends.test
 same = ["model", "candidates", "ceiling", "reachable"]  # for all seeds
 table = means(ends, same, ["train", "test", "overfit", "classes"])
 save_table(readable(table, digits=2), "equation7", output, table)
-
-# %% [markdown]
-# ## Does a larger bound separate better?
-#
-# If it were about foreground, it should: the bound of the last epoch, with dropout, over the seeds
-# of [Seeds and collapse](11_seeds_and_collapse.ipynb), and its rank correlation with their areas. A
-# positive one would agree with the paper.
-
-# %%
-runs, found = sweep("seeds", dataset, profile, MANY_SEEDS, folder), {}
-for name, own in separation.bounds_and_areas(runs, folder, data).groupby("stream", sort=False):
-    fell, rank = own.area < separation.CHANCE, spearmanr(own.bound, own.area)
-    found[name] = {"lowest": own.bound.min(), "highest": own.bound.max(), "rank": rank.statistic,
-                   "p": rank.pvalue, "collapsed (%)": 100 * fell.mean(),
-                   "bound of these": own.bound[fell].mean(), "others": own.bound[~fell].mean()}
-table = pd.DataFrame(found).T.rename_axis("stream").reset_index()
-save_table(readable(table, digits=2), "equation7_seeds", output, table)
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(*traced, sep="\n")

@@ -19,20 +19,19 @@ import pandas as pd
 from facnet import load, run
 from facnet.config import changed
 from facnet.study import (
-    base_of, check_parameters, claims, plots, provenance, readable, save_table, summary, sweep,
-    text_vs_code, variants)
+    base_of, check_parameters, kept, plots, provenance, readable, save_table, summary, text_vs_code,
+    variants)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
 data, folder = load(dataset, profile), Path(output) / "experiments"
-source = provenance(data, profile, seeds)
+runs, draws, source = kept("differences", dataset, profile, seeds, folder)
 print(source)
 
 # %% mystnb={"image": {"alt": "Rows in groups, one a field of the recipe: a point with a thick and a thin interval for the change of AVG when that field alone is as in the text"}, "figure": {"name": "fig-differences", "caption": "Change of AVG by one field as the text has it, on the data named above. Thick: 95 % interval over seeds; thin: over test videos. Grey: either holds zero."}}
-runs = sweep("differences", dataset, profile, seeds, folder)
-compared = text_vs_code.parts_compared(runs, claims.resampled(runs, folder))
+compared = text_vs_code.parts_compared(runs, draws)
 figure = plots.differences(compared, ("raises AVG", "lowers AVG"))
 plots.save_figure(figure, "differences", output, source)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from calibrate_synthetic import as_table, measure
 
-from facnet.config import Experiment, profile
+from facnet.config import Experiment
 from facnet.data import load
 from facnet.methods import preset
+from facnet.profiles import profile
 from facnet.synthetic.activitynet import BUMP, STRENGTH, VERSION
 
 FILE = Path(__file__).with_name("calibration_activitynet.json")

@@ -1,6 +1,10 @@
 """Fixtures that several test modules share."""
 
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,30 @@ settings.register_profile("thorough", deadline=None, max_examples=4000)
 settings.load_profile("usual")
 
 FIXTURES = Path(__file__).parent / "fixtures"
+ROOT = FIXTURES.parents[1]
+
+
+def copy_package(folder: Path) -> None:
+    """The package's own copy in a folder, to be changed."""
+    shutil.copytree(
+        ROOT / "facnet", folder / "facnet", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "data").symlink_to(ROOT / "data")
+
+
+def run_copy(folder: Path, *command: str) -> str:
+    """What Python prints with the copy of the package in that folder."""
+    done = subprocess.run([sys.executable, *command], cwd=folder, text=True, capture_output=True,
+                          env=os.environ | {"PYTHONPATH": str(folder)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> Iterator[None]:
+    """What is remembered of files is no user's, of whom tests would leave and find something."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

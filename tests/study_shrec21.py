@@ -8,7 +8,7 @@ kept in results/shrec21.
 
 import sys
 
-from keep_result import keep_result
+from keep_results import keep_result
 
 from facnet.study.gestures import Study, run_study
 
@@ -19,7 +19,7 @@ def write_study(study: Study) -> None:
     """Keep a study in data/results/, with what it was run on, how, and by which code."""
     tables = [(name, name, frame) for name, frame in study.frames.items()]
     tables += [(f"{name}_draws", name, frame) for name, frame in study.draws.items()]
-    for file, name, frame in [*tables, ("runs", "multilabel", study.runs)]:
+    for file, name, frame in tables:
         keep_result(f"shrec21_{file}", frame, study.sources[name].removesuffix("."), COMMAND)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from test_cli import facnet, fails
 
-from facnet.config import changed, profile
+from facnet.config import changed
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
@@ -20,6 +20,7 @@ from facnet.importers import importing
 from facnet.importers.activitynet import import_activitynet
 from facnet.importers.check import check_folder
 from facnet.methods import preset
+from facnet.profiles import profile
 
 STRIDE = 0.64
 WIDTH = 6  # columns, rgb first

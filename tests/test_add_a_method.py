@@ -1,13 +1,8 @@
 """The page "Add a method" works to the letter, in a copy of the package."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import ROOT, copy_package, run_copy
 
 
 def test_the_page_is_followed_literally(tmp_path):
@@ -15,28 +10,18 @@ def test_the_page_is_followed_literally(tmp_path):
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
     (_, module), (_, line), (_, commands), (_, script) = blocks
     assert [kind for kind, _ in blocks] == ["python", "python", "bash", "python"]
-    shutil.copytree(ROOT / "facnet", tmp_path / "facnet",
-                    ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "data").symlink_to(ROOT / "data")
+    copy_package(tmp_path)
     methods = tmp_path / "facnet" / "methods"
     (methods / "mean_pooling.py").write_text(module)
     table = (methods / "__init__.py").read_text()
     table, changed = re.subn(r"^MODULES = .*\n", line, table, flags=re.M)
     assert changed == 1
     (methods / "__init__.py").write_text(table)
-
-    def run(*command: str) -> str:
-        done = subprocess.run([sys.executable, *command], cwd=tmp_path, text=True,
-                              capture_output=True,
-                              env=os.environ | {"PYTHONPATH": str(tmp_path)})
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     for command in commands.splitlines():
         words = re.findall(r'"[^"]*"|\S+', command)
         assert words[0] == "facnet"
-        run("-m", "facnet.cli", *(word.strip('"') for word in words[1:]))
+        run_copy(tmp_path, "-m", "facnet.cli", *(word.strip('"') for word in words[1:]))
     assert (tmp_path / "detections.json").stat().st_size > 1000
-    average, classification = map(float, re.findall(r"[\d.]+", run("-c", script)))
+    average, classification = map(float, re.findall(r"[\d.]+", run_copy(tmp_path, "-c", script)))
     # Untrained it has an AVG of 0.0 and, of five classes, a mAP of 33.
     assert average > 5 and classification > 60

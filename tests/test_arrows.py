@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import facnet
+from facnet.experiment import COMPUTING
 
 ROOT = Path(facnet.__file__).parent
 # Each may import what stands before it. (Methods are written with the blocks of localisation.)
-ORDER = ["errors", "config", "files", "data", "localization", "model", "losses", "methods",
+ORDER = ["errors", "config", "profiles", "files", "data", "localization", "model", "methods",
          "checkpoints", "training", "evaluation", "experiment", "cli"]
 LAYERS = {"synthetic": 1, "importers": 2, "study": 3}  # the core is 0
 FOR_STUDY_ALONE = {"matplotlib", "seaborn", "sklearn", "scipy"}
@@ -68,6 +69,22 @@ def test_only_the_study_draws_and_only_it_knows_scikit_learn(file):
         assert not known & FOR_STUDY_ALONE
 
 
+# What these give is in the data's fingerprint or in the experiment, or is no part of a record.
+NOT_COMPUTING = {"errors", "files", "checkpoints", "profiles", "study.claims"}
+
+
+def test_what_a_computing_module_takes_computes_too():
+    """Or a record would be found again after an edit of what it was made with."""
+    computing = {file for pattern in COMPUTING for file in ROOT.glob(pattern)}
+    names = {name.removeprefix("facnet.") for file in computing
+             for name in imported(file, inside_functions=True) if name.startswith("facnet.")}
+    taken = {file for file in FILES for name in names
+             if f"{name}.".startswith(".".join(file.relative_to(ROOT).with_suffix("").parts) + ".")}
+    others = {name_of(file).removesuffix(".py").replace("/", ".") for file in taken - computing}
+    assert others <= NOT_COMPUTING and computing <= set(FILES)
+    assert all(list(ROOT.glob(pattern)) for pattern in COMPUTING)
+
+
 def modules_after(code: str) -> set[str]:
     """The top-level modules that a fresh process has after some code."""
     script = f"import sys\n{code}\nprint(*sorted({{n.split('.')[0] for n in sys.modules}}))"
@@ -84,7 +101,8 @@ def test_the_package_and_its_command_are_light():
 def test_the_whole_way_needs_none_of_the_study_s_libraries():
     got = modules_after("""
 import facnet
-from facnet.config import changed, profile
+from facnet.config import changed
+from facnet.profiles import profile
 data = facnet.load("synthetic", "smoke")
 experiment = changed(profile("smoke").apply(facnet.preset("released")), {"training.epochs": 2})
 model, losses = facnet.fit(data, "flow", experiment, progress=False)

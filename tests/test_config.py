@@ -1,16 +1,18 @@
 """Configurations validate their fields, and the presets differ where text and code differ."""
 
+import importlib
 import json
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from facnet.config import (
-    PROFILES, LocalizationConfig, ModelConfig, TrainingConfig, changed, from_dict, profile, to_dict,
-)
+    LocalizationConfig, ModelConfig, TrainingConfig, changed, from_dict, to_dict)
 from facnet.errors import FacnetError
 from facnet.methods import METHODS, preset, recipes
+from facnet.profiles import PROFILES, profile
 from facnet.study.notebook import check_parameters
 
 
@@ -172,3 +174,45 @@ def test_a_profile_overrides_sizes_epochs_and_learning_rate_only():
                        learning_rate=original.training.learning_rate)
         assert same == original.training
     assert profile("full").apply(original) == original
+
+
+@pytest.mark.parametrize("one", PROFILES.values(), ids=PROFILES)
+def test_a_profile_takes_the_same_share_of_every_recipe(one):
+    for recipe in recipes().values():
+        sized = one.apply(recipe)
+        assert sized.training.epochs == round(one.epochs * recipe.training.epochs) > 0
+        assert sized.training.learning_rate == one.learning_rate * recipe.training.learning_rate
+        assert sized.model.embedding_widths == tuple(
+            round(one.width * own) for own in recipe.model.embedding_widths)
+
+
+METHOD = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facnet.config import Config, Count, Share
+
+@dataclass(frozen=True)
+class Own(Config):
+    width: int = 8
+    widths: tuple[int, ...] = (8, 4)
+    pair: tuple[Count, float] = (1, 2)
+    share: Share | None = None
+"""
+
+
+@pytest.mark.parametrize("name, value, message", [
+    ("width", 64.5, "Own.width = 64.5: must be a whole number"),
+    ("widths", (64, 64.5), r"Own.widths\[1\] = 64.5: must be a whole number"),
+    ("pair", (0, 1.0), r"Own.pair\[0\] = 0: must be at least 1"),
+    ("pair", (1, 1.0, 1.0), "must be a list of 2"),
+    ("share", 2, r"Own.share = 2.0: must be in \[0, 1\]")])
+def test_types_hold_where_annotations_are_kept_as_text(tmp_path, monkeypatch, name, value, message):
+    (tmp_path / "own_method.py").write_text(METHOD)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_method", raising=False)
+    own = importlib.import_module("own_method").Own
+    assert own(width=np.int64(3), widths=[1, 2]).widths == (1, 2)
+    with pytest.raises(FacnetError, match=message):
+        own(**{name: value})

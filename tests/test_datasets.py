@@ -1,16 +1,20 @@
 """A folder of plain arrays and one json is a data set; what is wrong with it is said."""
 
+import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facnet.config import changed, profile
+from facnet.config import changed
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
 from facnet.experiment import run
 from facnet.methods import preset
+from facnet.profiles import profile
 from facnet.study.records import provenance, record
 from facnet.study.tables import sweep
 
@@ -78,8 +82,9 @@ def test_a_folder_is_trained_on_like_the_embedded_data(folder):
     assert 0 <= result.evaluation.average <= 100
 
 
-@pytest.mark.parametrize("named, protocol", [({}, "released"),
-                                             ({"protocol": "activitynet"}, "activitynet")])
+@pytest.mark.parametrize("named, protocol", [
+    ({}, "seconds"), ({"protocol": "released"}, "released"),
+    ({"protocol": "activitynet"}, "activitynet")])
 def test_a_folder_is_evaluated_by_the_protocol_that_it_names(tmp_path, wide, named, protocol):
     write(tmp_path, annotations({"rgb": {"columns": [0, 5]}}) | named, wide)
     data = load(tmp_path)
@@ -87,7 +92,7 @@ def test_a_folder_is_evaluated_by_the_protocol_that_it_names(tmp_path, wide, nam
     found = record(data, untrained)
     assert found["protocol"] == run(data, untrained).evaluation.protocol == protocol
     assert found["tiou"] == pytest.approx(PROTOCOLS[protocol].tiou)
-    tious = {"released": "0.1 to 0.7", "activitynet": "0.5 to 0.95"}[protocol]
+    tious = "0.5 to 0.95" if protocol == "activitynet" else "0.1 to 0.7"
     assert provenance(data, "smoke", 1).endswith(f"protocol {protocol} (tIoU {tious}).")
     frame = sweep("seeds", str(tmp_path), "smoke", 1, tmp_path / "records", untrained)
     tious = [float(column) for column in frame if column.startswith("0.")]
@@ -141,18 +146,70 @@ def test_a_video_that_leads_elsewhere_is_not_read(tmp_path, wide):
 
 
 def test_the_fingerprint_sees_every_video(folder):
-    before = load(folder).fingerprint()
+    before = load(folder).fingerprint
     path = next((folder / "features").rglob("b.npy"))
     np.save(path, np.load(path)[:-1])
-    assert load(folder).fingerprint() != before
+    assert load(folder).fingerprint != before
 
 
 def test_the_fingerprint_changes_with_labels_and_features(folder):
-    before = load(folder).fingerprint()
+    before = load(folder).fingerprint
     path = next((folder / "features").rglob("c.npy"))
     np.save(path, np.load(path) + 1)
-    after = load(folder).fingerprint()
+    after = load(folder).fingerprint
     facts = json.loads((folder / "annotations.json").read_text())
     facts["database"]["a"]["annotations"][0]["segment"] = [1.0, 3.5]
     (folder / "annotations.json").write_text(json.dumps(facts))
-    assert len({before, after, load(folder).fingerprint()}) == 3
+    assert len({before, after, load(folder).fingerprint}) == 3
+
+
+def test_the_fingerprint_sees_each_value_of_each_file_though_size_and_time_stay(folder):
+    found = [load(folder).fingerprint]
+    for path in sorted((folder / "features").rglob("*.npy")):
+        array, state = np.load(path), path.stat()
+        array[3, 2] += 1  # of ten rows neither the first, the middle one nor the last
+        np.save(path, array)
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert path.stat().st_size == state.st_size
+        assert path.stat().st_mtime_ns == state.st_mtime_ns
+        found.append(load(folder).fingerprint)
+    assert len(set(found)) == len(found) > 3
+
+
+def test_the_fingerprint_says_which_columns_a_stream_has(tmp_path, wide):
+    found = []
+    for first in (0, 1):
+        write(tmp_path, annotations({"rgb": {"columns": [first, first + 5]}}), wide)
+        found.append(load(tmp_path).fingerprint)
+    assert found[0] != found[1]
+
+
+def test_of_a_file_that_has_not_changed_only_the_digest_is_read_again(folder, monkeypatch):
+    read, digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, *kind: (
+        read.append(Path(file.name).name), digest(file, *kind))[1])
+    files = len(list((folder / "features").rglob("*.npy")))
+    before = load(folder).fingerprint
+    assert len(read) == files, "each once, though two streams may be in it"
+    assert load(folder).fingerprint == before and len(read) == files
+    path = next((folder / "features").rglob("b.npy"))
+    np.save(path, np.load(path) + 1)
+    assert load(folder).fingerprint != before and read[files:] == ["b.npy"]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": '])
+def test_what_is_remembered_of_files_may_be_lost(folder, tmp_path, monkeypatch, content):
+    before = load(folder).fingerprint
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = tmp_path / "cache" / "facnet" / "digests.json"
+    store.parent.mkdir(parents=True)
+    store.write_text(content)
+    assert load(folder).fingerprint == before
+    assert len(json.loads(store.read_text())) == len(list((folder / "features").rglob("*.npy")))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="takes Linux's /proc")
+def test_without_a_place_to_remember_files_the_fingerprint_is_the_same(folder, monkeypatch):
+    before = load(folder).fingerprint
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/self")
+    assert load(folder).fingerprint == before

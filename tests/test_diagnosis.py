@@ -16,6 +16,7 @@ from facnet.experiment import evaluate_test
 from facnet.study import diagnosis, plots
 from facnet.study.diagnosis import BINS, CAUSES, NOTHING, RIGHT
 from facnet.study.records import whole_videos
+from facnet.study.statistics import interval
 
 matplotlib.use("Agg")
 INSTANCE = ["video", "label", "start", "end"]
@@ -185,7 +186,8 @@ def test_a_tiou_that_was_not_evaluated_is_one_clear_line():
 def test_seeds_become_a_mean_with_its_interval():
     tables = [pd.DataFrame({"a": [value, 1.0]}, index=["x", "y"]) for value in (1.0, 3.0)]
     both = diagnosis.over_seeds(tables)
-    assert both.loc["x"].tolist() == [2, 1, 3] and both.loc["y"].tolist() == [1, 1, 1]
+    assert both.loc["x"].tolist() == list(interval([1.0, 3.0]))
+    assert both.loc["y"].tolist() == [1, 1, 1]
     assert list(both) == ["a", "a_low", "a_high"]
     assert diagnosis.over_seeds(tables[:1]).a_low.isna().all()
 

@@ -198,7 +198,7 @@ def test_a_tiou_equal_to_the_threshold_counts_except_in_thumos():
     instances = instances_of([("v", "a", 0.0, 32.0)])  # 50 snippets
     detections = detections_of([("v", "a", 0.0, 16.0, 1.0)])
     ap = {p: evaluate(detections, instances, p, [0.5]).average for p in PROTOCOLS}
-    assert ap == {"released": 100, "activitynet": 100, "thumos": 0}
+    assert ap == {"released": 100, "seconds": 100, "activitynet": 100, "thumos": 0}
 
 
 def test_half_of_six_tenths_is_half_in_thumos():
@@ -253,8 +253,19 @@ def test_what_protocols_do_with_ignored_intervals():
     result = evaluate(detections, instances, "released", ignored=ignored)
     assert result.average == 0
     assert result.left_out == {"in an ignored interval": 2}
+    assert evaluate(detections, instances, "seconds", [0.5], ignored=ignored).average == 100
     with pytest.raises(FacnetError, match="activitynet.*knows no ignored"):
         evaluate(detections, instances, "activitynet", ignored=ignored)
+
+
+def test_seconds_is_activitynets_matching_at_the_tious_of_thumos():
+    instances = instances_of([("v", "a", 0.1, 10.0), ("v", "a", 2.1, 12.0), ("w", "a", 0.0, 0.3)])
+    detections = detections_of([("v", "a", 2.1, 11.0, 0.9), ("v", "a", 0.3, 9.0, 0.8),
+                                ("w", "a", 5.0, 6.0, 0.7), ("w", "a", 0.0, 0.2, 0.6)])
+    result = evaluate(detections, instances, "seconds")
+    assert result.tiou == evaluate(detections, instances, "thumos").tiou
+    pd.testing.assert_frame_equal(
+        result.ap, evaluate(detections, instances, "activitynet", result.tiou).ap)
 
 
 # ---------------------------------------------------------------- what is evaluated
@@ -381,7 +392,7 @@ def slow_tiou(detection, instance, protocol):
 
 def slow_by_rank(detections, instances, protocol, threshold):
     """Each detection in turn looks for the best instance that is left."""
-    left = sorted(instances, key=lambda g: g[2:4], reverse=protocol == "activitynet")
+    left = sorted(instances, key=lambda g: g[2:4], reverse=protocol != "released")
     outcomes = []
     for detection in sorted(detections, key=rank):
         best = None
@@ -396,7 +407,7 @@ def slow_by_rank(detections, instances, protocol, threshold):
     return outcomes
 
 
-def slow_by_instance(detections, instances, ignored, threshold):
+def slow_by_instance(detections, instances, threshold):
     """Each instance in turn takes the free detection that overlaps it most."""
     detections = sorted(detections, key=rank)
     matched = [False] * len(detections)
@@ -407,11 +418,16 @@ def slow_by_instance(detections, instances, ignored, threshold):
         ]
         if tious and max(tious) > threshold:
             matched[tious.index(max(tious))] = True
+    return matched
+
+
+def slow_counted(outcomes, detections, ignored):
+    """The outcomes without those of unmatched detections that touch an ignored interval."""
     ambiguous = [
         any(d[0] == i[0] and shared_seconds(d[2:4], i[1:3]) > 0 for i in ignored)
-        for d in detections
+        for d in sorted(detections, key=rank)
     ]
-    return [m for m, a in zip(matched, ambiguous) if m or not a]
+    return [true for true, out in zip(outcomes, ambiguous) if true or not out]
 
 
 def slow_ap(outcomes, n_instances, interpolated):
@@ -433,9 +449,11 @@ def slow_evaluate(detections, instances, protocol, threshold, ignored):
                 if not any(d[0] == i[0] and snippets(d) & snippets(i) for i in ignored)
             ]
         if protocol == "thumos":
-            outcomes = slow_by_instance(mine, truth, ignored, threshold)
+            outcomes = slow_by_instance(mine, truth, threshold)
         else:
             outcomes = slow_by_rank(mine, truth, protocol, threshold)
+        if protocol in ("thumos", "seconds"):
+            outcomes = slow_counted(outcomes, mine, ignored)
         ap[label] = slow_ap(outcomes, len(truth), protocol != "thumos")
     return ap
 

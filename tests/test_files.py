@@ -240,6 +240,7 @@ def test_the_wtalc_folder_is_read(tmp_path):
     ]
     assert read.ignored.values.tolist() == [["test_1", 0, 1.4], ["elsewhere", 7.5, 8]]
     assert read.test_instances.video.tolist() == ["test_1"] * 2
+    assert read.protocol == "released"
 
 
 def test_the_wtalc_folder_may_hold_arrays_in_arrays_and_pickles_of_python_2(tmp_path):

@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from facnet.config import changed, profile
+from facnet.config import changed
 from facnet.data import load
-from facnet.experiment import RESULT_VERSION
 from facnet.model import normalised_cross_entropy
 from facnet.methods import preset
+from facnet.profiles import profile
 from facnet.study import separation
-from facnet.study.records import write_record
 from facnet.training import fit
 
 RELEASED = changed(profile("smoke").apply(preset("released")), {"training.epochs": 2})
@@ -79,16 +78,3 @@ def test_a_bound_is_log_n_less_the_loss_of_videos_that_have_labels(data, tmp_pat
     of_labelled = history.cw * len(some.subset("train")) / (len(some.subset("train")) - 1)
     first = curves[(curves.model == "with") & (curves.seed == 0)]
     np.testing.assert_allclose(first.bound, np.log(6) - of_labelled, rtol=1e-4)
-
-
-def test_bounds_and_areas_come_from_records(data, tmp_path):
-    write_record(tmp_path, {
-        "key": "k", "result_version": RESULT_VERSION,
-        "experiment": {"model": {"background_class": True}},
-        "separation": {"rgb": 0.4, "flow": 0.8},
-        "losses": {"rgb": {"cw": [1.0, 0.5]}, "flow": {"cw": [1.0, 0.25]}}})
-    frame = pd.DataFrame({"variant": ["a"], "seed": 3, "key": "k"})
-    found = separation.bounds_and_areas(frame, tmp_path, data).to_dict("records")
-    assert found == [
-        {"stream": "rgb", "seed": 3, "bound": np.log(6) - 0.5, "area": 0.4},
-        {"stream": "flow", "seed": 3, "bound": np.log(6) - 0.25, "area": 0.8}]

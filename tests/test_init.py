@@ -78,7 +78,7 @@ def test_three_commands_lead_to_detections_and_a_fourth_to_a_number(mine):
     facnet("train", "--dataset", "data/mine", "--profile", "smoke", "--out", "run")
     facnet("localize", "run", "--dataset", "data/mine", "--out", "d.json")
     text = facnet("evaluate", "d.json", "--annotations", "data/mine")
-    assert "Protocol released (FAC-Net's released code): 2 videos" in text
+    assert "Protocol seconds (ActivityNet's matching, THUMOS14's tIoUs): 2 videos" in text
     assert facnet("data", "check", "data/mine").endswith("data/mine: 0 errors, 0 oddities\n")
 
 

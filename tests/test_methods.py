@@ -12,13 +12,14 @@ from torch import nn
 
 from facnet import training
 from facnet.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from facnet.config import CommonTraining, Experiment, changed, profile, to_dict
+from facnet.config import CommonTraining, Experiment, changed, to_dict
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.experiment import run
 from facnet.localization import ClassSequences, Scores, nms
 from facnet.methods import METHODS, bm, experiment_of, method_of, preset, recipes, stpn, um, w_talc
 from facnet.model import Packing, class_wise_foreground
+from facnet.profiles import profile
 from facnet.study.records import classification
 from facnet.training import fit, predict, sampled, training_videos
 
@@ -111,18 +112,11 @@ def embedded(network: nn.Module, video: np.ndarray) -> np.ndarray:
     return video
 
 
-def slow_cw(x, activation, rows, w_f, label, config) -> float:
+def slow_cw(x, activation, w_f, label) -> float:
     """The CW loss of one video; background is no class's foreground."""
-    scores = []
-    for j, row in enumerate(rows):
-        own = [activation[t][j] if config.cw_activation == "logits"
-               else config.cw_snippet_scale * cosine_of(x[t], row) for t in range(len(x))]
-        cosines = []
-        for tau in config.cw_temperatures:
-            attention = shares([tau * score for score in own])
-            cosines.append(cosine_of(sum(a * one for a, one in zip(attention, x)), w_f))
-        scores.append(config.cw_scale * sum(cosines) / len(cosines))
-    return cross_entropy(scores, [*label, 0][:len(rows)])
+    columns = np.array(activation).T
+    pooled = [sum(a * one for a, one in zip(shares(list(own)), x)) for own in columns]
+    return cross_entropy([10 * cosine_of(own, w_f) for own in pooled], [*label, 0][:len(columns)])
 
 
 def attention_of(network, x) -> list[float]:
@@ -139,9 +133,7 @@ def slow_stpn(network, x, label, config) -> tuple[dict, torch.Tensor | None, tup
     attention = attention_of(network, x)
     pooled = sum(a * own for a, own in zip(attention, x)) / len(x)
     p = [logistic(s) for s in W @ pooled + b]
-    w_f = (network.attention.weight if network.config.attention == "one layer"
-           else getattr(network, "own_W_f", None))
-    return ({"classification": binary(p, label), "sparsity": sum(attention)}, w_f,
+    return ({"classification": binary(p, label), "sparsity": sum(attention)}, network.W_f,
             (p, [W @ own for own in x], attention))
 
 
@@ -233,8 +225,7 @@ def slow_losses(experiment, network, videos, labels) -> tuple[dict[str, list[flo
     for own, label in zip(x, labels):
         row, w_f, prediction = SLOW[experiment.method](network, own, label, config)
         if config.lambda_cw:
-            row["cw"] = slow_cw(own, prediction[1], numbers(network.classifier.weight),
-                                numbers(w_f)[0], label, network.config)
+            row["cw"] = slow_cw(own, prediction[1], numbers(w_f)[0], label)
         rows.append(row)
         predicted.append(prediction)
     for row in rows:
@@ -245,20 +236,14 @@ def slow_losses(experiment, network, videos, labels) -> tuple[dict[str, list[flo
     return {name: [row[name] for row in rows] for name in rows[0]}, predicted
 
 
-COSINE = {"model__cw_activation": "cosine", "model__cw_snippet_scale": 3.0, "model__cw_scale": 7.0,
-          "model__cw_temperatures": (1.0, 2.0, 5.0)}
-
-
 @pytest.mark.parametrize("recipe, fields", [
     ("STPN", {"training__lambda_cw": 0.0}),
     ("STPN + Embedding", {"model__embedding_widths": (4, 5), "training__sparsity": 0.1}),
-    ("STPN + Embedding", {"model__attention": "two layers", **COSINE}),
     ("BM", {"training__background": 0.2, "training__guide": 0.3, "training__cluster": 0.4}),
-    ("BM", {"training__guide_sigma": 2.0, **COSINE}),
+    ("BM", {"training__guide_sigma": 2.0}),
     ("W-TALC", {"training__mil_share": 0.3}),
-    ("W-TALC", {"training__margin": 0.2, **COSINE}),
+    ("W-TALC", {"training__margin": 0.2}),
     ("UM", {"training__margin": 2.0, "training__magnitude": 0.1, "training__background": 0.5}),
-    ("UM", COSINE),
 ])
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_losses_and_predictions_are_those_of_slow_loops(recipe, fields, mode):
@@ -325,9 +310,9 @@ class Total(nn.Module):
 
 @pytest.mark.parametrize("recipe, fields", [
     ("released", {"model__embedding_widths": (4, 4), "model__foreground_init": "xavier"}),
-    ("STPN + Embedding", {}), ("STPN + Embedding", {"model__attention": "two layers", **COSINE}),
-    ("BM", {}), ("BM", COSINE), ("W-TALC", {}), ("W-TALC", COSINE),
-    ("UM", {"training__magnitude": 0.1, "training__margin": 2.0}), ("UM", COSINE),
+    ("STPN + Embedding", {}),
+    ("BM", {}), ("W-TALC", {}),
+    ("UM", {"training__magnitude": 0.1, "training__margin": 2.0}),
 ])
 def test_gradients_are_those_of_finite_differences(recipe, fields, monkeypatch):
     total = Total(tiny(recipe, **fields))
@@ -554,12 +539,6 @@ def test_um_s_sequences_by_hand():
     c = um.sequence(scores, um.Localization())
     np.testing.assert_allclose(c[:9, 0], [0, 0.05, 0.2, 0.25, 1, 0.75, 0.1, 0.2, 0.2])
     np.testing.assert_array_equal(c[9:], 0)
-    # The text's: m of at most 50, over 50. Of a from .05 to .75 with .25 at the fourth.
-    text = um.Localization(foreground="margin", margin=50.0)
-    u = um.action_probability(scores, text)
-    np.testing.assert_allclose(u[:10], [0.1, 0.3, 0.6, 1, 1, 1, 0.4, 0.6, 0.6, 0.06])
-    c = um.sequence(scores, text)[:9, 0]
-    np.testing.assert_allclose(c[[0, 1, 3, 4, 5]], [0, 0.1 / 0.7, 0.2 / 0.7, 0.45 / 0.7, 1])
 
 
 def test_um_s_detections_by_hand():
@@ -765,11 +744,9 @@ def test_with_and_without_cw_begin_alike_and_see_the_same(smoke, monkeypatch, ho
     assert longest == {experiment.training.snippets}  # some videos are longer
 
 
-def test_plain_stpn_has_no_vector_of_its_own_for_the_foreground():
-    names = [list(network_of(experiment).state_dict()) for experiment in (
-        tiny("STPN"), tiny("STPN + Embedding"),
-        tiny("STPN + Embedding", model__attention="two layers"))]
-    assert ["own_W_f" in own for own in names] == [False, False, True]
+def test_plain_stpn_has_no_vector_for_the_foreground():
+    plain, embedded_ = (network_of(tiny(name)) for name in ("STPN", "STPN + Embedding"))
+    assert plain.W_f is None and embedded_.W_f is embedded_.attention.weight
 
 
 def test_cw_is_refused_where_features_do_not_learn():

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from test_evaluation import detections_of, in_seconds, instances_of
 
-from facnet.config import changed, profile
+from facnet.config import changed
 from facnet.data import load
 from facnet.evaluation import Protocol, evaluate, rules_of
 from facnet.experiment import evaluate_test, run
 from facnet.importers.wtalc import read_wtalc
 from facnet.methods import preset
+from facnet.profiles import profile
 from facnet.study import protocols, published
 from facnet.study.records import resampled_averages, weighted_averages
 

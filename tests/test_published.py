@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import keep_result
+import keep_results
 import numpy as np
 import pandas as pd
 import pytest
@@ -227,27 +227,38 @@ def test_statements_have_sources():
 
 def test_a_result_comes_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "RESULTS", tmp_path)
-    runs = sweep_frame("table4")
-    runs.to_csv(tmp_path / "table4_full.csv", index=False)
-    (tmp_path / "provenance.csv").write_text("file,what,command,revision\n")
-    with pytest.raises(FacnetError, match="table4_full.csv: the file or its row in provenance.csv"):
-        published.result("table4_full")
-    monkeypatch.setattr(keep_result, "REVISION", "0012")
-    keep_result.keep_result("table4_full", runs, "synthetic data", "facnet sweep")
-    keep_result.keep_result("a", runs[["seed"]], "other data", "facnet")
-    read, said = published.result("table4_full")
-    pd.testing.assert_frame_equal(read, runs, check_dtype=False)
+    runs = sweep_frame("fig4")
+    runs.to_csv(tmp_path / "fig4.csv", index=False)
+    (tmp_path / "provenance.csv").write_text("file,what,command,revision,code\n")
+    with pytest.raises(FacnetError, match="fig4.csv: the file or its row in provenance.csv"):
+        published.result("fig4")
+    monkeypatch.setattr(keep_results, "REVISION", "0012")
+    keep_results.keep_result("fig4", runs, "synthetic data", "facnet sweep")
+    keep_results.keep_result("a", runs[["seed"]], "other data", "facnet")
+    read, said = published.result("fig4")
+    pd.testing.assert_frame_equal(read, runs, check_dtype=False, rtol=1e-5)
     assert said == "synthetic data; `facnet sweep` at revision `0012`"
     assert published.result("a")[1] == "other data; `facnet` at revision `0012`"
+    monkeypatch.setattr(published, "CODE", "of today")
+    assert published.result("a")[1].endswith("; the code that computes it has changed since")
 
 
-@pytest.mark.parametrize("path", sorted(published.RESULTS.glob("*.csv")), ids=lambda p: p.stem)
+def test_draws_are_kept_packed_and_to_a_digit(tmp_path, monkeypatch):
+    (tmp_path / "provenance.csv").write_text("file,what,command,revision,code\n")
+    monkeypatch.setattr(published, "RESULTS", tmp_path)
+    draws = pd.DataFrame({"CA, hybrid": [12.34, 5.0], "full": [1.25, 30.06]})
+    keep_results.keep_result("a_draws", draws, "data", "facnet")
+    assert (tmp_path / "a_draws.csv.xz").is_file() and not (tmp_path / "a_draws.csv").exists()
+    pd.testing.assert_frame_equal(published.result("a_draws")[0], draws, rtol=0, atol=0.0501)
+
+
+@pytest.mark.parametrize("path", sorted(published.RESULTS.glob("*.csv*")), ids=lambda p: p.name)
 def test_every_committed_result_can_be_read(path):
     if path.name == "provenance.csv":
         assert set(pd.read_csv(path).file) == {
-            one.name for one in published.RESULTS.glob("*.csv")} - {path.name}
+            one.name for one in published.RESULTS.glob("*.csv*")} - {path.name}
         return
-    frame, said = published.result(path.stem)
+    frame, said = published.result(path.name.partition(".")[0])
     assert len(frame) and "at revision" in said
     if "seed" in frame:
         assert not frame.duplicated(["variant", "seed"]).any()

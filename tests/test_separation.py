@@ -7,16 +7,17 @@ import pandas as pd
 import pytest
 import torch
 
-from facnet.config import changed, profile
+from facnet.config import changed
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.experiment import RESULT_VERSION, stream_scores
+from facnet.experiment import stream_scores
 from facnet.methods import preset
+from facnet.profiles import profile
 from facnet.study import consistency, separation
 from facnet.study.claims import compare, judge, read_claims
 from facnet.study.grid import perfect_scores
 from facnet.study.records import write_record
-from facnet.study.statistics import means, readable
+from facnet.study.statistics import SEEDS, means, readable
 from facnet.study.tables import variants
 from facnet.training import fit, frame_labels
 
@@ -38,19 +39,20 @@ def snippets(data):
 
 @pytest.fixture(scope="module")
 def areas(data):
-    """Of models that know every snippet, and that take all for its opposite, two seeds each."""
+    """Of models that know every snippet, and that take all for its opposite, five seeds each."""
     scores = perfect_scores(data)
     inside = scores.activation[:, : len(data.classes)].max(1)  # of any class
     good = replace(scores, foreground=inside)
     bad = replace(scores, foreground=-inside, activation=-scores.activation)
-    return separation.roc_areas(
-        data, {("good", 0): good, ("good", 1): good, ("bad", 0): bad, ("bad", 1): bad}, RELEASED)
+    scores = {(name, seed): own for name, own in (("good", good), ("bad", bad))
+              for seed in range(SEEDS)}
+    return separation.roc_areas(data, scores, RELEASED)
 
 
 def test_perfect_labels_separate_the_foreground(areas):
     of = areas.set_index(["variant", "seed"])
-    assert of.loc["good"].foreground.tolist() == [100, 100]
-    assert of.loc["bad"].foreground.tolist() == [0, 0]
+    assert of.loc["good"].foreground.tolist() == [100] * SEEDS
+    assert of.loc["bad"].foreground.tolist() == [0] * SEEDS
     assert (of.loc["good"].sequence > 99).all() and (of.loc["bad"].sequence < 1).all()
     assert of.average.tolist() == of.foreground.tolist()  # what claims compare
 
@@ -93,7 +95,7 @@ def test_agreement_is_compared_over_streams_and_by_both_measures(tmp_path):
                          for name in ("FAC-Net", "STPN", "UM") for seed in (0, 1)])
     for key in runs.key:
         rank = 0.5 if key.startswith("FAC-Net") else 0.1
-        write_record(tmp_path, {"key": key, "result_version": RESULT_VERSION, "consistency": {
+        write_record(tmp_path, {"key": key, "consistency": {
             stream: {"rank_correlation": rank + more, "support_tiou": 0.2}
             for stream, more in (("rgb", 0.0), ("flow", 0.2))}})
     compared = compare(consistency.fig1_runs(runs, tmp_path), read_claims("fig1"))
@@ -179,9 +181,9 @@ def test_models_are_measured_by_seed_and_input_features_once(data, snippets, tmp
 def test_claims_of_fig_8_are_asked_of_both_measures_seed_by_seed():
     measured = pd.DataFrame([
         {"variant": name, "seed": seed, "silhouette": value + 10 * seed, "probe": 50.0 - value}
-        for name, value in (("CA only", 1.0), ("full", 2.0)) for seed in range(3)])
+        for name, value in (("CA only", 1.0), ("full", 2.0)) for seed in range(SEEDS)])
     found = compare(separation.by_measure(measured), read_claims("fig8"))
-    assert found.name.tolist() == ["silhouette", "probe"] and (found.n == 3).all()
+    assert found.name.tolist() == ["silhouette", "probe"] and (found.n == SEEDS).all()
     assert found[["mean", "low", "high"]].to_numpy().tolist() == [[1, 1, 1], [-1, -1, -1]]
     assert found.verdict.tolist() == ["holds", "does not hold"]
 

@@ -96,7 +96,7 @@ def test_each_form_gives_the_data_set(tmp_path, made, form):
     data = load(tmp_path / "out")
     assert (data.name, data.classes, data.streams) == (
         "SHREC'21", ("OK", "TAP", "V"), ("pose", "motion"))
-    assert data.snippet_seconds == 0.16
+    assert data.snippet_seconds == 0.16 and data.protocol == "released"
     assert data.subset("train") == ("1", "2") and data.subset("test") == ("7",)
     assert data.labels(("1", "2")).tolist() == [[1, 1, 0], [0, 0, 1]]
     assert data.instances.values.tolist() == [

@@ -16,18 +16,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from conftest import copy_package, run_copy
 from test_cli import facnet, fails
 
 from facnet import experiment
-from facnet.config import profile
+from facnet.config import changed
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import evaluate
 from facnet.experiment import experiment_key
 from facnet.methods import preset
+from facnet.profiles import profile
 from facnet.study import published, records, tables
 from facnet.study.grid import perfect_scores
-from facnet.study.records import read_record, record, resampled_averages, write_record
+from facnet.study.records import (
+    read_record, record, resampled_averages, weighted_averages, write_record)
 from facnet.study.separation import separation
 from facnet.study.statistics import interval, readable, summary, verdict
 from facnet.study.tables import sweep, variants
@@ -122,7 +126,7 @@ def test_a_record_names_everything_and_is_plain_json(data):
     one = record(data, TINY)
     assert json.loads(json.dumps(one)) == one
     assert one["experiment"]["training"]["epochs"] == 1 and one["experiment"]["seed"] == 0
-    assert one["dataset"]["fingerprint"] == data.fingerprint()
+    assert one["dataset"]["fingerprint"] == data.fingerprint
     assert one["dataset"]["simulated"] and one["protocol"] == "released"
     assert set(one["versions"]) >= {"python", "torch", "numpy", "facnet"}
     assert one["average"] == pytest.approx(np.mean(one["mean_ap"]))
@@ -130,11 +134,12 @@ def test_a_record_names_everything_and_is_plain_json(data):
     assert set(one["losses"]) == set(one["separation"]) == set(data.streams)
     assert len(one["losses"]["rgb"]["total"]) == 1
     assert all(0 <= area <= 1 for area in one["separation"].values())
-    assert one["key"] == experiment_key(data.fingerprint(), TINY)
+    assert one["key"] == experiment_key(data.fingerprint, TINY)
 
 
 def test_the_key_changes_with_everything_that_changes_results(data, monkeypatch):
-    fingerprint = data.fingerprint()
+    """Not with the device: what one has computed holds for all."""
+    fingerprint = data.fingerprint
     keys = {
         experiment_key(fingerprint, TINY), experiment_key("other", TINY),
         experiment_key(fingerprint, replace(TINY, seed=1)),
@@ -142,20 +147,67 @@ def test_the_key_changes_with_everything_that_changes_results(data, monkeypatch)
         experiment_key(fingerprint, replace(
             TINY, localization=replace(TINY.localization, minimum_length=2))),
     }
-    monkeypatch.setattr(experiment, "RESULT_VERSION", -1)
+    monkeypatch.setattr(experiment, "CODE", "of other code")
     keys.add(experiment_key(fingerprint, TINY))
     assert len(keys) == 7
 
 
-def test_a_change_of_results_raises_the_version(data):
-    """If these move, old records are of another program: raise RESULT_VERSION, then renew this."""
-    one = record(data, replace(BASE, training=replace(BASE.training, epochs=10)))
-    now = [one["losses"]["rgb"]["total"][-1], one["losses"]["flow"]["mil"][-1], one["average"],
-           one["other_rule"]["average"], one["separation"]["flow"], one["resampled"][0],
-           one["classification"], one["consistency"]["rgb"]["rank_correlation"]]
-    assert experiment.RESULT_VERSION == 3
-    assert now == pytest.approx(
-        [1.55226, 1.53694, 2.09687, 1.47769, 0.57474, 1.47706, 44.1359, 0.44796], rel=1e-3)
+# A sweep of one experiment in a copy of the package: its key, and how many were run for it.
+ONE = """
+from facnet.config import changed
+from facnet.profiles import profile
+from facnet.methods import preset
+from facnet.study import records, tables
+
+base = changed(profile("smoke").apply(preset()), {"training.epochs": 1})
+ran, record = [], records.record
+records.record = lambda *given: ran.append(given) or record(*given)
+(key,) = tables.sweep("seeds", "synthetic", "smoke", 1, "records", base).key
+print(key, len(ran))
+"""
+
+
+def test_an_edit_of_a_loss_trains_again_and_a_comment_or_its_undoing_does_not(tmp_path):
+    copy_package(tmp_path)
+    loss = "return -(normalised * torch.log_softmax(scores, dim=-1)).sum(-1)"
+    (module,) = (one for one in (tmp_path / "facnet").glob("*.py") if loss in one.read_text())
+    before = module.read_text()
+
+    def after(old: str, new: str) -> tuple[str, int]:
+        assert before.count(old) == 1
+        module.write_text(before.replace(old, new))
+        key, ran = run_copy(tmp_path, "-c", ONE).split()
+        return key, int(ran)
+
+    title = '"""Equations 6 and 12 before the mean over videos: -ŷ·log softmax(scores), ŷ = y / Σy.'
+    first, ran = after(loss, loss)
+    assert ran == 1
+    assert after(loss, f"# why\n\n    {loss}  # so") == (first, 0)
+    assert after(title, '"""Other words.') == (first, 0)
+    other, ran = after(loss, loss.replace("-(", "-2 * ("))
+    assert other != first and ran == 1
+    assert after(loss, loss) == (first, 0)
+    assert len(list((tmp_path / "records").glob("*.json"))) == 2
+
+
+def test_the_number_of_threads_changes_nothing_and_is_left_as_it_was(data):
+    # Large enough for two threads to add up in another order.
+    wide = changed(TINY, {"model.embedding_widths": [256, 256], "training.snippets": 160,
+                          "training.epochs": 5})
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = record(data, wide)
+        torch.set_num_threads(2)
+        result = experiment.run(data, wide, progress=False)
+        again = record(data, wide)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert result.evaluation.average == one["average"]
+    assert {stream: history.drop(columns="epoch").to_dict("list")
+            for stream, history in result.histories.items()} == one["losses"]
+    assert (again["losses"], again["resampled"]) == (one["losses"], one["resampled"])
 
 
 def test_threads_of_one_process_do_not_mix_their_random_numbers(data):
@@ -169,7 +221,7 @@ def test_threads_of_one_process_do_not_mix_their_random_numbers(data):
 
 @pytest.mark.parametrize("content", ["", '{"key": "x', '{"key": "other"}', "[]", "\x00\xff"])
 def test_a_truncated_or_foreign_record_is_set_aside(data, tmp_path, content):
-    key = experiment_key(data.fingerprint(), TINY)
+    key = experiment_key(data.fingerprint, TINY)
     (tmp_path / f"{key}.json").write_text(content)
     with pytest.warns(UserWarning, match=f"{key}.json is no record of this experiment"):
         assert read_record(tmp_path, key) is None
@@ -201,12 +253,14 @@ def test_perfect_labels_separate_and_inverted_ones_collapse(data):
 def test_resampled_test_videos_average_to_the_plain_result(data):
     """Weights stand for repeated videos: one draw is the same as an evaluation of copies."""
     result = experiment.run(data, BASE)
-    averages = resampled_averages(result.evaluation, data, resamples=50)
-    assert len(averages) == 50 and averages.std() > 0
+    averages = resampled_averages(result.evaluation, data, resamples=450)
+    assert len(averages) == 450 and averages.std() > 0
     videos = data.subset("test")
     drawn = np.random.default_rng(0).multinomial(
-        len(videos), np.full(len(videos), 1 / len(videos)), size=50)[0]
-    copies = [(v, f"{v} copy {i}") for v, n in zip(videos, drawn) for i in range(n)]
+        len(videos), np.full(len(videos), 1 / len(videos)), size=450)
+    exact = weighted_averages(result.evaluation, data, drawn)
+    np.testing.assert_allclose(averages, exact, rtol=0, atol=0.0005001)
+    copies = [(v, f"{v} copy {i}") for v, n in zip(videos, drawn[0]) for i in range(n)]
     names = pd.DataFrame(copies, columns=["video", "copy"])
 
     def repeated(frame):
@@ -216,7 +270,7 @@ def test_resampled_test_videos_average_to_the_plain_result(data):
     instances = repeated(data.instances_of("test"))
     again = evaluate(repeated(result.evaluation.detections), instances, "released",
                      classes=sorted(set(instances.label)))
-    assert averages[0] == pytest.approx(again.average, abs=1e-9)
+    assert exact[0] == pytest.approx(again.average, abs=1e-9)
 
 
 # ---------------------------------------------------------------- sweeps
@@ -243,9 +297,22 @@ def test_a_sweep_gives_a_tidy_frame_and_runs_once(small, tmp_path, monkeypatch):
     tious = [f"0.{tenth}" for tenth in range(1, 8)]
     assert frame[tious].mean(axis=1).tolist() == pytest.approx(frame.average.tolist())
     assert {"cw", "hybrid", "paper", "other_average", "collapsed", "seconds"} <= set(frame)
+    last = read_record(tmp_path, frame.key.iloc[-1])
+    for stream in ("rgb", "flow"):
+        assert frame[f"area {stream}"].iloc[-1] == last["separation"][stream]
+        assert frame[f"loss {stream}"].iloc[-1] == last["losses"][stream]["total"][-1]
     monkeypatch.setattr(records, "record", None)
     pd.testing.assert_frame_equal(run_small(tmp_path), frame)
     assert len(list(tmp_path.iterdir())) == 12
+
+
+def test_a_record_counts_whatever_device_made_it(small, tmp_path, monkeypatch):
+    frame = run_small(tmp_path)
+    for path in tmp_path.glob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"device": "cuda"}))
+    monkeypatch.setattr(records, "record", None)
+    for device in ("cpu", "cuda"):
+        pd.testing.assert_frame_equal(run_small(tmp_path, device=device), frame)
 
 
 def test_processes_give_what_one_process_gives(small, tmp_path, monkeypatch):
@@ -288,7 +355,7 @@ def test_the_interval_is_of_the_mean_and_pairs_take_out_what_seeds_share():
         for s, value in enumerate(seeds + (rng.normal(0, 0.5, 30) if name == "a" else 0))])
     mean, low, high = interval(seeds)
     assert low < mean < high
-    assert high - low == pytest.approx(2 * 1.96 * seeds.std() / np.sqrt(30), rel=0.1)
+    assert high - low == pytest.approx(2 * 2.045 * seeds.std(ddof=1) / np.sqrt(30), rel=1e-3)
     table = summary(frame)
     assert list(table.index) == ["a", "b"] and table.collapsed.tolist() == [1, 0]
     assert table.n.tolist() == [30, 30]
@@ -296,11 +363,25 @@ def test_the_interval_is_of_the_mean_and_pairs_take_out_what_seeds_share():
     assert np.isnan(interval([4.0])[1])
 
 
-@pytest.mark.parametrize("low, high, said", [
-    (0.1, 2.0, "holds"), (-2.0, -0.1, "does not hold"), (-1.0, 1.0, "not resolved"),
-    (float("nan"), float("nan"), "not resolved")])
-def test_verdicts(low, high, said):
-    assert verdict(low, high) == said
+def test_the_interval_of_few_seeds_is_students():
+    """Of 1, 2, ..., 5: s = √2.5, and t is 2.776 for four degrees of freedom."""
+    assert interval(range(1, 6)) == pytest.approx(
+        (3, 3 - 2.7764 / np.sqrt(2), 3 + 2.7764 / np.sqrt(2)), rel=1e-4)
+
+
+NONE = (float("nan"), float("nan"))
+
+
+@pytest.mark.parametrize("seeds, mean, intervals, said", [
+    (5, 1, [(0.1, 1.9)], "holds"), (5, -1, [(-1.9, -0.1)], "does not hold"),
+    (5, 1, [(-0.1, 2.1)], "not resolved"), (5, 1, [(0.1, 1.9), NONE], "holds"),
+    # Errors of two sources add up as squares: .6 and .8 to 1.
+    (5, 1.01, [(0.41, 1.61), (0.21, 1.81)], "holds"),
+    (5, 0.99, [(0.39, 1.59), (0.19, 1.79)], "not resolved"),
+    (5, -1.01, [(-1.61, -0.41), (-1.81, -0.21)], "does not hold"),
+    (4, 1, [(0.9, 1.1)], "too few seeds"), (1, 1, [NONE], "too few seeds")])
+def test_verdicts(seeds, mean, intervals, said):
+    assert verdict(seeds, mean, *intervals) == said
 
 
 def test_numbers_with_intervals_become_words():

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facnet.config import profile
 from facnet.data import load
 from facnet.experiment import run
+from facnet.profiles import profile
 from facnet.study.records import classification
 from facnet.synthetic import thumos14 as synthetic
 from facnet.training import frame_labels
@@ -108,7 +108,7 @@ def test_neighbouring_snippets_resemble_each_other(full):
 
 
 def test_the_same_call_gives_the_same_data():
-    assert load("synthetic", "smoke").fingerprint() == load("synthetic", "smoke").fingerprint()
+    assert load("synthetic", "smoke").fingerprint == load("synthetic", "smoke").fingerprint
 
 
 def test_the_generator_is_frozen():
@@ -130,16 +130,14 @@ FROZEN = {  # sum of all features; of four channels of one snippet
 }
 
 
-@pytest.mark.parametrize("size, low, high", [("quick", 25, 50), ("full", 30, 50)])
-def test_the_recorded_difficulty_is_in_its_band(size, low, high):
+def test_the_recorded_difficulty_is_in_its_band():
     """Means over five seeds, recorded by calibrate_synthetic.py."""
-    measured = CALIBRATION[size]
+    measured = CALIBRATION["quick"]
     assert len(measured["facnet"]["average"]) == 5
-    assert low <= measured["facnet"]["mean_average"] <= high
+    assert 30 <= measured["facnet"]["mean_average"] <= 65
     assert measured["untrained"]["mean_average"] < 3
     assert np.mean(measured["facnet"]["classification"]) >= 90
-    if size == "full":
-        assert 50 <= measured["frame_supervised"]["mean_average"] <= 70
+    assert 50 <= measured["frame_supervised"]["mean_average"] <= 75
 
 
 def test_the_quick_cut_still_learns():
@@ -149,7 +147,7 @@ def test_the_quick_cut_still_learns():
     data = load("synthetic", "quick")
     result = run(data, recipe("quick"))
     assert classification(result.scores, data) > 90
-    assert 20 < result.evaluation.average < 55
+    assert 30 < result.evaluation.average < 70
 
 
 def test_the_data_page_shows_the_frozen_constants_and_the_recorded_difficulty():

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facnet.config import profile
 from facnet.data import load
 from facnet.experiment import evaluate_test, run
+from facnet.profiles import profile
 from facnet.study.records import classification, provenance, whole_videos
 from facnet.synthetic import activitynet as synthetic_activitynet
 
@@ -56,7 +56,8 @@ def test_videos_last_as_long_as_activitynets(subset):
     real, _, snippets, shrunk = subset
     wanted = shrunk * np.array(real["snippets"])
     assert np.percentile(snippets, PERCENT) == pytest.approx(wanted, rel=0.06, abs=1)
-    assert snippets.min() == 2 and (snippets <= 3).sum() >= 2
+    shortest = 2 if shrunk == 1 else 1  # a size that shrinks videos may halve the shortest
+    assert shortest <= snippets.min() <= 2 and (snippets <= 3).sum() >= 2
 
 
 def test_three_quarters_of_the_videos_have_one_instance(subset):
@@ -105,7 +106,7 @@ def test_whole_videos_told_their_class_score_as_on_activitynet():
 
 def test_the_same_call_gives_the_same_data():
     one, other = (load("synthetic-activitynet", "smoke") for _ in range(2))
-    assert one.fingerprint() == other.fingerprint() != load("synthetic", "smoke").fingerprint()
+    assert one.fingerprint == other.fingerprint != load("synthetic", "smoke").fingerprint
 
 
 def test_it_is_never_passed_off_as_activitynet():

@@ -66,7 +66,7 @@ def test_each_layout_gives_the_same_data(tmp_path, truth, arrays, layout):
     data = load(tmp_path / "out")
     assert (data.name, data.classes, data.streams) == (
         "THUMOS14", ("CliffDiving", "Diving"), ("rgb", "flow"))
-    assert data.snippet_seconds == 0.64
+    assert data.snippet_seconds == 0.64 and data.protocol == "released"
     for video, array in arrays.items():
         np.testing.assert_array_equal(data.features("rgb", video), array[:, :3])
         np.testing.assert_array_equal(data.features("flow", video), array[:, 3:])

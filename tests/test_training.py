@@ -10,10 +10,11 @@ from conftest import FIXTURES
 from test_model import PARAMETERS, released_model
 
 from facnet import training
-from facnet.config import ModelConfig, TrainingConfig, changed, profile
+from facnet.config import ModelConfig, TrainingConfig, changed
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.methods import METHODS, preset
+from facnet.profiles import profile
 from facnet.training import adam, fit, frame_labels, pack, predict, train_step
 
 FAC_NET = METHODS["FAC-Net"]
@@ -125,8 +126,8 @@ def test_frame_supervision_learns_the_frames(smoke, experiment):
     shown = frame_labels(smoke, video, len(smoke.features("flow", video))).any(1)
     background = {}
     for supervision in ("video", "frame"):
-        model, _ = fit(
-            smoke, "flow", changed(experiment, {"training.supervision": supervision}))
+        model, _ = fit(smoke, "flow", changed(
+            experiment, {"training.supervision": supervision, "training.epochs": 40}))
         scores = predict(model, smoke, "flow", (video,))
         p = torch.from_numpy(10 / 5 * scores.activation).softmax(-1).numpy()[:, -1]
         background[supervision] = p[~shown].mean() - p[shown].mean()

@@ -121,6 +121,7 @@ def import_shrec21(source: str | Path, out: str | Path) -> str:
         return {"name": "SHREC'21", "streams": {stream: {} for stream in STREAMS},
                 "classes": sorted({label for one in database.values() for label in one["labels"]}),
                 "snippet_seconds": SNIPPET_SECONDS, "train": SUBSETS[0], "test": SUBSETS[1],
+                "protocol": "released",
                 "standardised": scales, "database": database}
 
     return write_container(source, out, write)

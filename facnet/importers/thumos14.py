@@ -62,7 +62,8 @@ def import_thumos14(features: str | Path, annotations: str | Path, out: str | Pa
         report["left out"] += [
             f"{video} [{start}, {end}]: ambiguous interval of a video that is not here"
             for video, start, end in truth.ignored[~inside].itertuples(index=False)]
-        return described("THUMOS14", truth, here, streams, snippet_seconds, *SUBSETS)
+        return {"protocol": "released"} | described(
+            "THUMOS14", truth, here, streams, snippet_seconds, *SUBSETS)
 
     return write_container(annotations, out, write)
 

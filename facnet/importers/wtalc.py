@@ -55,7 +55,8 @@ def read_wtalc(folder: Path) -> Annotations:
     file = folder / "Ambiguous_test.txt"
     ignored = read_ignored(file) if file.is_file() else frame_of([], INTERVAL)
     return Annotations(
-        frame_of(instances, INSTANCE), ignored, pd.DataFrame(videos, columns=VIDEO), "test")
+        frame_of(instances, INSTANCE), ignored, pd.DataFrame(videos, columns=VIDEO), "test",
+        protocol="released")
 
 
 def _row(value: object, where: str) -> list:

@@ -6,16 +6,16 @@ neither says.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from facnet.config import CommonTraining, Config, Count, Positive, Rate, Temperatures
+from facnet.config import CommonTraining, Config, Count, Rate
 from facnet.localization import Scores, suppress
-from facnet.model import Embedding, Packing, class_wise_foreground, cosine, normalised_cross_entropy
+from facnet.model import Embedding, Packing, class_wise_foreground, normalised_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,10 @@ class HostModel(Config):
         branch then has nothing to teach [F], and `fit` refuses it.
     dropout : float
         Rate in the embedding, FAC-Net's .5 [P].
-    cw_activation : {"logits", "cosine"}
-        S_a of the CW branch: the host's own scores of snippets [P], or δ times the cosine of a
-        snippet and its class's row, equation 1, which has the same sharpness in every host.
-    cw_snippet_scale, cw_scale : float
-        δ of equations 1 and 4. The released code's, 5 and 10 [C]; the text has 5 for both [F].
-    cw_temperatures : tuple of float
-        τ of equation 2. One attention [P]: the hosts have no hybrid attention.
     """
 
     embedding_widths: tuple[Count, ...] = (1024,)
     dropout: Rate = 0.5
-    cw_activation: Literal["logits", "cosine"] = "logits"
-    cw_snippet_scale: Positive = 5.0
-    cw_scale: Positive = 10.0
-    cw_temperatures: Temperatures = (1.0,)
 
 
 def foreground_vector(width: int) -> nn.Parameter:
@@ -87,13 +76,11 @@ class HostNetwork(nn.Module):
             The host's scores of snippets.
         videos : Packing
         """
-        config = self.config
         if self.W_f is None:
             return None
-        if config.cw_activation == "cosine":
-            activation = config.cw_snippet_scale * cosine(x, self.classifier.weight)
-        return class_wise_foreground(
-            x, activation, self.W_f, videos, config.cw_temperatures, config.cw_scale)
+        # S_a is the host's own scores; one attention, since the hosts have no hybrid one [P]; δ of
+        # equation 4 is the released code's 10 [C], where the text has 5 [F].
+        return class_wise_foreground(x, activation, self.W_f, videos, (1.0,), 10.0)
 
 
 def with_cw(losses: dict[str, tuple[float, Tensor]], R_a: Tensor, labels: Tensor,

@@ -9,7 +9,7 @@ batches of one length, and would drop snippets of long videos.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from facnet.config import (
     CommonTraining, Config, Count, Experiment, NotNegative, Share, WholeNumber, changed)
 from facnet.localization import ClassSequences, Scores, outer_inner, running_sums
 from facnet.methods.blocks import (
-    HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, sigmoid, with_cw)
+    HostModel, HostNetwork, fuse_by_nms as fuse, others, sigmoid, with_cw)
 from facnet.methods.method import Method
 from facnet.model import Packing, xavier
 
@@ -36,16 +36,13 @@ class Model(HostModel):
     ----------
     embedding_widths
         None in STPN [C]; FAC-Net's two layers in STPN + Embedding [P].
-    attention : {"two layers", "one layer"}
-        STPN's 256 hidden channels with a ReLU [C][R], or a vector alone [P]: with an embedding,
-        whose layers are hidden ones already, the attention's weight then is the foreground's
-        direction, W_f of the CW branch. With two layers CW gets a W_f of its own.
     attention_width : int
-        Hidden channels of two layers, 256 [C].
+        Hidden channels of the attention with their ReLU, 256 [C][R]. With an embedding, whose
+        layers are hidden ones already, the attention is a vector alone [P]: the foreground's
+        direction, W_f of the CW branch.
     """
 
     embedding_widths: tuple[Count, ...] = ()
-    attention: Literal["two layers", "one layer"] = "two layers"
     attention_width: Count = 256
 
 
@@ -121,17 +118,15 @@ class Network(HostNetwork):
     def __init__(self, input_width: int, classes: int, config: Model = Model()):
         super().__init__(input_width, config)
         width, hidden = self.width, config.attention_width
-        self.attention = nn.Linear(width, 1) if config.attention == "one layer" else (
+        self.attention = nn.Linear(width, 1) if config.embedding_widths else (
             nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1)))
         self.classifier = nn.Linear(width, classes)
         xavier(self)  # [C]
-        own = config.embedding_widths and config.attention == "two layers"
-        self.own_W_f = foreground_vector(width) if own else None
 
     @property
     def W_f(self) -> Tensor | None:
         """The foreground's direction, [1, D]."""
-        return self.attention.weight if self.config.attention == "one layer" else self.own_W_f
+        return self.attention.weight if self.config.embedding_widths else None
 
     def compute(self, x: Tensor, videos: Packing) -> Output:
         """Embedded snippets [N, D] of packed videos to `Output`."""
@@ -177,7 +172,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     return kept.detections(runs, score, classes, snippet_seconds)
 
 
-EMBEDDING = Experiment("STPN", Model(embedding_widths=(1024, 1024), attention="one layer"),
+EMBEDDING = Experiment("STPN", Model(embedding_widths=(1024, 1024)),
                        Training(epochs=120, weight_decay=5e-4), Localization())
 METHOD = Method(
     name="STPN",

@@ -7,7 +7,7 @@ weigh the class scores at test. Followed is the authors' code [C] where it diffe
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from facnet.config import (BelowOne, CommonTraining, Config, Count, Experiment, NotNegative, Odd,
-                           Positive, Rate, Share, Thresholds, WholeNumber, changed)
+                           Rate, Share, Thresholds, WholeNumber, changed)
 from facnet.errors import FacnetError
 from facnet.localization import (
     ClassSequences, Runs, Scores, keep, outer_inner, running_sums, softmax, stretched, suppress)
@@ -97,12 +97,6 @@ class Localization(Config):
         A class is localised where its probability reaches this, .2; else the most probable is.
     upsampling : int
         Samples a snippet after linear interpolation, 24.
-    foreground : {"video", "margin"}
-        u, a snippet's probability of being action: its length between the mean lengths of the
-        video's own pseudo-background and pseudo-action in the code, which is followed, or
-        min(m, length) / m in the text [R].
-    margin : float
-        m of the text's u, 100.
     thresholds, foreground_thresholds : tuple of float
         Proposals are runs of a class's sequence of at least 0, .025, ..., .225, zeros excluded,
         and runs of u of at least .4, .425, ..., .6.
@@ -117,8 +111,6 @@ class Localization(Config):
 
     class_threshold: Share = 0.2
     upsampling: Count = 24
-    foreground: Literal["video", "margin"] = "video"
-    margin: Positive = 100.0
     thresholds: Thresholds = tuple(round(0.025 * i, 3) for i in range(10))
     foreground_thresholds: tuple[NotNegative, ...] = tuple(
         round(0.4 + 0.025 * i, 3) for i in range(9))
@@ -192,10 +184,10 @@ def predictions(output: Output, config: Training) -> tuple[Tensor, Tensor, Tenso
 
 
 def action_probability(scores: Scores, config: Localization) -> np.ndarray:
-    """u of each snippet, [N]."""
+    """u of each snippet, [N]: its length between those of the video's own pseudo-background and
+    pseudo-action, their means. The text has min(m, length) / m [R].
+    """
     length = np.asarray(scores.foreground, np.float64)
-    if config.foreground == "margin":
-        return np.minimum(length, config.margin) / config.margin
     parts = []
     for own in np.split(length, scores.offsets[1:-1]):
         ordered = np.sort(own)

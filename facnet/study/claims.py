@@ -2,10 +2,10 @@
 
 data/published/claims.csv has each claim and its comparisons: weighted sums of variants that should
 be positive. A comparison is taken seed by seed and averaged. Two intervals of 95 % go with it: one
-over seeds, one over test videos that are drawn again. It holds if both lie above zero, does not
-hold if both lie below, and is not resolved otherwise. A claim is judged by the mean of its
-comparisons. Where the paper makes it of each of them, and some do not hold, it holds on average
-and not in each.
+over seeds (Student's), one over test videos that are drawn again. It holds, or does not, if its
+mean is further from zero than both errors together (`facnet.study.statistics.verdict`), and is not
+resolved otherwise. A claim is judged by the mean of its comparisons. Where the paper makes it of
+each of them, and some do not hold, it holds on average and not in each.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,11 @@ import pandas as pd
 from facnet.errors import FacnetError, suggest
 from facnet.study import published
 from facnet.study.records import record_of
-from facnet.study.statistics import Verdict, interval, summary, verdict
+from facnet.study.statistics import Verdict, interval, verdict
 
 WHOLE = "whole video, its classes"  # Table 2's variant without localisation
 UNTESTED = "untested"  # the group of what nothing here can test
+BY_CHANCE = 0.025  # how often a difference that is none holds
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,7 @@ def compare(runs: pd.DataFrame, comparisons: Iterable[Comparison],
         mean, low, high = interval(own)
         videos = [np.nan] * 2 if draws is None else np.percentile(
             _difference(draws, which), [2.5, 97.5])
-        told = verdict(np.nanmin([low, videos[0]]), np.nanmax([high, videos[1]])) if (
-            len(own) > 1) else Verdict.OPEN
+        told = verdict(len(own), mean, (low, high), videos)
         found.append({"claim": which.claim, "name": which.name, "paper": which.paper, "n": len(own),
                       "same": same, "mean": mean, "low": low, "high": high, "video_low": videos[0],
                       "video_high": videos[1],
@@ -181,8 +181,8 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
     -------
     DataFrame
         The columns of `compare` without name and same, for the mean of those of a claim's
-        comparisons that can be told, with the claim's verdict; and holds, how many of the
-        comparisons hold ("2 of 3").
+        comparisons that can be told, with the claim's verdict; holds, how many of the comparisons
+        hold ("2 of 3"); and by_chance, how many would if there were no difference in any.
     """
     comparisons, found = list(comparisons), []
     for claim in dict.fromkeys(one.claim for one in comparisons):
@@ -201,42 +201,34 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
             row["verdict"] = Verdict.SAME
         elif own[0].each and row["verdict"] == Verdict.HOLDS and holds < len(own):
             row["verdict"] = Verdict.PARTLY if holds + same == len(own) else Verdict.ON_AVERAGE
-        found.append(row | {"holds": f"{holds} of {len(own)}"})
+        found.append(row | {"holds": f"{holds} of {len(own)}",
+                            "by_chance": BY_CHANCE * (len(own) - same)})
     return pd.DataFrame(found)
 
 
-def behind(runs: pd.DataFrame, reference: str, draws: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Every variant beside the paper's number, and how far it is behind one of them.
+def with_best_points(
+        runs: pd.DataFrame, folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs of the sweep "fig4" and, beside them, each main branch's best point; draws of all.
 
-    Returns
-    -------
-    DataFrame
-        Indexed by variant: the columns of `facnet.study.statistics.summary`, then behind,
-        behind_low, behind_high, video_low, video_high and verdict, of the claim that the reference
-        is better. The reference itself has none of these.
+    A seed's best point is chosen by the mean over the other seeds: a maximum over noisy means would
+    be too high. With a single seed it can only be that maximum. Each draw of test videos chooses
+    anew. `folder` and the draws are as in `resampled`.
     """
-    table = summary(runs)
-    ours = compare(runs, [Comparison("", name, {reference: 1, name: -1})
-                          for name in table.index.drop(reference)], draws).set_index("name")
-    ours = ours.rename(columns={"mean": "behind", "low": "behind_low", "high": "behind_high"})
-    return table.join(ours[
-        ["behind", "behind_low", "behind_high", "video_low", "video_high", "verdict"]])
-
-
-def with_best_points(points: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
-    """The runs of Fig. 4, the full model's, and the best point of each main branch as one more.
-
-    Each seed's best is chosen by the mean over the other seeds: a maximum over noisy means would be
-    too high. With a single seed it can only be that maximum.
-    """
-    best = []
-    for main, own in points.groupby("main", sort=False):
-        values = own.pivot(index="seed", columns="variant", values="average")
-        for seed in values.index:
-            others = values.drop(seed) if len(values) > 1 else values
-            chosen = (own.seed == seed) & (own.variant == others.mean().idxmax())
-            best.append(own[chosen].assign(variant=f"best point, {main.upper()} main"))
-    return pd.concat([points, full, *best], ignore_index=True)
+    draws = resampled(runs, folder)
+    for main, own in runs[runs.main != ""].groupby("main", sort=False):
+        name = f"best point, {main.upper()} main"
+        table = own.pivot(index="variant", columns="seed", values=["average", "key"])
+        again = [[record_of(folder, key)["resampled"] for key in row] for row in table.key.values]
+        values = np.concatenate(  # as measured, then by draw: [points, seeds, 1 + draws]
+            [table.average.values.astype(float)[..., None], again], axis=2)
+        seeds = values.shape[1]
+        others = (values.sum(1, keepdims=True) - values) / (seeds - 1) if seeds > 1 else values
+        best = others.argmax(0)  # [seeds, 1 + draws]
+        draws[name] = np.take_along_axis(values, best[None], 0)[0, :, 1:].mean(0)
+        chosen = own.set_index(["variant", "seed"]).loc[
+            [*zip(table.index[best[:, 0]], table.average.columns)]].reset_index()
+        runs = pd.concat([runs, chosen.assign(variant=name)], ignore_index=True)
+    return runs, draws
 
 
 def every_claim(measured: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def consistency(scores: Scores, dataset: Dataset,
     -------
     DataFrame [video, label, rank_correlation, support_tiou]
         Spearman's rank correlation of the two sequences, 0 where one is flat; and intersection over
-        union of the snippets above the middle of each sequence's own range.
+        union of the snippets above the middle of each sequence's `scaled` range.
     """
     from scipy.stats import rankdata  # slow to import, and the records import this module
 
@@ -52,11 +52,11 @@ def consistency(scores: Scores, dataset: Dataset,
     for column, v in np.argwhere(dataset.labels(scores.videos).T):
         own = slice(scores.offsets[v], scores.offsets[v + 1])
         of_class = probability(scores.activation[own])[:, column]
-        pair = np.stack([_selection(scores, column)[own], of_class]).astype(np.float64)  # [2, T]
+        pair = np.stack([scaled(_selection(scores, column)[own]), scaled(of_class)])  # [2, T]
         ranks = rankdata(pair, axis=1)
         ranks -= ranks.mean(1, keepdims=True)
         norm = np.sqrt((ranks**2).sum(1).prod())
-        a, b = pair > (pair.min(1, keepdims=True) + pair.max(1, keepdims=True)) / 2
+        a, b = pair > 0.5
         found.append((scores.videos[v], dataset.classes[column],
                       ranks.prod(0).sum() / norm if norm else 0.0,
                       (a & b).sum() / max((a | b).sum(), 1)))
@@ -95,8 +95,9 @@ def scaled(values: np.ndarray) -> np.ndarray:
     An attention of 1 but for rounding selects every snippet: its rounding is not to be stretched.
     """
     values = np.asarray(values, np.float64)
-    span = max(np.ptp(values), FLAT * np.abs(values).max(), np.finfo(float).tiny)
-    return 1 - (values.max() - values) / span
+    span = np.ptp(values)
+    flat = span <= FLAT * np.abs(values).max()
+    return np.ones_like(values) if flat else (values - values.min()) / span
 
 
 def mistakes(scores: Scores, dataset: Dataset) -> pd.DataFrame:

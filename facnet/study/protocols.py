@@ -79,7 +79,7 @@ def rule_changes(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame [rule, 0.1, ..., average, change, change_low, change_high]
-        Means over seeds; the change with its 95 % bootstrap interval.
+        Means over seeds; the change with its 95 % interval.
     """
     released = table.seed.map(table[table.rule == BASE].set_index("seed").average)
     change = means(table.assign(change=table.average - released), "rule", ["change"])

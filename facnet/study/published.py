@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from facnet.errors import FacnetError, suggest
+from facnet.experiment import CODE
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 RESULTS = FOLDER.parent / "results"
@@ -72,27 +73,29 @@ def statement(name: str) -> float:
 
 
 def result(name: str) -> tuple[pd.DataFrame, str]:
-    """A table that was computed once for this book, such as a sweep: data/results/NAME.csv.
+    """A table that was computed once for this book, such as a sweep: data/results/NAME.csv[.xz].
 
     Returns
     -------
     frame : DataFrame
     provenance : str
-        On what data and at what size, the command and the revision of the code that made it.
+        On what data and at what size, the command and the revision of the code that made it; and
+        whether that code computes otherwise today.
 
     Raises
     ------
     FacnetError
         If there is no such file, or provenance.csv does not say how it was made.
     """
-    path = RESULTS / f"{name}.csv"
     made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
-    if not path.is_file() or path.name not in made.index:
+    path = next(RESULTS.glob(f"{name}.csv*"), RESULTS / f"{name}.csv")
+    if path.name not in made.index or not path.is_file():
         raise FacnetError(
             f"{path}: the file or its row in provenance.csv beside it is missing;"
             " data/README.md says what writes both.")
     made = made.loc[path.name]
     frame = pd.read_csv(path, dtype={"temperatures": str})
-    if "collapsed" in frame:  # "" is a value there, no stream collapsed, and not a missing one
-        frame["collapsed"] = frame.collapsed.astype(object).fillna("")
-    return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`"
+    for column in {"collapsed", "main"} & {*frame}:  # "" is a value there and not a missing one
+        frame[column] = frame[column].astype(object).fillna("")
+    since = "" if made.code == CODE else "; the code that computes it has changed since"
+    return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`{since}"

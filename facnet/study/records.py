@@ -23,7 +23,6 @@ from tempfile import TemporaryFile
 
 import numpy as np
 import pandas as pd
-import torch
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
@@ -33,8 +32,7 @@ from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
-    RESULT_VERSION, Result, detect, evaluate_test, experiment_key, run, training_of,
-    video_probability)
+    CODE, Result, detect, evaluate_test, experiment_key, run, training_of, video_probability)
 from facnet.files import read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
@@ -51,19 +49,13 @@ def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None
 
     Without a name the protocol is the data set's; `folder` is as in `facnet.experiment.trained`.
 
-    On a CPU it runs on one thread, so that it comes out the same beside others and alone; and one
-    at a time, since threads of a process share their random numbers.
+    One at a time, since threads of a process share their random numbers.
     """
     protocol = protocol or dataset.protocol
     with _ONE_AT_A_TIME:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            started = time.perf_counter()
-            result = run(dataset, experiment, protocol, device, progress=False, folder=folder)
-            seconds = time.perf_counter() - started
-        finally:
-            torch.set_num_threads(threads)
+        started = time.perf_counter()
+        result = run(dataset, experiment, protocol, device, progress=False, folder=folder)
+        seconds = time.perf_counter() - started
         return _plain(
             _asked(dataset, experiment, protocol, device)
             | _measured(result, dataset, protocol, device)
@@ -72,15 +64,15 @@ def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None
 
 def _asked(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
     """What was run, on what, by what."""
-    fingerprint = dataset.fingerprint()
-    data = {"name": dataset.name, "fingerprint": fingerprint, "simulated": dataset.simulated,
+    data = {"name": dataset.name, "fingerprint": dataset.fingerprint,
+            "simulated": dataset.simulated,
             "classes": len(dataset.classes), "streams": dataset.streams,
             "train": len(dataset.subset("train")), "test": len(dataset.subset("test"))}
     versions = {name: importlib.metadata.version(name)
                 for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
-    return {"key": experiment_key(fingerprint, experiment, protocol, device),
-            "result_version": RESULT_VERSION, "dataset": data, "experiment": to_dict(experiment),
-            "protocol": protocol, "device": device, "revision": REVISION,
+    return {"key": experiment_key(dataset.fingerprint, experiment, protocol), "dataset": data,
+            "experiment": to_dict(experiment), "protocol": protocol, "device": device,
+            "revision": REVISION, "code": CODE,
             "machine": f"{platform.system()} {platform.machine()}",
             "versions": versions | {"python": platform.python_version()}}
 
@@ -211,7 +203,7 @@ def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
         return None
     try:
         found = read_json(path)
-        if found.get("key") == key and found.get("result_version") == RESULT_VERSION:
+        if found.get("key") == key:
             return found
         reason = f"its key is {found.get('key')!r}"
     except FacnetError as error:
@@ -236,7 +228,7 @@ def write_record(folder: Path, found: dict) -> None:
 
 
 def resampled_averages(
-        evaluation: Evaluation, dataset: Dataset, resamples: int = 200) -> np.ndarray:
+        evaluation: Evaluation, dataset: Dataset, resamples: int = 2000) -> np.ndarray:
     """AVG on test videos drawn again with replacement, [resamples], in percent.
 
     The draws depend on the test videos only, so that those of two methods can be paired.
@@ -244,7 +236,8 @@ def resampled_averages(
     videos = len(dataset.subset("test"))
     drawn = np.random.default_rng(0).multinomial(
         videos, np.full(videos, 1 / videos), size=resamples)
-    return weighted_averages(evaluation, dataset, drawn)
+    return np.concatenate([weighted_averages(evaluation, dataset, some).round(3)
+                           for some in np.array_split(drawn, max(1, resamples // 200))])
 
 
 def weighted_averages(evaluation: Evaluation, dataset: Dataset, drawn: np.ndarray) -> np.ndarray:
@@ -304,20 +297,15 @@ class Failure(FacnetError):
     """Some experiments failed; the others are kept."""
 
 
-def load_once(dataset: str, profile: str) -> Dataset:
-    """The data set, read again when its annotations have changed."""
-    annotations = Path(dataset) / "annotations.json"
-    return _load(dataset, profile, annotations.stat().st_mtime_ns if annotations.is_file() else 0)
-
-
 @lru_cache(maxsize=2)
-def _load(dataset: str, profile: str, stamp: int) -> Dataset:
+def load_once(dataset: str, profile: str, fingerprint: str) -> Dataset:
+    """The data set as a worker keeps it; another fingerprint says that it has changed since."""
     return load(dataset, profile)
 
 
 def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile: str,
-                protocol: str, folder: Path, jobs: int = 1, scheduler: str | None = None,
-                device: str = "cpu") -> dict[str, dict]:
+                fingerprint: str, protocol: str, folder: Path, jobs: int = 1,
+                scheduler: str | None = None, device: str = "cpu") -> dict[str, dict]:
     """The records of experiments, by key; those that are not in `folder` are run.
 
     Parameters
@@ -326,7 +314,7 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
         For progress and messages.
     wanted : dict of str to Experiment
         By key.
-    dataset, profile, protocol, device
+    dataset, profile, fingerprint, protocol, device
         What they are run on.
     folder : Path
         Of the records; absolute, since workers start elsewhere.
@@ -345,7 +333,8 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     # Experiments that differ in localisation alone share their models, on this machine.
     times = Counter(map(training_of, missing.values()))
     tasks = [(key, one, folder if times[training_of(one)] > 1 and scheduler is None else None,
-              folder, dataset, profile, protocol, device) for key, one in missing.items()]
+              folder, dataset, profile, fingerprint, protocol, device)
+             for key, one in missing.items()]
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     folder.mkdir(parents=True, exist_ok=True)
     TemporaryFile(dir=folder).close()  # fails here, not after hours spent on what cannot be kept
@@ -369,12 +358,12 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
 
 
 def _attempt(key: str, experiment: Experiment, models: Path | None, folder: Path, dataset: str,
-             profile: str, protocol: str, device: str) -> dict:
+             profile: str, fingerprint: str, protocol: str, device: str) -> dict:
     """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
     try:
         # Somebody else may have finished it since.
         found = read_record(folder, key, set_aside=False) or record(
-            load_once(dataset, profile), experiment, protocol, device, models)
+            load_once(dataset, profile, fingerprint), experiment, protocol, device, models)
         if found["key"] != key:
             raise FacnetError(
                 f"{dataset}: on {socket.gethostname()} it is not the data set that the sweep was"

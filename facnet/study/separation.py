@@ -384,32 +384,3 @@ def bounds(dataset: Dataset, models: dict[str, tuple[Experiment, str]], seeds: i
                      "test": ceiling - test_loss,
                      "classes": label_entropy(dataset.labels(test))[0] - test_loss})
     return pd.concat(curves, ignore_index=True), pd.DataFrame(ends)
-
-
-def bounds_and_areas(runs: pd.DataFrame, folder: str | Path, dataset: Dataset) -> pd.DataFrame:
-    """Of every run of a sweep, the bound of its last epoch and how well the stream separates.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        As `facnet.study.tables.sweep` gives it, of FAC-Net trained on all training videos.
-    folder : str or Path
-        Where its records are.
-    dataset : Dataset
-        What it was run on.
-
-    Returns
-    -------
-    DataFrame [stream, seed, bound, area]
-        log N - L_cw over the training videos, in nats; ROC area
-        (`facnet.study.separation.separation`).
-    """
-    from facnet.study.records import record_of  # which imports this module
-
-    found, labelled = [], dataset.labels(dataset.subset("train")).any(1).mean()
-    for run in runs.itertuples():
-        record = record_of(folder, run.key)
-        ceiling = np.log(len(dataset.classes) + record["experiment"]["model"]["background_class"])
-        found += [(stream, run.seed, ceiling - own["cw"][-1] / labelled,  # as in `bounds`
-                   record["separation"][stream]) for stream, own in record["losses"].items()]
-    return pd.DataFrame(found, columns=["stream", "seed", "bound", "area"])

@@ -24,23 +24,43 @@ class Verdict(StrEnum):
     FAILS = "does not hold"
     SAME = "cannot be told"  # both sides of the comparison are one and the same model
     UNTESTED = "not tested"
+    FEW = "too few seeds"
 
 
-def verdict(low: float, high: float) -> Verdict:
-    """What the interval of a difference that should be positive says; NaN ends say nothing."""
-    if low > 0:
+SEEDS = 5  # that a verdict takes
+
+
+def verdict(seeds: int, mean: float, *intervals: tuple[float, float]) -> Verdict:
+    """Whether a difference that should be positive is, beyond what seeds and videos leave open.
+
+    Parameters
+    ----------
+    seeds : int
+        With fewer than `SEEDS` there is no verdict.
+    mean : float
+    intervals : tuple of (float, float)
+        Its 95 % intervals, one for each source of error; NaN ends count for nothing. The sources
+        are independent, so that their distances from the mean add up as squares.
+    """
+    if seeds < SEEDS:
+        return Verdict.FEW
+    below, above = (np.sqrt(np.nansum([(mean - one[end]) ** 2 for one in intervals]))
+                    for end in (0, 1))
+    if mean > below:
         return Verdict.HOLDS
-    return Verdict.FAILS if high < 0 else Verdict.OPEN
+    return Verdict.FAILS if mean < -above else Verdict.OPEN
 
 
-def interval(values: Iterable[float], draws: int = 10_000) -> tuple[float, float, float]:
-    """Mean, and the ends of its 95 % bootstrap interval; both NaN for a single value."""
+def interval(values: Iterable[float]) -> tuple[float, float, float]:
+    """Mean, and the ends of its 95 % interval (Student's t); both NaN for a single value."""
+    from scipy.special import stdtrit
+
     values = np.asarray(list(values), float)
-    if len(values) < 2:
-        return float(values.mean()), float("nan"), float("nan")
-    chosen = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
-    low, high = np.percentile(values[chosen].mean(1), [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
+    mean, n = float(values.mean()), len(values)
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
 
 
 def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
@@ -56,8 +76,8 @@ def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by variant: paper, n (seeds), mean, low and high (95 % bootstrap interval over
-        seeds), other (mean AVG by the other threshold rule), collapsed (how many seeds have a
+        Indexed by variant: paper, n (seeds), mean, low and high (95 % interval over seeds), other
+        (mean AVG by the other threshold rule), collapsed (how many seeds have a
         collapsed stream).
     """
     groups = runs.groupby("variant", sort=False)
@@ -70,7 +90,7 @@ def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
 
 
 def means(table: pd.DataFrame, by: str | list[str], values: Iterable[str]) -> pd.DataFrame:
-    """Means of some columns over the rows of each group, with their 95 % bootstrap intervals.
+    """Means of some columns over the rows of each group, with their 95 % intervals.
 
     Returns
     -------

@@ -17,18 +17,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.config import Experiment, TrainingConfig, changed, flat, profile, to_dict
+from facnet.config import Experiment, TrainingConfig, changed, flat, to_dict
+from facnet.data import load
 from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
+from facnet.profiles import profile
 from facnet.study import published
-from facnet.study.records import load_once, run_missing
+from facnet.study.records import run_missing
 
 BRANCHES = ("cw", "ca", "mil")
-MANY_SEEDS = 40  # of the sweep "seeds", wherever it stands beside a table
 # Table 5: the methods that take the CW branch in, and the weights to choose from for each.
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
-WEIGHTS = (0.05, 0.1, 0.2, 0.5, 1.0)
+WEIGHTS = (0.05, 0.2, 1.0)
 HELD_OUT = 0.2  # of the training videos, for the choice
 # The sweeps that have recipes of their own, and these.
 NAMED = {"table1": ("released", "STPN", "BM", "W-TALC", "UM"),
@@ -167,7 +168,8 @@ def _table4_full(base: Experiment) -> list[Variant]:
 
 
 def _fig4(base: Experiment) -> list[Variant]:
-    points = []
+    """The points of the three panels, and the full model, which is in none: its `main` is ""."""
+    points = [Variant("full model", base, np.nan, {"main": ""})]
     for main in BRANCHES:
         others = [b for b in BRANCHES if b != main]
         for values in product(LAMBDAS, repeat=2):
@@ -287,10 +289,10 @@ def _seeds(base: Experiment) -> list[Variant]:
 
 
 def _collapse(base: Experiment) -> list[Variant]:
-    """What might move the number of seeds that collapse."""
+    """The full model, and what might move the number of its seeds that collapse."""
     at_random = replace(base, model=replace(base.model, foreground_init="xavier"))
     attention = replace(base, training=replace(base.training, lambda_ca=1.0))
-    return [Variant("W_f at random", at_random, np.nan, {}),
+    return [*_seeds(base), Variant("W_f at random", at_random, np.nan, {}),
             Variant("λ_CA 1", attention, np.nan, {})]
 
 
@@ -333,7 +335,8 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     """Run what is missing of a sweep and give all of it.
 
     Table 5 runs the sweep "lambda_cw" first, and takes for each host the weight of the CW branch
-    that `chosen_weights` finds in it.
+    that `chosen_weights` finds in it. On the synthetic data at profile `quick` it is kept in
+    data/results/.
 
     Parameters
     ----------
@@ -361,7 +364,8 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     -------
     DataFrame
         A row a run: variant, the columns of its `place`, paper, seed, average (AVG), other_average
-        (AVG by the other threshold rule), classification, collapsed (streams, joined by "+";
+        (AVG by the other threshold rule), classification; of each stream "area STREAM" (ROC area)
+        and "loss STREAM" (total loss of the last epoch); collapsed (streams, joined by "+";
         "joint" for one model on all), seconds, key; held_out_classification and held_out_loss where
         training videos were held out; and mAP by tIoU, in columns "0.1" and so on.
 
@@ -374,22 +378,25 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     """
     folder = Path(folder).resolve()
     dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
-    data = load_once(dataset, profile_name)
+    data = load(dataset, profile_name)
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
     if name == "table5":
-        weights = chosen_weights(sweep("lambda_cw", dataset, profile_name, seeds, folder, base,
-                                       jobs, scheduler, protocol, device))
+        is_kept = (dataset, profile_name, base) == ("synthetic", "quick", base_of(name))
+        weights = chosen_weights(published.result("lambda_cw")[0] if is_kept else sweep(
+            "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
+            device))
         base = base | {f"{host} + CW": changed(base[f"{host} + CW"], {"training.lambda_cw": weight})
                        for host, weight in weights.items()}
     planned, wanted = [], {}  # variants that coincide run once
     for cell, seed in product(variants(name, base), range(seeds)):
         experiment = replace(cell.experiment, seed=seed)
-        key = experiment_key(data.fingerprint(), experiment, protocol, device)
+        key = experiment_key(data.fingerprint, experiment, protocol)
         planned.append((cell, seed, key))
         wanted[key] = experiment
     found = run_missing(
-        name, wanted, dataset, profile_name, protocol, folder, jobs, scheduler, device)
+        name, wanted, dataset, profile_name, data.fingerprint, protocol, folder, jobs, scheduler,
+        device)
     return pd.DataFrame([_run(cell, seed, found[key]) for cell, seed, key in planned])
 
 
@@ -401,6 +408,10 @@ def _run(cell: Variant, seed: int, one: dict) -> dict:
             "average": one["average"],
             "other_average": (one["other_rule"] or {}).get("average", np.nan),
             "classification": one["classification"],
+            **{f"area {stream}": np.nan if area is None else area
+               for stream, area in one["separation"].items()},
+            **{f"loss {stream}": own["total"][-1] if own["total"] else np.nan
+               for stream, own in one["losses"].items()},
             "collapsed": "+".join("joint" if "+" in s else s for s in one["collapsed"]),
             "seconds": one["seconds"], "key": one["key"], **held_out,
             **{f"{tiou:g}": mean_ap for tiou, mean_ap in zip(one["tiou"], one["mean_ap"])}}

@@ -86,7 +86,7 @@ def summed(runs: pd.DataFrame) -> pd.DataFrame:
     DataFrame [what, singles, together, more]
         Of each part, and of the whole text: the sum of the differences to the released recipe that
         are made one at a time; the difference that is made at once; the latter less the former.
-        Each with its 95 % bootstrap interval over seeds, singles_low, singles_high and so on.
+        Each with its 95 % interval over seeds, singles_low, singles_high and so on.
     """
     gain = runs.pivot(index="seed", columns="variant", values="average")
     gain = gain.sub(gain["released"], axis=0)

@@ -25,8 +25,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from facnet.config import Profile
 from facnet.data import Dataset
+from facnet.profiles import Profile
 from facnet.synthetic.features import Look, make_dataset
 
 VERSION = 1

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facnet.config import Profile
 from facnet.data import Dataset
+from facnet.profiles import Profile
 from facnet.synthetic.features import Look, make_dataset
 
 VERSION = 1

@@ -1,0 +1,114 @@
+"""What the paper's claims are judged by: the runs of its tables and figures, here or as kept.
+
+The answer of an experiment on the synthetic data at profile `quick` does not change from reader to
+reader. Those are kept in data/results/, with seeds enough for a verdict; on other data, and at
+other sizes, they are run.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from facnet.data import load
+from facnet.study import published
+from facnet.study.claims import judge, read_claims, resampled, with_best_points
+from facnet.study.consistency import fig1_runs
+from facnet.study.records import provenance
+from facnet.study.separation import (
+    CHANCE, by_measure, drawn_snippets, measured_features, roc_areas, scores_by_seed)
+from facnet.study.statistics import summary
+from facnet.study.tables import SWEEPS, base_of, sweep, variants
+
+TABLES = ("table1", "table3", "table4", "table5", "fig4")
+MEASURES = ("fig1", "fig5", "fig6", "fig8")  # other measures take the place of AVG there
+
+
+def kept(name: str, dataset: str, profile: str, seeds: int,
+         folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
+    """The runs of a table or figure: as data/results/ has them, or run as `sweep` runs them.
+
+    Parameters
+    ----------
+    name : str
+        A key of `facnet.study.tables.SWEEPS`, or one of `MEASURES`.
+    dataset, profile, seeds, folder
+        As in `sweep`; where runs are kept, with the seeds that these have.
+
+    Returns
+    -------
+    runs : DataFrame
+        As `sweep` gives it; of fig4 with each main branch's best point.
+    draws : DataFrame or None
+        As `facnet.study.claims.resampled` gives it; of `MEASURES` there are none.
+    source : str
+        On what data, how often, and if kept by which command and code.
+    """
+    if (dataset, profile) == ("synthetic", "quick"):
+        runs, source = published.result(name)
+        return runs, published.result(f"{name}_draws")[0] if name in SWEEPS else None, source
+    source = provenance(load(dataset, profile), profile, seeds)
+    if name not in SWEEPS:
+        return measures(dataset, profile, seeds, folder)[name], None, source
+    runs = sweep(name, dataset, profile, seeds, folder)
+    runs, draws = with_best_points(runs, folder) if name == "fig4" else (
+        runs, resampled(runs, folder))
+    return runs, draws, source
+
+
+def measures(dataset: str, profile: str, seeds: int, folder: str | Path) -> dict[str, pd.DataFrame]:
+    """What the claims of `MEASURES` compare: DataFrames [variant, seed, average], by name."""
+    data, base = load(dataset, profile), base_of("table3", profile)
+    models = {one.name: one.experiment for one in variants("table3", base)}
+    stream = data.streams[-1]
+    hosts = sweep("table5", dataset, profile, seeds, folder)
+    fac_net = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
+    drawn = {name: models[name] for one in read_claims("fig5") + read_claims("fig6")
+             for name in one.weights}
+    scores = scores_by_seed(data, drawn, stream, seeds, folder)
+    areas = roc_areas(data, scores, base)[["variant", "seed", "average"]]
+    pair = {"CA only": models["CA, hybrid"], "full": models["CW+CA+MIL, hybrid"]}
+    _, features = measured_features(data, pair, stream, drawn_snippets(data), seeds, folder)
+    return {"fig1": fig1_runs(pd.concat([hosts, fac_net]), folder), "fig5": areas, "fig6": areas,
+            "fig8": by_measure(features)}
+
+
+def judged(runs: dict[str, pd.DataFrame], draws: dict[str, pd.DataFrame | None]) -> pd.DataFrame:
+    """The verdicts on all claims whose variants have run, as `facnet.study.claims.judge` has them.
+
+    Parameters
+    ----------
+    runs, draws : dict of str to DataFrame
+        By the claims' group, as `kept` gives them. Those on video classification follow from the
+        runs of Table 3.
+    """
+    if "table3" in runs:
+        by_class = runs["table3"].assign(average=runs["table3"].classification)
+        runs = runs | {"classification": by_class}
+    asked = {name: [one for one in read_claims(name) if {*one.weights} <= {*own.variant}]
+             for name, own in runs.items()}
+    return pd.concat([judge(runs[name], asked[name], draws.get(name)) for name in runs])
+
+
+def agreement(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """How near the runs of Table 3 come to those at the paper's own schedule (full_schedule.csv).
+
+    Returns
+    -------
+    rows : DataFrame
+        Indexed by variant: mean, low, high (over seeds), collapsed, and n; the same of the paper's
+        schedule, `full`, `full_low` and `full_high` (the lowest and the highest of four seeds);
+        difference.
+    said : Series
+        The mean and the largest size of a difference, the rank correlation of the rows, and the
+        share of the full model's streams that have collapsed.
+    """
+    full = published.read("full_schedule").set_index("variant")[["mean", "low", "high"]]
+    full = full.rename(columns={"mean": "full", "low": "full_low", "high": "full_high"})
+    rows = summary(runs)[["n", "mean", "low", "high", "collapsed"]].join(full, how="inner")
+    rows["difference"] = rows["mean"] - rows.full
+    areas = runs[runs.variant == rows.index[-1]].filter(like="area ")
+    return rows, pd.Series({
+        "mean difference": rows.difference.abs().mean(),
+        "largest difference": rows.difference.abs().max(),
+        "rank correlation": rows["mean"].corr(rows.full, "spearman"),
+        "collapsed streams of the full model": (areas < CHANCE).to_numpy().mean()})
