@@ -208,7 +208,7 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     if ignored is not None and rules.ignored == "uncounted":
         outcomes[:, _touches(detections, ignored, grid)] = UNCOUNTED
     matches = np.full(outcomes.shape, -1)
-    detection, instance, overlap = _candidates(detections, instances, rules, grid, INSTANCE[:2])
+    detection, instance, overlap = candidates(detections, instances, rules, grid, INSTANCE[:2])
     for row, threshold in zip(matches, thresholds):
         enough, found, taken = rules.reaches(overlap, threshold), {}, set()
         # In turn each pair whose two are still free.
@@ -230,26 +230,6 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     return Evaluation(
         protocol, tiou, ap, ap.mean(), float(ap.mean().mean()), counts, n_videos, detections,
         outcomes, instances, matches, grid, elsewhere, dict(Counter(reason[reason != ""])))
-
-
-def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
-    """What each detection overlaps most, of whatever class, matched or not.
-
-    Returns
-    -------
-    tiou : ndarray [detections]
-        The largest with an instance of its video, as the protocol has it; 0 if there is none.
-    own : ndarray [detections] of bool
-        Whether that instance is of the detection's class; among several of equal tIoU, one of them.
-    """
-    found, truth = evaluation.detections, evaluation.truth
-    rules = rules_of(evaluation.protocol)
-    i, j, overlap = _candidates(found, truth, rules, evaluation.grid, INSTANCE[:1])
-    same = found.label.to_numpy()[i] == truth.label.to_numpy()[j]
-    order = np.lexsort((same, overlap))  # the best is written last
-    tiou, own = np.zeros(len(found)), np.zeros(len(found), bool)
-    tiou[i[order]], own[i[order]] = overlap[order], same[order]
-    return tiou, own
 
 
 def untimed(videos: pd.DataFrame, instances: pd.DataFrame) -> list[str]:
@@ -333,7 +313,7 @@ def _touches(detections: pd.DataFrame, ignored: pd.DataFrame, grid: float | None
     return np.isin(np.arange(len(detections)), touching)
 
 
-def _candidates(detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol,
+def candidates(detections: pd.DataFrame, instances: pd.DataFrame, rules: Protocol,
                 grid: float | None, on: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Overlapping pairs (detection, instance, tIoU) in the order in which they may match.
 

@@ -178,12 +178,6 @@ def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | Non
     return Result(experiment, models, histories, scores, detections, evaluation)
 
 
-def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:
-    """A video's probability of each class, [V, C], the mean over streams."""
-    classes = len(dataset.classes)
-    return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
-
-
 def experiment_key(fingerprint: str, experiment: Experiment, protocol: str = "released") -> str:
     """The name of an experiment: a hash of data, recipe, seed, protocol, and of `CODE`."""
     value = [CODE, fingerprint, protocol, to_dict(experiment)]

@@ -7,7 +7,6 @@ Times are seconds (float64). Whatever is wrong with a file is raised as a
 import hashlib
 import json
 import os
-import reprlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -277,19 +276,10 @@ def frame_of(rows: list[tuple], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype({"video": str, **numbers})
 
 
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 60
-
-
-def _shown(value: object) -> str:
-    """A value in a message, cut short however large it is."""
-    return _short.repr(value)[:80]
-
-
 def typed(value: object, where: object, kind: type = str) -> object:
     """`value`, if it is of this kind; `where`, as below, begins the error's message."""
     if not isinstance(value, kind):
-        raise FacnetError(f"{where}: found {_shown(value)} where a {kind.__name__} belongs.")
+        raise FacnetError(f"{where}: found {value!r:.80} where a {kind.__name__} belongs.")
     return value
 
 
@@ -300,7 +290,7 @@ def _get(mapping: object, key: str, where: object, kind: type) -> object:
 
 
 def _protocol(value: object, where: str) -> str:
-    check_choice(value, PROTOCOL_NAMES, f"{where}: {_shown(value)} is no protocol")
+    check_choice(value, PROTOCOL_NAMES, f"{where}: {value!r:.80} is no protocol")
     return value
 
 
@@ -311,7 +301,7 @@ def _labelled_segment(item: object, where: str) -> tuple[str, float, float]:
 def segment(value: object, where: str) -> tuple[float, float]:
     """A list of start and end, in seconds."""
     if len(typed(value, where, list)) != 2:
-        raise FacnetError(f"{where}: {_shown(value)} is not a start and an end in seconds.")
+        raise FacnetError(f"{where}: {value!r:.80} is not a start and an end in seconds.")
     start, end = (number(time, where) for time in value)
     if end < start:
         raise FacnetError(f"{where}: segment [{start}, {end}] ends before it starts.")
@@ -325,5 +315,5 @@ def number(value: object, where: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = np.nan
     if not np.isfinite(found):
-        raise FacnetError(f"{where}: {_shown(value)} is not a finite number.")
+        raise FacnetError(f"{where}: {value!r:.80} is not a finite number.")
     return found

@@ -55,17 +55,6 @@ save_table(shown, "differences", output, table).set_properties(
     subset=["text", "code"], **{"min-width": "14em"})
 
 # %% [markdown]
-# ## Do they add up?
-#
-# A switch alone is measured beside settings that were made for its neighbours. *Singles* are the
-# single changes added up, *together* is all at once, *more* the latter less the former.
-
-# %%
-sums = text_vs_code.summed(runs)
-shown = readable(sums, signed=["singles", "together", "more"])
-save_table(shown, "differences_summed", output, sums)
-
-# %% [markdown]
 # In neither preset are four faults of the released code ([Is it the same
 # model?](../book/how_to_rerun.md)) nor its habit to keep the epoch that does best on the test
 # videos ([Protocols](15_protocols.ipynb)).

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.evaluation import PROTOCOLS, evaluate, nearest
+from facnet.evaluation import PROTOCOLS, evaluate
 from facnet.experiment import evaluate_test
 from facnet.study import diagnosis, plots
 from facnet.study.diagnosis import BINS, CAUSES, NOTHING, RIGHT
@@ -61,7 +61,7 @@ def test_of_two_that_are_overlapped_alike_ones_own_class_counts():
     both = pd.DataFrame([("v", label, 0, 10) for label in ("jump", "dive", "swim")],
                         columns=INSTANCE)
     evaluation = evaluate(found((0, 10), (0, 10), (0, 1)), both, "activitynet")
-    assert nearest(evaluation)[1].all()
+    assert diagnosis.nearest(evaluation)[1].all()
     assert diagnosis.causes(evaluation)[0.5].tolist() == [RIGHT, CAUSES[0], CAUSES[2]]
 
 
@@ -141,7 +141,7 @@ def test_what_holds_of_every_evaluation(detections, instances, protocol, some_ig
         pairs = evaluation.detections[matches >= 0], evaluation.truth.iloc[own]
         for column in ("video", "label"):
             assert (pairs[0][column].to_numpy() == pairs[1][column].to_numpy()).all()
-        assert (nearest(evaluation)[0][matches >= 0] >= threshold).all()
+        assert (diagnosis.nearest(evaluation)[0][matches >= 0] >= threshold).all()
 
     profile = diagnosis.false_positive_profile(evaluation)
     np.testing.assert_allclose(profile.sum(axis=1), 100)

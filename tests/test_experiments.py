@@ -148,7 +148,7 @@ def test_a_whole_video_is_one_detection_of_its_class(data):
 
 
 def test_a_record_holds_what_the_classes_alone_are_worth(data, result):
-    from facnet.experiment import video_probability
+    from facnet.study.records import video_probability
     from facnet.study.records import record
 
     one = record(data, result.experiment)["whole_video"]

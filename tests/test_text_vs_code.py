@@ -119,11 +119,3 @@ def test_a_difference_of_ones_own_has_no_words_yet(runs):
     one = text_vs_code.explained(compared, cells).set_index("name").loc["batch_size"]
     assert one[["section", "text", "code"]].tolist() == [""] * 3
     assert (one.released, one.tried) == (str(BASE.training.batch_size), "5")
-
-
-def test_single_changes_are_added_up_without_what_the_text_leaves_open(runs):
-    sums = text_vs_code.summed(runs).set_index("what")
-    whole = [sums.loc[TEXT, [what, f"{what}_low", f"{what}_high"]].tolist()
-             for what in ("singles", "together", "more")]
-    assert whole == [pytest.approx(interval(own * 3)) for own in ([-2.4, -0.2], [4, 4], [6.4, 4.2])]
-    assert sums.loc["all of model", "singles"] == pytest.approx(-0.3)

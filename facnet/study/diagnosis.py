@@ -14,7 +14,9 @@ import pandas as pd
 
 from facnet.data import Dataset
 from facnet.errors import FacnetError
-from facnet.evaluation import TRUE, UNCOUNTED, Evaluation, average_precision, nearest, rules_of
+from facnet.evaluation import (
+    TRUE, UNCOUNTED, Evaluation, average_precision, candidates, rules_of)
+from facnet.files import INSTANCE
 from facnet.study.grid import lengths
 from facnet.study.statistics import means
 
@@ -27,6 +29,26 @@ BINS = {"THUMOS14": {"length (s)": (3, 6, 12, 18), "coverage (%)": (2, 4, 6, 8),
                      "instances of its class": (1, 40, 80)},
         "ActivityNet": {"length (s)": (30, 60, 120, 180), "coverage (%)": (20, 40, 60, 80),
                         "instances of its class": (1, 4, 8)}}
+
+
+def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """What each detection overlaps most, of whatever class, matched or not.
+
+    Returns
+    -------
+    tiou : ndarray [detections]
+        The largest with an instance of its video, as the protocol has it; 0 if there is none.
+    own : ndarray [detections] of bool
+        Whether that instance is of the detection's class; among several of equal tIoU, one of them.
+    """
+    found, truth = evaluation.detections, evaluation.truth
+    rules = rules_of(evaluation.protocol)
+    i, j, overlap = candidates(found, truth, rules, evaluation.grid, INSTANCE[:1])
+    same = found.label.to_numpy()[i] == truth.label.to_numpy()[j]
+    order = np.lexsort((same, overlap))  # the best is written last
+    tiou, own = np.zeros(len(found)), np.zeros(len(found), bool)
+    tiou[i[order]], own[i[order]] = overlap[order], same[order]
+    return tiou, own
 
 
 def causes(evaluation: Evaluation, alpha: float = ALPHA) -> pd.DataFrame:

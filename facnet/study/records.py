@@ -32,7 +32,7 @@ from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
-    CODE, Result, detect, evaluate_test, experiment_key, run, training_of, video_probability)
+    CODE, Result, detect, evaluate_test, experiment_key, run, training_of)
 from facnet.files import read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
@@ -149,6 +149,12 @@ def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
     likelihood = np.where(labels > 0, probability, 1 - probability)
     return {"videos": len(videos), "classification": classification_mean_ap(probability, labels),
             "loss": float(-np.log(likelihood.clip(1e-6)).mean())}
+
+
+def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:
+    """A video's probability of each class, [V, C], the mean over streams."""
+    classes = len(dataset.classes)
+    return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
 
 
 def classification(scores: dict[str, Scores], dataset: Dataset) -> float:

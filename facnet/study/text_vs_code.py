@@ -9,8 +9,7 @@ import pandas as pd
 from facnet.config import flat, to_dict
 from facnet.study import published
 from facnet.study.claims import Comparison, compare
-from facnet.study.statistics import means
-from facnet.study.tables import TEXT, Variant
+from facnet.study.tables import Variant
 
 PARTS = {"model": "Model, trained anew", "training": "Training",
          "localization": "Localisation of the same models", "open": "Left open by the text",
@@ -76,26 +75,3 @@ def _said(value: object) -> str:
         words = [f"{one:g}" for one in value]
         return ", ".join(words if len(words) <= 3 else [words[0], "…", words[-1]])
     return f"{value:g}" if type(value) in (int, float) else str(value)
-
-
-def summed(runs: pd.DataFrame) -> pd.DataFrame:
-    """Whether the single changes add up: their sum beside all of them at once.
-
-    Returns
-    -------
-    DataFrame [what, singles, together, more]
-        Of each part, and of the whole text: the sum of the differences to the released recipe that
-        are made one at a time; the difference that is made at once; the latter less the former.
-        Each with its 95 % interval over seeds, singles_low, singles_high and so on.
-    """
-    gain = runs.pivot(index="seed", columns="variant", values="average")
-    gain = gain.sub(gain["released"], axis=0)
-    part = runs.groupby("variant", sort=False).part.first()
-    sums = []
-    for whole in part.index[part == "all"]:
-        own = [p for p in ("model", "training", "localization") if whole in (TEXT, f"all of {p}")]
-        sums.append(pd.DataFrame({"what": whole, "together": gain[whole],
-                                  "singles": gain[part.index[part.isin(own)]].sum(axis=1)}))
-    table = pd.concat(sums)
-    table["more"] = table.together - table.singles
-    return means(table, "what", ["singles", "together", "more"])
