@@ -227,7 +227,7 @@ def with_best_points(
         draws[name] = np.take_along_axis(values, best[None], 0)[0, :, 1:].mean(0)
         chosen = own.set_index(["variant", "seed"]).loc[
             [*zip(table.index[best[:, 0]], table.average.columns)]].reset_index()
-        runs = pd.concat([runs, chosen.assign(variant=name)], ignore_index=True)
+        runs = pd.concat([runs, chosen.assign(variant=name, main="")], ignore_index=True)
     return runs, draws
 
 
