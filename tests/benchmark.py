@@ -33,7 +33,7 @@ from facnet.experiment import run
 from facnet.methods import METHODS, preset
 from facnet.model import FACNet, dropout_before_relu
 from facnet.study.statistics import cell, interval
-from facnet.training import adam, fit, has_bfloat16, pack, train_step
+from facnet.training import adam, fit, one_thread, has_bfloat16, pack, train_step
 
 FILE = Path(__file__).with_name("benchmark.json")
 PAGE = Path(__file__).parents[1] / "book" / "benchmark_results.md"
@@ -143,8 +143,8 @@ def check_agreement(data: Dataset, loop: PlainLoop, model: FACNet, config: Train
 
 
 def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
-    """Seconds of an epoch: the loop at its best number of threads, and `fit` at all of them."""
-    data, threads = load(folder), torch.get_num_threads()
+    """Seconds of an epoch: the loop on one thread, as `fit` is."""
+    data = load(folder)
     stream, names = data.streams[0], data.subset("train")
     assert isinstance(data.features(stream, names[0]), np.memmap)
     videos = [torch.from_numpy(np.array(data.features(stream, name))) for name in names]
@@ -153,20 +153,12 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
     loop = PlainLoop(network, videos, torch.from_numpy(data.labels(names)))
     check_agreement(data, loop, network, training)
 
-    first = torch.arange(len(videos))[: 3 * training.batch_size]
-    trials = {}
-    for count in range(1, threads + 1):
-        torch.set_num_threads(count)
-        trials[count] = min(seconds(lambda: loop.step(first)) for _ in range(2))
-    best = min(trials, key=trials.get)
-
     measured = {"loop": [], "float32": [], "bfloat16": []}
     for number in range(rounds):
         # Without its instructions an epoch in bfloat16 takes minutes, and once is enough.
         measure_bfloat16_too = has_bfloat16() or number == 0
-        torch.set_num_threads(best)
-        measured["loop"].append(seconds(lambda: loop.epoch(training.batch_size)))
-        torch.set_num_threads(threads)
+        with one_thread():
+            measured["loop"].append(seconds(lambda: loop.epoch(training.batch_size)))
         for name in ("float32", "bfloat16") if measure_bfloat16_too else ("float32",):
             config = replace(training, bfloat16=name == "bfloat16")
             experiment = replace(preset(), model=model, training=config, seed=number)
@@ -176,7 +168,7 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
             flush=True)
     return {"videos": len(videos), "snippets": sum(map(len, videos)),
             "features": videos[0].shape[1], "embedding_widths": list(model.embedding_widths),
-            "batch_size": training.batch_size, "threads": threads, "loop_threads": best,
+            "batch_size": training.batch_size, "threads": 1, "loop_threads": 1,
             "seconds": measured}
 
 

@@ -17,8 +17,8 @@ from facnet.importers.wtalc import read_wtalc
 from facnet.training import frame_labels
 
 VIDEO, SNIPPET_SECONDS = "video_validation_0000051", 0.64
-SOURCE = ("counted; real: I3D features that a feature extractor's public repository keeps as an"
-          " example, Thumos14reduced-Annotations; synthetic: this book's")
+SOURCE = ("counted from I3D features that a feature extractor's public repository keeps as an"
+          " example, from Thumos14reduced-Annotations, and from the synthetic data")
 FILE = Path(__file__).parents[1] / "data" / "published" / "thumos14_one_video.csv"
 
 

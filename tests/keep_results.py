@@ -14,7 +14,7 @@ from facnet import load
 from facnet.experiment import CODE
 from facnet.study import published
 from facnet.study.claims import resampled, with_best_points
-from facnet.study.evidence import TABLES, measures
+from facnet.study.evidence import MEASURES, TABLES, measured
 from facnet.study.records import REVISION, provenance
 from facnet.study.tables import sweep
 
@@ -49,7 +49,8 @@ def main(jobs: int) -> None:
             runs, resampled(runs, FOLDER))
         keep_result(f"{name}_draws", draws, what, COMMAND)
         keep_result(name, runs, what, COMMAND)
-    for name, frame in measures("synthetic", "quick", MEASURED, FOLDER).items():
+    for name in MEASURES:
+        frame = measured(name, "synthetic", "quick", MEASURED, FOLDER)
         keep_result(name, frame, provenance(data, "quick", MEASURED).removesuffix("."), COMMAND)
 
 

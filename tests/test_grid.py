@@ -143,3 +143,12 @@ def test_thumos14s_numbers_agree_with_an_earlier_count(reference):
         late = odd.loc["videos with an annotation past their end", subset]
         assert late == len(theirs["annotation_beyond_duration"])
         assert odd.loc["instances of CliffDiving", subset] == theirs["cliffdiving_instances"]
+
+
+def test_the_one_real_video_is_measured_as_recorded(reference):
+    from count_one_video import FILE, table
+
+    found = table(reference / "data" / "thumos14_one_video",
+                  reference / "data" / "thumos14" / "Thumos14reduced-Annotations")
+    recorded = pd.read_csv(FILE, index_col="measure")
+    pd.testing.assert_frame_equal(found, recorded, atol=0.011)

@@ -43,33 +43,34 @@ def kept(name: str, dataset: str, profile: str, seeds: int,
     source : str
         On what data, how often, and if kept by which command and code.
     """
-    if (dataset, profile) == ("synthetic", "quick"):
+    if (dataset, profile) == ("synthetic", "quick") and name in (*TABLES, "lambda_cw"):  # so far
         runs, source = published.result(name)
-        return runs, published.result(f"{name}_draws")[0] if name in SWEEPS else None, source
+        return runs, published.result(f"{name}_draws")[0], source
     source = provenance(load(dataset, profile), profile, seeds)
     if name not in SWEEPS:
-        return measures(dataset, profile, seeds, folder)[name], None, source
+        return measured(name, dataset, profile, seeds, folder), None, source
     runs = sweep(name, dataset, profile, seeds, folder)
-    runs, draws = with_best_points(runs, folder) if name == "fig4" else (
-        runs, resampled(runs, folder))
-    return runs, draws, source
+    if name == "fig4":
+        return *with_best_points(runs, folder), source
+    return runs, resampled(runs, folder), source
 
 
-def measures(dataset: str, profile: str, seeds: int, folder: str | Path) -> dict[str, pd.DataFrame]:
-    """What the claims of `MEASURES` compare: DataFrames [variant, seed, average], by name."""
+def measured(
+        name: str, dataset: str, profile: str, seeds: int, folder: str | Path) -> pd.DataFrame:
+    """What the claims of one of `MEASURES` compare: DataFrame [variant, seed, average]."""
+    if name == "fig1":
+        fac_net = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
+        hosts = sweep("table5", dataset, profile, seeds, folder)
+        return fig1_runs(pd.concat([hosts, fac_net]), folder)
     data, base = load(dataset, profile), base_of("table3", profile)
-    models = {one.name: one.experiment for one in variants("table3", base)}
-    stream = data.streams[-1]
-    hosts = sweep("table5", dataset, profile, seeds, folder)
-    fac_net = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
-    drawn = {name: models[name] for one in read_claims("fig5") + read_claims("fig6")
-             for name in one.weights}
+    stream, models = data.streams[-1], {v.name: v.experiment for v in variants("table3", base)}
+    if name == "fig8":
+        pair = {"CA only": models["CA, hybrid"], "full": models["CW+CA+MIL, hybrid"]}
+        _, found = measured_features(data, pair, stream, drawn_snippets(data), seeds, folder)
+        return by_measure(found)
+    drawn = {variant: models[variant] for one in read_claims(name) for variant in one.weights}
     scores = scores_by_seed(data, drawn, stream, seeds, folder)
-    areas = roc_areas(data, scores, base)[["variant", "seed", "average"]]
-    pair = {"CA only": models["CA, hybrid"], "full": models["CW+CA+MIL, hybrid"]}
-    _, features = measured_features(data, pair, stream, drawn_snippets(data), seeds, folder)
-    return {"fig1": fig1_runs(pd.concat([hosts, fac_net]), folder), "fig5": areas, "fig6": areas,
-            "fig8": by_measure(features)}
+    return roc_areas(data, scores, base)[["variant", "seed", "average"]]
 
 
 def judged(runs: dict[str, pd.DataFrame], draws: dict[str, pd.DataFrame | None]) -> pd.DataFrame:
