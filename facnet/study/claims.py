@@ -221,9 +221,8 @@ def with_best_points(
         again = [[record_of(folder, key)["resampled"] for key in row] for row in table.key.values]
         values = np.concatenate(  # as measured, then by draw: [points, seeds, 1 + draws]
             [table.average.values.astype(float)[..., None], again], axis=2)
-        seeds = values.shape[1]
-        others = (values.sum(1, keepdims=True) - values) / (seeds - 1) if seeds > 1 else values
-        best = others.argmax(0)  # [seeds, 1 + draws]
+        others = values.sum(1, keepdims=True) - values  # as good as their mean
+        best = (others if values.shape[1] > 1 else values).argmax(0)  # [seeds, 1 + draws]
         draws[name] = np.take_along_axis(values, best[None], 0)[0, :, 1:].mean(0)
         chosen = own.set_index(["variant", "seed"]).loc[
             [*zip(table.index[best[:, 0]], table.average.columns)]].reset_index()
