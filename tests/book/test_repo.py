@@ -20,7 +20,6 @@ from packaging.utils import canonicalize_name
 from facnet.errors import FacnetError
 from facnet.study.published import RESULTS
 from facnet.study.statistics import interval
-from facnet.study.tables import MANY_SEEDS
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -232,8 +231,9 @@ def test_readme_commands_exist():
 
 def test_make_runs_as_many_seeds_as_the_chapters_ask_for():
     """Else a notebook trains the missing ones, on one core and after the others."""
-    told = re.search(r'"seeds --seeds (\d+)"', (ROOT / "Makefile").read_text())
-    assert int(told[1]) == MANY_SEEDS
+    told = re.search(r'"collapse --seeds (\d+)"', (ROOT / "Makefile").read_text())
+    asked = papermill.inspect_notebook(ROOT / "notebooks" / "11_seeds_and_collapse.ipynb")
+    assert told[1] == asked["seeds"]["default"]
 
 
 def test_readme_links_lead_somewhere():
