@@ -328,7 +328,7 @@ def test_the_command_line_sweeps_and_summarises(small, tmp_path):
     assert len(frame) == 6 * 2
     row = next(line for line in text.splitlines() if line.startswith("CW, hybrid"))
     own = frame[frame.variant == "CW, hybrid"]
-    assert row.split()[2:5] == ["34.6", "2", f"{own.average.mean():.1f}"]
+    assert row.split()[2:5] == ["34.6", "2", f"{own.average.mean():.4g}"]
     assert "AVG over tIoU 0.1 to 0.7 in percent on synthetic, profile smoke" in text
 
 

@@ -47,7 +47,7 @@ MARKS = dict(zip(Verdict, (
     {"marker": "o", "color": "#009E73", "fillstyle": "bottom"},
     {"marker": "o", "color": "#7F7F7F", "mfc": "white"}, {"marker": "X", "color": "#D55E00"},
     {"marker": "s", "color": "0.45", "mfc": "white"}, {"marker": "_", "color": "0.45"},
-    {"marker": "_", "color": "0.75"})))
+    {"marker": ".", "color": "0.45"})))
 # Without its date the same figure gives the same file.
 FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
