@@ -109,7 +109,7 @@ $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/par
 # data at profile quick that the notebooks show as kept in data/results/ are not run again.
 KEPT := $(filter synthetic-quick,$(FACNET_DATASET)-$(FACNET_PROFILE))
 FIGURE_SWEEPS := "table3" $(if $(KEPT),,"table4" "fig4")
-OTHER_SWEEPS := "table1" "table2 --dataset $(FACNET_ACTIVITYNET)" "table5" "differences" $(if $(KEPT),,"collapse --seeds 20")
+OTHER_SWEEPS := "table1" "table2 --dataset $(FACNET_ACTIVITYNET)" "table5" $(if $(KEPT),,"differences" "collapse --seeds 20")
 DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
 SWEEPING := $(shell grep -lE '\<(sweep|kept).["n]' $(NOTEBOOKS) /dev/null)
 $(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter $(DRAWING),$(SWEEPING))): $(BUILD)/figure_sweeps.ready

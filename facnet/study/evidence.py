@@ -43,8 +43,7 @@ def kept(name: str, dataset: str, profile: str, seeds: int,
     source : str
         On what data, how often, and if kept by which command and code.
     """
-    # The last two kinds are not kept yet.
-    if (dataset, profile) == ("synthetic", "quick") and name not in (*MEASURES, "differences"):
+    if (dataset, profile) == ("synthetic", "quick") and name not in MEASURES:  # not kept yet
         runs, source = published.result(name)
         return runs, published.result(f"{name}_draws")[0], source
     source = provenance(load(dataset, profile), profile, seeds)
