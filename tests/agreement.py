@@ -5,19 +5,18 @@
 Of the runs in data/results/, which tests/keep_results.py renews.
 """
 
-from facnet.study import published
+from facnet.study import collapse, published
 from facnet.study.evidence import agreement
-from facnet.study.separation import CHANCE
 
 
 def main() -> None:
-    """The eight rows and four numbers; then the full model over many seeds."""
+    """The eight rows and three numbers; then the full model over many seeds."""
     runs, source = published.result("table3")
     rows, said = agreement(runs)
     print(source, rows.round(1).to_string(), said.round(2).to_string(), sep="\n\n")
     runs, source = published.result("collapse")
     own = runs[runs.variant == "released"]
-    fell = (own.filter(like="area ") < CHANCE).sum()
+    fell = collapse.rates(own, "released").T
     print(f"\n{source}\n\nAVG {own.average.mean():.1f}, {own.average.min():.1f} to"
           f" {own.average.max():.1f}; of {len(own)} seeds collapsed:\n{fell.to_string()}")
 

@@ -13,8 +13,7 @@ import pandas as pd
 from facnet import load
 from facnet.experiment import CODE
 from facnet.study import published
-from facnet.study.claims import resampled, with_best_points
-from facnet.study.evidence import MEASURES, TABLES, measured
+from facnet.study.evidence import MEASURES, TABLES, measured, with_draws
 from facnet.study.records import REVISION, provenance
 from facnet.study.tables import sweep
 
@@ -45,8 +44,7 @@ def main(jobs: int) -> None:
     for name, seeds in SEEDS.items():
         runs = sweep(name, "synthetic", "quick", seeds, FOLDER, jobs=jobs)
         what = provenance(data, "quick", seeds).removesuffix(".")
-        runs, draws = with_best_points(runs, FOLDER) if name == "fig4" else (
-            runs, resampled(runs, FOLDER))
+        runs, draws = with_draws(name, runs, FOLDER)
         keep_result(f"{name}_draws", draws, what, COMMAND)
         keep_result(name, runs, what, COMMAND)
     for name in MEASURES:

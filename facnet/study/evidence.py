@@ -49,10 +49,13 @@ def kept(name: str, dataset: str, profile: str, seeds: int,
     source = provenance(load(dataset, profile), profile, seeds)
     if name not in SWEEPS:
         return measured(name, dataset, profile, seeds, folder), None, source
-    runs = sweep(name, dataset, profile, seeds, folder)
-    if name == "fig4":
-        return *with_best_points(runs, folder), source
-    return runs, resampled(runs, folder), source
+    return *with_draws(name, sweep(name, dataset, profile, seeds, folder), folder), source
+
+
+def with_draws(
+        name: str, runs: pd.DataFrame, folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs of a sweep as claims are judged by them, and draws, as `kept` gives them."""
+    return with_best_points(runs, folder) if name == "fig4" else (runs, resampled(runs, folder))
 
 
 def measured(
