@@ -57,7 +57,7 @@ five, draws, five_source = kept("table3", dataset, profile, seeds, folder)
 table = summary(runs)
 ticks = runs.groupby("variant", sort=False)[["cw", "ca", "mil", "hybrid", "background"]].first()
 shown = readable(table).rename(columns={"mean": "here"})
-if (dataset, profile) == ("synthetic", "quick"):  # elsewhere neither has a place
+if (dataset, profile) == published.KEPT:  # elsewhere neither has a place
     schedule = published.read("full_schedule").set_index("variant")
     larger = readable(schedule[["mean", "low", "high"]])["mean"].reindex(shown.index)
     shown.insert(1, "paper's schedule", larger.fillna(""))

@@ -15,6 +15,7 @@ from facnet.experiment import CODE
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 RESULTS = FOLDER.parent / "results"
+KEPT = ("synthetic", "quick")  # the data and profile whose runs are kept there, not run again
 
 
 def read(name: str, **options) -> pd.DataFrame:

@@ -335,8 +335,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     """Run what is missing of a sweep and give all of it.
 
     Table 5 runs the sweep "lambda_cw" first, and takes for each host the weight of the CW branch
-    that `chosen_weights` finds in it. On the synthetic data at profile `quick` it is kept in
-    data/results/.
+    that `chosen_weights` finds in it, or in the runs of it that are kept.
 
     Parameters
     ----------
@@ -382,7 +381,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
     if name == "table5":
-        is_kept = (dataset, profile_name, base) == ("synthetic", "quick", base_of(name))
+        is_kept = (dataset, profile_name) == published.KEPT and base == base_of(name)
         weights = chosen_weights(published.result("lambda_cw")[0] if is_kept else sweep(
             "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
             device))
