@@ -87,10 +87,10 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
     FacnetError
         Names what differs, and both values; or says that the file cannot be read.
     """
-    with _refusing(path, "cannot be read", REMEDY), safe_open(path, "pt") as file:
+    with _refusing(path, "cannot be read", REMEDY):
         there, here = (
             {name: facts[name] for name in expected if name in facts and name != "experiment"}
-            | flat(json.loads(facts["experiment"])) for facts in (file.metadata(), expected))
+            | flat(json.loads(facts["experiment"])) for facts in (_read(path)[0], expected))
     differences = [
         f"{name} is {there.get(name, 'not recorded')} there, {here.get(name, 'no field')} here"
         for name in here | there if there.get(name) != here.get(name)]
@@ -177,13 +177,14 @@ def _refusing(path: Path, fault: str, remedy: str = "") -> Iterator[None]:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    open(path, "rb").close()  # safetensors says of any file that it cannot open: not there
     with safe_open(path, "pt") as file:
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
     """A safetensors file, whole or not at all."""
-    with _refusing(path, "cannot be written"), replacing(path) as partial:
+    with replacing(path) as partial, _refusing(path, "cannot be written"):
         save_file({name: value.contiguous() for name, value in tensors.items()}, partial, facts)
 
 

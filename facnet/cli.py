@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 import facnet  # what it names is imported when it is used: --help needs none of it
-from facnet.errors import FacnetError, check_choice
+from facnet.errors import FacnetError, check_choice, normal, one_line
 
 PATH = click.Path(path_type=Path)
 needed = partial(click.option, type=PATH, required=True)
@@ -27,10 +27,19 @@ def check_device(context, option, device: str) -> str:
 
     if not context.params.get("scheduler"):
         try:
-            torch.empty(0, device=device)
+            torch.ones(1, device=device).item()  # of "meta" there is nothing to read
         except (AssertionError, RuntimeError) as error:
             raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
     return device
+
+
+def check_out(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before what it is to hold is computed."""
+    from facnet.files import check_writable
+
+    if path:
+        check_writable(path)
+    return path
 
 
 DATA = together(
@@ -49,6 +58,7 @@ MODELS = together(
     click.option("--protocol", metavar="NAME",
                  help="What they are for: released drops those that touch an ambiguous interval,"
                  " thumos and activitynet keep them.  [default: the data set's]"))
+FILE = {"type": PATH, "callback": lambda context, option, path: check_out(path)}
 SNIPPETS = click.option("--snippet-seconds", default=0.64,
                         help="Between two snippets: 16 frames at 25 fps; 0.13333 for 4 at 30.")
 
@@ -75,11 +85,13 @@ def train(dataset, profile, device, preset, seed, changes, out):
     If it is cut short, the same command goes on after the last whole epoch.
     """
     from facnet import checkpoints, config, methods, profiles
+    from facnet.files import check_writable, write_text
 
     experiment = profiles.profile(profile).apply(facnet.preset(preset))
     experiment = replace(config.changed(experiment, _changes(changes)), seed=seed)
     data = facnet.load(dataset, profile)
     out.mkdir(parents=True, exist_ok=True)
+    check_writable(out / "losses.csv")
     # Before anything is trained: also what another method, of other streams, has left here.
     for path in sorted((*out.glob("*.safetensors"), *out.glob("*.training"))):
         checkpoints.check_origin(path, checkpoints.origin(data, path.stem, experiment))
@@ -91,7 +103,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
             if state.exists():
                 click.echo(f"{state}: going on from here")
             model, history = facnet.fit(data, stream, experiment, device, state_file=state)
-            history.to_csv(out / f"{stream}_losses.csv", index=False)
+            write_text(out / f"{stream}_losses.csv", history.to_csv(index=False))
             checkpoints.save_checkpoint(path, checkpoints.Checkpoint(
                 model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint))
             click.echo(f"{path}: trained on {data.name}, {stream}")
@@ -101,7 +113,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
 @cli.command()
 @MODELS
 @click.option("--subset", default="test", help="train or test.")
-@needed("--out", help="Detections, ActivityNet results JSON.")
+@needed("--out", **FILE, help="Detections, ActivityNet results JSON.")
 def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
     from facnet.experiment import checkpoint_scores
@@ -128,52 +140,22 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     The protocol says by whose rules: released, seconds, activitynet or thumos. Ambiguous intervals
     are those of the annotations, unless others are given.
     """
-    from facnet import evaluation, files
+    import pandas as pd
+
     from facnet.importers.wtalc import read_ground_truth
+    from facnet.scoring import score
 
-    truth, found = read_ground_truth(annotations), files.read_detections(detections)
-    protocol = protocol or truth.protocol
-    instances = truth.instances if videos else truth.test_instances
-    if instances.empty:
-        raise FacnetError(
-            f"{annotations}: no video to evaluate has an instance with start and end. Labels alone"
-            " are enough to train and to localize; to score detections takes segments.")
-    # The annotations' ambiguous intervals count where the protocol has a rule for them.
-    ignored = None if evaluation.rules_of(protocol).ignored == "refused" else truth.ignored
-    unknown = found.video.isin(evaluation.untimed(truth.videos, truth.instances))
-    result = evaluation.evaluate(
-        found[~unknown], instances, protocol, _thresholds(tiou) if tiou else None,
-        files.read_videos(videos) if videos else None,
-        files.read_ignored(ignore) if ignore else ignored, snippet_seconds=truth.snippet_seconds)
-    if unknown.any():
-        such = f"in videos with labels but no segment, such as {found.video[unknown].iloc[0]}"
-        result.left_out[such] = int(unknown.sum())
-    (_echo_json if as_json else _echo_words)(result)
-
-
-def _echo_json(result) -> None:
-    """What `evaluate` found, an Evaluation, for programs."""
-    click.echo(json.dumps({
-        "protocol": result.protocol, "videos": result.videos,
-        "instances": int(result.instances.sum()), "detections": len(result.detections),
-        "left_out": result.left_out, "elsewhere": result.elsewhere, "average": result.average,
-        "mean_ap": result.mean_ap.rename(str).to_dict(),
-        "ap": result.ap.rename(columns=str).to_dict("index")}, indent=1))
-
-
-def _echo_words(result) -> None:
-    """The same as a table and sentences."""
-    from facnet.evaluation import rules_of
-
-    table = result.ap.T.assign(mAP=result.mean_ap).T
+    result, said = score(detections, read_ground_truth(annotations), annotations, protocol,
+                         _thresholds(tiou) if tiou is not None else None, videos, ignore)
+    if as_json:
+        click.echo(json.dumps(said, indent=1))
+        return
+    table = pd.concat([result.ap.rename(one_line), result.mean_ap.rename("mAP").to_frame().T])
     click.echo(table.assign(AVG=table.mean(axis=1)).to_string(float_format="%.1f"))
-    click.echo(f"\nProtocol {result.protocol} ({rules_of(result.protocol).source}): {result.videos}"
-               f" videos, {result.instances.sum()} instances, {len(result.detections)} detections.")
-    for reason, count in result.left_out.items():
-        click.echo(f"Left out: {count} detections {reason}.", err=True)
-    if result.elsewhere:
-        click.echo(f"{result.elsewhere} detections lie in videos without any instance: false"
-                   " positives.", err=True)
+    click.echo("\nProtocol {protocol} ({source}), {evaluated}: {videos} videos, {instances}"
+               " instances, {detections} detections.".format(**said))
+    for note in said["notes"]:
+        click.echo(note, err=True)
 
 
 @cli.command()
@@ -182,7 +164,7 @@ def _echo_words(result) -> None:
 @click.option("--label", "labels", multiple=True, metavar="NAME",
               help="A class to show; may be repeated.  [default: those it has or that were found]")
 @click.option("--stream", metavar="NAME", help="Whose scores are shown.  [default: the last]")
-@needed("--out", help="A file that ends in .svg, .pdf or .png.")
+@needed("--out", **FILE, help="A file that ends in .svg, .pdf or .png.")
 def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream, out):
     """Draw one video's scores and detections over time.
 
@@ -195,6 +177,7 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     if out.suffix.lower() not in plots.FORMATS:
         raise FacnetError(f"--out {out}: must end in {', '.join(plots.FORMATS)}.")
     data = facnet.load(dataset, profile)
+    video, labels = normal(video), [normal(label) for label in labels]
     check_choice(video, list(data.videos.video), f"--video {video}: there is none")
     for label in labels:
         check_choice(label, data.classes, f"--label {label}: there is none")
@@ -220,7 +203,7 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
               help="A Dask scheduler, whose workers run the experiments instead, on their device.")
 @click.option("--results", type=PATH, default=Path("results/experiments"),
               help="Folder of the records: what is there is not run again.")
-@click.option("--out", type=PATH, help="Also write the runs, one a row, as CSV.")
+@click.option("--out", **FILE, help="Also write the runs, one a row, as CSV.")
 def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, scheduler, results, out):
     """Run what is missing of a table's or figure's experiments, and summarise them.
 
@@ -230,15 +213,14 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
     the other threshold rule; seeds with a collapsed stream. Where training videos were held out to
     choose by, how these are classified is shown instead.
     """
+    from facnet.files import write_text
     from facnet.study import statistics, tables
 
-    if out and not out.parent.is_dir():
-        raise FacnetError(f"--out {out}: its folder does not exist.")
     base = tables.base_of(name, profile, preset, _changes(changes))
     runs = tables.sweep(
         name, dataset, profile, seeds, results, base, jobs, scheduler, device=device)
     if out:
-        runs.to_csv(out, index=False)
+        write_text(out, runs.to_csv(index=False))
     table, tious = statistics.summary(runs), runs.filter(regex=r"^0\.\d+$").columns
     said = (f"AVG over tIoU {tious[0]} to {tious[-1]} in percent on {dataset}, profile {profile},"
             " with the 95 % interval of the mean over n seeds.")
@@ -370,28 +352,38 @@ def import_(file, stream, dataset, out):
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:
-    """'model.scale=4' and the like by field; values are JSON or plain words."""
+    """'model.scale=4' and the like by field; values are JSON, plain words, or lists as 256,128."""
     changes = {}
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals:
             raise FacnetError(f"--set {text}: write it as training.epochs=5.")
-        try:
-            changes[field] = json.loads({"True": "true", "False": "false"}.get(value, value))
-        except json.JSONDecodeError:
-            changes[field] = value
+        changes[field] = _value({"True": "true", "False": "false"}.get(value, value))
     return changes
 
 
-def _thresholds(text: str) -> list[float]:
-    """'0.1:0.7:0.1' (both ends included) or '0.3,0.5'."""
+def _value(text: str) -> object:
+    if "," in text and text.strip()[0] not in "[{":
+        return [_value(part.strip()) for part in text.strip("() ").split(",") if part.strip()]
     try:
-        if ":" not in text:
-            return [float(part) for part in text.split(",")]
-        start, stop, step = (float(part) for part in text.split(":"))
-        return [start + i * step for i in range(round((stop - start) / step) + 1)]
-    except (ValueError, ArithmeticError) as error:
-        raise FacnetError(f"--tiou {text}: write it as 0.1:0.7:0.1 or 0.3,0.5.") from error
+        return json.loads(text)
+    except ValueError:  # also of a number of 5,000 digits
+        return text
+
+
+def _thresholds(text: str) -> list[float]:
+    """'0.1:0.7:0.1', both ends included where a step reaches the last, or '0.3,0.5'."""
+    from facnet.files import number
+
+    where = f"--tiou {text}: write it as 0.1:0.7:0.1 or 0.3,0.5"
+    if ":" not in text:
+        return [number(part, where) for part in text.split(",")]
+    if text.count(":") != 2:
+        raise FacnetError(f"{where}.")
+    start, stop, step = (number(part, where) for part in text.split(":"))
+    if not (0 < start <= stop <= 1 and step >= 0.001):
+        raise FacnetError(f"{where}; thresholds are above 0 and up to 1, a step at least 0.001.")
+    return [start + i * step for i in range(int((stop - start) / step + 1e-6) + 1)]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -399,6 +391,8 @@ def main(arguments: list[str] | None = None) -> None:
     # Read when torch is first imported. Threads that spin while they wait for work made training
     # ten times slower on cores that others used too; on free ones it costs nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for screen in (sys.stdout, sys.stderr):
+        screen.reconfigure(errors="replace")  # where the locale has no such letter
     try:
         cli.main(arguments, prog_name="facnet")
     except (FacnetError, OSError) as error:
@@ -406,7 +400,7 @@ def main(arguments: list[str] | None = None) -> None:
             click.echo("\n".join(f"error: {fault}" for fault in faults), err=True)
             error = f"{error.heading} {len(faults)} errors."
         if isinstance(error, OSError):
-            error = f"{error.filename}: {error.strerror}"
+            error = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
         click.echo(f"facnet: {error}", err=True)
         sys.exit(2)
 

@@ -12,6 +12,7 @@ against surroundings that are set to zero below the threshold.
 
 import dataclasses
 from dataclasses import dataclass, replace
+from math import isfinite
 from numbers import Integral, Real
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -20,8 +21,8 @@ from facnet.errors import FacnetError, check_choice
 
 # What a field may be stands in its type: a plain type, words to choose from (`Literal`), several
 # (`tuple`), or a type with its rule in words and as a function.
-Count = Annotated[int, "at least 1", lambda n: n >= 1]
-WholeNumber = Annotated[int, "zero or more", lambda n: n >= 0]
+Count = Annotated[int, "from 1 to a million", lambda n: 1 <= n <= 1_000_000]
+WholeNumber = Annotated[int, "from 0 to 2^63 - 1", lambda n: 0 <= n < 2**63]
 Odd = Annotated[int, "odd and positive", lambda n: n >= 1 and n % 2 == 1]
 Positive = Annotated[float, "positive", lambda x: x > 0]
 NotNegative = Annotated[float, "zero or more", lambda x: x >= 0]
@@ -30,7 +31,7 @@ BelowOne = Annotated[float, "in [0, 1)", lambda x: 0 <= x < 1]
 Rate = Annotated[float, "in [0, 255/256]", lambda x: 0 <= x <= 255 / 256]
 Temperatures = Annotated[tuple[Positive, ...], "one or more", len]
 Thresholds = Annotated[tuple[NotNegative, ...], "one or more", len]
-PLAIN = {int: ("a whole number", Integral), float: ("a number", Real),  # numpy's are, too
+PLAIN = {int: ("a whole number", Integral), float: ("a finite number", Real),  # numpy's are, too
          bool: ("true or false", bool), str: ("a word", str)}
 
 
@@ -56,16 +57,24 @@ def checked(value: Any, kind: Any, place: str) -> Any:
     elif origin is Literal:
         check_choice(value, inner, f"{place} = {value!r} is unknown")
     elif origin is tuple:
-        require(isinstance(value, (tuple, list)), "a list")
+        require(isinstance(value, (tuple, list)), "a list, such as [1, 2]")
         kinds = inner[:1] * len(value) if inner[-1] is ... else inner
         require(len(value) == len(kinds), f"a list of {len(kinds)}")
         value = tuple(checked(own, kind, f"{place}[{i}]")
                       for i, (own, kind) in enumerate(zip(value, kinds)))
     elif kind in PLAIN:
         rule, allowed = PLAIN[kind]
-        require(isinstance(value, allowed) and isinstance(value, bool) == (kind is bool), rule)
+        require(isinstance(value, allowed) and isinstance(value, bool) == (kind is bool)
+                and (kind is not float or _is_finite(value)), rule)
         value = kind(value)
     return value
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number of 400 digits
+        return False
 
 
 class Config:

@@ -1,8 +1,14 @@
 """One kind of error for bad input: its message is one line a user can act on."""
 
+import re
+import unicodedata
+from bisect import bisect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
+
+NEAR = 50  # names before and after a word, in order, that are compared with it letter by letter
 
 
 class FacnetError(ValueError):
@@ -36,12 +42,31 @@ def check_choice(given: Any, choices: Collection[str], refusal: str) -> None:
         raise FacnetError(f"{refusal}.{suggest(str(given), choices)}")
 
 
+def normal(name: str) -> str:
+    """A name as it is compared: of the ways in which Unicode writes it the composed one (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
 def suggest(word: str, choices: Iterable[str]) -> str:
-    """End of an error message: the closest choice to `word`, or all of them if they are few."""
-    choices = sorted(choices)
-    close = get_close_matches(word.lower(), [c.lower() for c in choices], n=1)
-    if close:
-        return f" Did you mean {next(c for c in choices if c.lower() == close[0])!r}?"
+    """End of an error message: the closest choice to `word`, or all of them if they are few.
+
+    Case, "v_" before a name and a file's extension after it do not count. Of many choices only
+    those next to `word` in the order of names are looked at.
+    """
+    choices = _in_order(frozenset(choices))
+    at, form = bisect(choices, (_form(word),)), _form(word)
+    near = dict(choices[max(at - NEAR, 0):at + NEAR])
+    if close := get_close_matches(form, near, n=1):
+        return f" Did you mean {near[close[0]]!r}?"
     if len(choices) > 30:
-        return f" There are {len(choices)}, such as {choices[0]!r}."
-    return f" Choose from: {', '.join(choices)}."
+        return f" There are {len(choices)}, such as {choices[0][1]!r}."
+    return f" Choose from: {', '.join(sorted(name for _, name in choices))}."
+
+
+@lru_cache(8)
+def _in_order(names: frozenset[str]) -> list[tuple[str, str]]:
+    return sorted((_form(name), name) for name in names)
+
+
+def _form(name: str) -> str:
+    return re.sub(r"^v_(?=.)|(?<=.)\.(npy|npz|mp4|avi|mkv|webm)$", "", normal(name).casefold())

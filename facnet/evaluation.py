@@ -143,7 +143,7 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     protocol : {"released", "seconds", "activitynet", "thumos"} or Protocol
         Other rules: `replace(rules_of("released"), interpolated=False)`, for one.
     tiou : sequence of float, optional
-        Thresholds above 0 and up to 1.
+        Thresholds above 0 and up to 1; each counts once, in order.
     videos : iterable of str, optional
         The videos to evaluate; by default all that occur.
     ignored : DataFrame [video, start, end], optional
@@ -169,9 +169,10 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     if rules.ignored == "refused" and ignored is not None and len(ignored):
         raise FacnetError(f"ignored: protocol {protocol!r} knows no ignored intervals.")
     thresholds = np.atleast_1d(np.asarray(rules.tiou if tiou is None else tiou, np.float64))
-    if not (thresholds.size and np.all((thresholds > 0) & (thresholds <= 1))):
+    tiou, first = np.unique(np.round(thresholds, 10), return_index=True)
+    if not (tiou.size and tiou[0] > 0 and tiou[-1] <= 1):  # NaN comes last
         raise FacnetError(f"tiou: {thresholds.tolist()} are not thresholds above 0 and up to 1.")
-    tiou = np.round(thresholds, 10)
+    thresholds = thresholds[first]
     if rules.snippet_grid:  # there a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit
         thresholds = tiou
 

@@ -18,6 +18,7 @@ from facnet.checkpoints import load_checkpoint
 from facnet.config import Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
+from facnet.files import files_in
 from facnet.evaluation import Evaluation, Protocol, drop_ignored, evaluate, rules_of, untimed
 from facnet.localization import Scores, in_parts
 from facnet.methods import method_of, preset
@@ -133,7 +134,7 @@ def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
     FacnetError
         If it has not one model of each stream, all of one recipe and of the data set's classes.
     """
-    models = [load_checkpoint(path, device) for path in sorted(folder.glob("*.safetensors"))]
+    models = [load_checkpoint(path, device) for path in files_in(folder, ".safetensors")]
     if not models:
         raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
     first = models[0].experiment

@@ -7,17 +7,19 @@ Times are seconds (float64). Whatever is wrong with a file is raised as a
 import hashlib
 import json
 import os
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pandas as pd
 
-from facnet.errors import FacnetError, check_choice
+from facnet.errors import FacnetError, check_choice, normal
 
 INTERVAL = ("video", "start", "end")
 INSTANCE = ("video", "label", "start", "end")
@@ -25,7 +27,8 @@ DETECTION = (*INSTANCE, "score")
 VIDEO = ("video", "subset", "duration", "labels")
 AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in THUMOS14
 # Subsets that papers evaluate on, best first. ActivityNet's "testing" has no public instances.
-TEST_SUBSETS = ("test", "testing", "validation", "val")
+TEST_SUBSETS = ("test", "testing", "validation", "valid", "val")
+DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 PROTOCOL_NAMES = ("released", "seconds", "activitynet", "thumos")  # facnet.evaluation: their rules
 
 
@@ -38,18 +41,41 @@ class Annotations:
     #: [video, subset, duration, labels]: `labels` is the tuple of video-level labels to train on;
     #: `subset` is empty and `duration` NaN where the file gives none
     videos: pd.DataFrame
-    test: str | None  #: the subset to evaluate on; None stands for all videos
+    test: str | None  #: the subset to evaluate on; None if the file does not tell
     snippet_seconds: float = 0.64  #: where the file states none, that of THUMOS14's I3D features
     protocol: str = "seconds"  #: what detections are evaluated by, unless another is asked for
     facts: dict = field(default_factory=dict)  #: all of a JSON file
 
     @property
     def test_instances(self) -> pd.DataFrame:
-        """The instances of the subset to evaluate on."""
+        """The instances of the subset to evaluate on, or all."""
         if self.test is None:
             return self.instances
         names = self.videos.video[self.videos.subset == self.test]
         return self.instances[self.instances.video.isin(names)].reset_index(drop=True)
+
+    def tested(self, path: str | Path) -> str:
+        """The subset to evaluate on: that of the file at `path`, or the only one with instances.
+
+        Raises
+        ------
+        FacnetError
+            If it has no instance, or if it cannot be told which one it is.
+        """
+        counts = self.videos.subset[self.videos.video.isin(self.instances.video)].value_counts()
+        if counts.empty:
+            raise FacnetError(
+                f"{path}: no video has an instance with start and end. Labels alone are enough to"
+                " train and to localize; to score detections takes segments.")
+        has = f"those with instances are {', '.join(map(repr, counts.index))}"
+        if self.test is None and len(counts) > 1:
+            raise FacnetError(f"{path}: no subset is called {', '.join(TEST_SUBSETS)}; {has}. Say"
+                              ' in a key "test" beside "database" which one to evaluate on.')
+        name = counts.index[0] if self.test is None else self.test
+        if name not in counts:
+            raise FacnetError(f"{path}: subset {name!r}, the one to evaluate on, has no instance"
+                              f" with start and end; {has}.")
+        return name
 
 
 @contextmanager
@@ -88,12 +114,26 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
     return frame
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a file in UTF-8, with or without a byte-order mark."""
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Whatever the system has against reading `path` becomes one line that names it."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        yield
     except OSError as error:
-        raise FacnetError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise FacnetError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def files_in(folder: str | Path, ending: str) -> list[Path]:
+    """The files of a folder whose names end so, in order; a FacnetError if it cannot be read."""
+    with reading(folder):
+        return sorted(Path(folder, name) for name in os.listdir(folder) if name.endswith(ending))
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, with or without a byte-order mark, its names as `normal`."""
+    try:
+        with reading(path):
+            return normal(Path(path).read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise FacnetError(
@@ -108,6 +148,7 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
     """
 
     def unique(pairs: list) -> dict:
+        pairs = [(normal(key), _normal_text(value)) for key, value in pairs]
         for key, count in Counter(key for key, _ in pairs).items():
             if count > 1:
                 with collect(faults):
@@ -122,26 +163,67 @@ def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
         raise FacnetError(f"{path}: not valid JSON; is the file complete? ({error})") from error
 
 
+def _normal_text(value: object) -> object:
+    """A value of JSON with its text as `normal`; the objects in it are so already."""
+    if isinstance(value, list):
+        return [_normal_text(one) for one in value]
+    return normal(value) if isinstance(value, str) else value
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A place to write to. What is there at the end becomes `path`: whole, or not at all."""
-    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A file to write to. What it holds at the end becomes `path`: whole, or not at all.
+
+    Its mode is what the user's umask makes of a new file, whatever writes it. A link stays one.
+
+    Raises
+    ------
+    FacnetError
+        If it cannot be written; with the reason.
+    """
+    with _writing(path):
+        target = Path(path).resolve()
+        partial = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}")
+        partial.touch()
+        try:
+            mode = partial.stat().st_mode
+            yield partial
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())  # or a power cut may leave the new name on an empty file
+            partial.chmod(mode)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[None]:
+    """Whatever the system has against writing to `path` becomes one line that names it."""
     try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        if not Path(path).parent.is_dir():
+            raise OSError(0, "its folder does not exist")
+        if Path(path).exists() and not Path(path).is_file():
+            raise OSError(0, "it is there and no plain file")
+        yield
+    except OSError as error:
+        raise FacnetError(f"{path}: cannot be written ({error.strerror or error}).") from error
+
+
+def check_writable(path: str | Path) -> None:
+    """A FacnetError if `path` cannot be written; to be asked before hours are spent on it."""
+    with _writing(path):
+        TemporaryFile(dir=Path(path).resolve().parent).close()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text in UTF-8, so that a reader sees the old file or the new one, never half of one."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of one."""
-    try:
-        with replacing(Path(path)) as partial, open(partial, "w", encoding="utf-8") as file:
-            file.write(json.dumps(value, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut may leave the new name on an empty file
-    except OSError as error:
-        raise FacnetError(f"{path}: cannot be written ({error.strerror}).") from error
+    """Write JSON, as `write_text` does."""
+    write_text(path, json.dumps(value, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -237,20 +319,21 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
     if path.is_dir():
         path = path / "annotations.json"
     facts = read_json(path, faults)
-    videos, instances, ignored = [], [], []
+    videos, instances, ignored, spellings = [], [], [], {}
     for video, entry in _get(facts, "database", path, dict).items():
         where = f"{path}, {video}"
         own, subset, duration, labels = [], "", np.nan, None
         with collect(faults):
-            subset = str(typed(entry, where, dict).get("subset", ""))
+            subset = str(typed(entry, where, dict).get("subset", "")).strip()
+            subset = spellings.setdefault(subset.casefold(), subset)
             for item in _get(entry, "annotations", where, list):
                 with collect(faults):
                     own.append((video, *_labelled_segment(item, where)))
             duration = number(entry["duration"], where) if "duration" in entry else np.nan
             if "labels" in entry:
                 labels = [typed(label, where) for label in typed(entry["labels"], where, list)]
-        ignored += [(video, start, end) for _, label, start, end in own if label == AMBIGUOUS]
-        shown = [instance for instance in own if instance[1] != AMBIGUOUS]
+        ignored += [(video, start, end) for _, label, start, end in own if is_ambiguous(label)]
+        shown = [instance for instance in own if not is_ambiguous(instance[1])]
         instances += shown
         labels = [label for _, label, _, _ in shown] if labels is None else labels
         videos.append((video, subset, duration, tuple(dict.fromkeys(labels))))
@@ -268,6 +351,11 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
         with collect(faults):
             known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
     return Annotations(instances, frame_of(ignored, INTERVAL), videos, facts=facts, **known)
+
+
+def is_ambiguous(label: str) -> bool:
+    """Whether a label says that an interval is not to be judged; case does not count."""
+    return label.strip().casefold() == AMBIGUOUS.casefold()
 
 
 def frame_of(rows: list[tuple], columns: Sequence[str]) -> pd.DataFrame:
@@ -309,9 +397,16 @@ def segment(value: object, where: str) -> tuple[float, float]:
 
 
 def number(value: object, where: str) -> float:
-    """A finite number, or a string or array of one."""
+    """A finite number, or a string or array of one.
+
+    Not in Python's own ways to write it, in which `1_0` is ten.
+    """
     try:
-        found = float(np.nan if isinstance(value, bool) else np.asarray(value).item())
+        item = np.asarray(value).item()
+        item = item.decode() if isinstance(item, bytes) else item
+        is_text = isinstance(item, str)
+        found = float(np.nan if isinstance(item, bool) or is_text and not DECIMAL.fullmatch(item)
+                      else item)
     except (TypeError, ValueError, OverflowError):
         found = np.nan
     if not np.isfinite(found):

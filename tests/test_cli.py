@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from conftest import FIXTURES
 
 from facnet.checkpoints import load_checkpoint, save_checkpoint
-from facnet.cli import cli, main
+from facnet.cli import _changes, cli, main
 from facnet.data import load
+from facnet.errors import FacnetError
 from facnet.files import read_detections
 
 TRAIN = ["train", "--profile", "smoke", "--set", "training.epochs=10"]
@@ -127,6 +128,13 @@ def test_checkpoints_that_do_not_belong_together_are_refused(trained, tmp_path, 
     (tmp_path / "flow.safetensors").unlink()
     assert f"{tmp_path}: holds models of rgb; it takes one of each of" in fails(capsys, *whole)
     assert not (tmp_path / "d.json").exists()
+
+
+@pytest.mark.parametrize("text, value", [
+    ("256,128", [256, 128]), ("[256, 128]", [256, 128]), ("(256, 128)", [256, 128]),
+    ("1,", [1]), ("0.5", 0.5), ("True", True), ("sigmoid", "sigmoid")])
+def test_values_are_read_as_json_or_words_and_lists_with_or_without_brackets(text, value):
+    assert _changes((f"model.some={text}",)) == {"model.some": value}
 
 
 def test_switches_may_be_written_as_in_python_or_json(tmp_path):
@@ -326,10 +334,21 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys, monkeypatch):
     (["train", "--device", "cuda:99", "--out", "x"], "--device cuda:99: "),
     (["train", "--device", "gpu", "--out", "x"], "--device gpu: "),
     (["train", "--set", "model.dropout=2", "--out", "x"], "ModelConfig.dropout = 2"),
-    (["sweep", "table3", "--out", "absent/x.csv"], "--out absent/x.csv: its folder does not"),
+    (["sweep", "table3", "--out", "absent/x.csv"], "absent/x.csv: cannot be written (its folder"),
     (["sweep", "table3", "--set", "training.lambda_ca=0", "--profile", "smoke"],
      "The losses of ca have weight 0 in the full model"),
-    (["localize", "nowhere", "--out", "x"], "nowhere: no .safetensors checkpoint"),
+    (["train", "--seed", "-1", "--out", "x"], "seed = -1: must be from 0"),
+    (["train", "--seed", "1180591620717411303424", "--out", "x"], "seed = 118059162071741130342"),
+    (["train", "--device", "meta", "--out", "x"], "--device meta: "),
+    (["train", "--set", "training.learning_rate=Infinity", "--out", "x"], "a finite number"),
+    (["train", "--set", "training.learning_rate=1" + 400 * "0", "--out", "x"], "must be a finite"),
+    (["train", "--set", "training.epochs=1" + 30 * "0", "--out", "x"], "must be from 0"),
+    (["train", "--set", "model.embedding_widths=256", "--out", "x"], "must be a list, such as"),
+    (["localize", "nowhere", "--out", "x"], "nowhere: cannot be read (No such file or directory)"),
+    (["localize", ".", "--out", "x"], ".: no .safetensors checkpoint"),
+    (["localize", "nowhere", "--out", "absent/x"], "absent/x: cannot be written (its folder"),
+    (["localize", "nowhere", "--out", "."], ".: cannot be written (it is there and no plain file)"),
+    (["draw", "nowhere", "--video", "v", "--out", "/dev/null"], "/dev/null: cannot be written"),
     (["evaluate", "none.json", "--annotations", "none"], "none.json: cannot be read"),
 ])
 def test_mistakes_are_answered_in_one_line(arguments, message, capsys, tmp_path, monkeypatch):
@@ -417,3 +436,200 @@ def test_published_detections_score_what_others_measured(
     assert list(result["mean_ap"].values()) == pytest.approx(expected, abs=0.1)
     if protocol == "thumos":
         assert (result["videos"], result["instances"]) == (212, 3358)
+
+
+# ---------------------------------------------------------------- evaluate, on files as people have
+
+def segments(*videos, score=None, label="Jump"):
+    """An instance [1, 5] of each video; a detection if a score is given."""
+    one = {"label": label, "segment": [1.0, 5.0]} | ({} if score is None else {"score": score})
+    return {video: [dict(one)] for video in videos}
+
+
+def scored(folder, truth, found, *options):
+    """What `evaluate --json` says, and the notes that it prints without --json; they must agree.
+
+    `truth` gives the instances of each video by subset.
+    """
+    database = {video: {"subset": subset, "annotations": own}
+                for subset, videos in truth.items() for video, own in videos.items()}
+    (folder / "truth.json").write_text(json.dumps({"database": database}))
+    (folder / "found.json").write_text(json.dumps({"results": found}))
+    asked = ["evaluate", folder / "found.json", "--annotations", folder / "truth.json", *options]
+    said, words = json.loads(facnet(*asked, "--json")), facnet(*asked)
+    for note in said["notes"]:
+        assert note in words
+    return said
+
+
+@pytest.mark.parametrize("name", ["test", "Test", "testing", "validation", "valid", "val"])
+def test_the_subset_to_evaluate_is_told_by_its_name(tmp_path, name):
+    truth = {"train": segments("t1", "t2"), name: segments("v1")}
+    said = scored(tmp_path, truth, segments("v1", score=1))
+    assert said["average"] == 100 and said["evaluated"] == f"subset {name!r}"
+
+
+def test_a_subset_that_nothing_tells_is_asked_for(tmp_path, capsys):
+    truth = {"train": segments("t1"), "held_out": segments("v1")}
+    with pytest.raises(FacnetError, match="those with instances are 'train', 'held_out'. Say"):
+        scored(tmp_path, truth, segments("v1", score=1))
+
+
+def test_detections_of_other_subsets_are_left_out_and_named(tmp_path):
+    truth = {"train": segments("t1"), "test": segments("v1")}
+    said = scored(tmp_path, truth, segments("t1", "v1", score=1))
+    assert said["average"] == 100
+    assert said["left_out"] == {"in videos of subset 'train'": 1}
+
+
+@pytest.mark.parametrize("found, reason", [
+    (segments("t1", score=1), "Left out: 1 detections in videos of subset 'train'."),
+    (segments("v_v1", score=1), "that are not annotated: 1 of 1, such as v_v1."),
+    (segments("v1.mp4", score=1), "that are not annotated: 1 of 1, such as v1.mp4.")])
+def test_detections_of_nothing_that_is_evaluated_have_no_score(tmp_path, found, reason):
+    truth = {"train": segments("t1"), "test": segments("v1")}
+    with pytest.raises(FacnetError, match=reason):
+        scored(tmp_path, truth, found)
+
+
+def test_test_videos_without_a_detection_are_counted(tmp_path):
+    said = scored(tmp_path, {"test": segments("v1", "v2")}, segments("v1", score=1))
+    assert said["average"] == 50 and said["videos_without_detection"] == 1
+    assert "Videos without any detection: 1 of 2, such as v2." in said["notes"]
+
+
+@pytest.mark.parametrize("names", ["v1\nv3.mp4", "v_v1", '{"videos": ["v1"]}', "video,label\nv1,a"])
+def test_videos_to_evaluate_must_be_annotated(tmp_path, names):
+    (tmp_path / "list.txt").write_text(names)
+    with pytest.raises(FacnetError, match="list.txt: .* is not annotated"):
+        scored(tmp_path, {"test": segments("v1")}, segments("v1", score=1),
+               "--videos", tmp_path / "list.txt")
+
+
+def test_ambiguous_intervals_of_videos_that_are_not_annotated_are_named(tmp_path):
+    (tmp_path / "ignore.txt").write_text("v1 7 8\nv3.mp4 1 2")
+    said = scored(tmp_path, {"test": segments("v1")}, segments("v1", score=1),
+                  "--ignore", tmp_path / "ignore.txt")
+    assert "Videos of these that are not annotated: 1 of 2, such as v3.mp4." in said["notes"]
+
+
+@pytest.mark.parametrize("label", ["Ambiguous", "ambiguous", "AMBIGUOUS", " ambiguous "])
+def test_ambiguous_is_no_class_however_it_is_written(tmp_path, label):
+    both = {"v1": segments("v1")["v1"] + segments("v1", label=label)["v1"]}
+    said = scored(tmp_path, {"test": both}, segments("v1", score=1))
+    assert list(said["ap"]) == ["Jump"]
+    assert any(note.startswith("1 ambiguous intervals: ") for note in said["notes"])
+
+
+@pytest.mark.parametrize("composed, parted", [("Größe", "Gro\u0308ße"), ("가", "\u1100\u1161")])
+def test_the_two_ways_to_write_a_letter_are_one_name(tmp_path, composed, parted):
+    said = scored(tmp_path, {"test": segments(composed, label=parted)},
+                  segments(parted, score=1, label=composed))
+    assert said["average"] == 100
+
+
+def test_a_class_called_map_keeps_its_row(tmp_path):
+    both = {"v1": segments("v1", label="mAP")["v1"] + segments("v1")["v1"]}
+    (tmp_path / "t.json").write_text(json.dumps({"database": {"v1": {"annotations": both["v1"]}}}))
+    (tmp_path / "d.json").write_text(json.dumps({"results": segments("v1", score=1)}))
+    words = facnet("evaluate", tmp_path / "d.json", "--annotations", tmp_path / "t.json")
+    assert [line.split()[0] for line in words.splitlines()[1:4]] == ["Jump", "mAP", "mAP"]
+
+
+@pytest.mark.parametrize("text, thresholds", [
+    ("0.1:0.7:0.1", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), ("0.1:0.78:0.1", [0.1, 0.2, 0.3, 0.4,
+     0.5, 0.6, 0.7]), ("0.5,0.5,0.1", [0.1, 0.5]), ("0.5:0.5:0.1", [0.5]), ("0.1,0.1:", None),
+    ("0.5", [0.5]), ("0.1:inf:0.1", None), ("0.1:0.5:1e-320", None), ("0.5:0.1:0.1", None),
+    ("0.1:0.5:-0.1", None), ("0.1:0.5:0", None), ("0.1:0.5", None), ("0:1:0.1", None),
+    ("0.1:0.2:0.1:0.1", None), ("0.1::0.1", None), ("", None), (",", None), ("nan", None),
+    ("0.1_1", None), ("1.5", None), ("1e-12", None)])
+def test_thresholds_count_once_and_inside_their_range(tmp_path, text, thresholds):
+    truth, found = {"test": segments("v1")}, segments("v1", score=1)
+    if thresholds is None:
+        with pytest.raises(FacnetError, match="tiou"):
+            scored(tmp_path, truth, found, f"--tiou={text}")
+    else:
+        said = scored(tmp_path, truth, found, f"--tiou={text}")
+        assert [float(tiou) for tiou in said["mean_ap"]] == pytest.approx(thresholds)
+
+
+# ---------------------------------------------------------------- the system it runs on
+
+def in_a_shell(folder, script, **environment):
+    """Run a shell's script in a folder; what it printed, errors too, and its status."""
+    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True,
+                          env={**os.environ, "FACNET": f"{sys.executable} -m facnet.cli",
+                               "TQDM_DISABLE": "1", **environment})
+    return (done.stdout + done.stderr).decode("utf-8", "backslashreplace"), done.returncode
+
+
+@pytest.mark.parametrize("mask, mode", [("022", 0o644), ("027", 0o640), ("002", 0o664)])
+def test_what_is_written_has_the_users_umask(tmp_path, mask, mode):
+    said, status = in_a_shell(tmp_path, f"umask {mask}; $FACNET train --profile smoke"
+                                        " --set training.epochs=1 --out run")
+    assert status == 0, said
+    made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()}
+    assert len(made) == 4 and set(made.values()) == {mode}
+
+
+@pytest.mark.parametrize("command, file", [
+    ("train --profile smoke --set training.epochs=1 --out new", "new/rgb"),
+    ("localize RUN --profile smoke --out new.json", "new.json"),
+    ("draw RUN --profile smoke --video synthetic_test_0001 --out new.png", "new.png")])
+def test_a_full_disk_is_one_line_that_names_the_file(trained, tmp_path, command, file):
+    command = command.replace("RUN", str(trained))
+    said, status = in_a_shell(tmp_path, f"ulimit -f 1; $FACNET {command}")  # a block for a file
+    last = said.strip().splitlines()[-1]
+    assert status == 2 and "Traceback" not in said
+    assert last.startswith(f"facnet: {file}") and "cannot be written" in last
+    assert "File too large" in last
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not left or {path.stat().st_size <= 1024 for path in left} == {True}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
+def test_words_that_a_screen_cannot_show_do_not_end_a_command(tmp_path, encoding):
+    truth = {"database": {"v1": {"annotations": segments("v1", label="跳水 λ ñ")["v1"]}}}
+    (tmp_path / "t.json").write_text(json.dumps(truth, ensure_ascii=False), encoding="utf-8")
+    found = {"results": segments("v1", label="跳水 λ ñ", score=1)}
+    (tmp_path / "d.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+                   "PYTHONIOENCODING": encoding}
+    for command in ("evaluate d.json --annotations t.json", "data init --help", "train --help"):
+        said, status = in_a_shell(tmp_path, f"$FACNET {command}", **environment)
+        assert status == 0, said
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(trained, tmp_path):
+    """As another user than root, whom nothing is forbidden."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for path in trained.glob("*.safetensors"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    script = f"""
+import os, sys
+from facnet.cli import main
+asked = ["localize", {str(folder)!r}, "--profile", "smoke", "--out", {str(tmp_path / "d.json")!r}]
+main_ran = [main]
+try:
+    main(asked)  # imports all that it needs
+except SystemExit as stop:
+    assert not stop.code, stop.code
+for mode in (0o700, 0o755):
+    os.chmod({str(folder)!r}, mode)
+    for name in os.listdir({str(folder)!r}):
+        os.chmod(os.path.join({str(folder)!r}, name), 0o600)
+    os.chmod({str(tmp_path)!r}, 0o777)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        main(asked)
+    except SystemExit as stop:
+        print(mode, stop.code)
+    os.seteuid(os.getuid())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    if os.geteuid():
+        pytest.skip("only root can take another user's place")
+    assert done.stderr.count("Permission denied") == 2, done.stderr
+    assert "no such" not in done.stderr.lower() and "Traceback" not in done.stderr

@@ -68,9 +68,9 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(kind, name, value):
 
 @pytest.mark.parametrize("name", recipes())
 def test_no_method_trains_for_less_than_no_epoch_or_from_a_negative_seed(name):
-    with pytest.raises(FacnetError, match=r"\.epochs = -1: must be zero or more"):
+    with pytest.raises(FacnetError, match=r"\.epochs = -1: must be from 0"):
         changed(recipes()[name], {"training.epochs": -1})
-    with pytest.raises(FacnetError, match="Experiment.seed = -1: must be zero or more"):
+    with pytest.raises(FacnetError, match="Experiment.seed = -1: must be from 0"):
         replace(recipes()[name], seed=-1)
 
 
@@ -205,7 +205,7 @@ class Own(Config):
 @pytest.mark.parametrize("name, value, message", [
     ("width", 64.5, "Own.width = 64.5: must be a whole number"),
     ("widths", (64, 64.5), r"Own.widths\[1\] = 64.5: must be a whole number"),
-    ("pair", (0, 1.0), r"Own.pair\[0\] = 0: must be at least 1"),
+    ("pair", (0, 1.0), r"Own.pair\[0\] = 0: must be from 1"),
     ("pair", (1, 1.0, 1.0), "must be a list of 2"),
     ("share", 2, r"Own.share = 2.0: must be in \[0, 1\]")])
 def test_types_hold_where_annotations_are_kept_as_text(tmp_path, monkeypatch, name, value, message):
