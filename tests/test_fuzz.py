@@ -1,11 +1,14 @@
-"""Damaged files: whatever bytes a file holds, it is read or refused in one clear line.
+"""Damaged files and odd options: whatever is given, it is used or refused in one clear line.
 
 `pytest tests/test_fuzz.py --hypothesis-profile=thorough` tries forty times as many.
 """
 
 import copy
 import json
+import os
 import pickle
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from test_datasets import annotations, write
 from test_files import lists, wtalc_folder
 
+from facnet.cli import cli, main
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.files import read_detections
@@ -184,3 +188,108 @@ def test_damaged_pickles_of_features_are_read_or_refused(tmp_path_factory, proto
     refusal(read_array, path)
     path.write_bytes(damaged(content, steps))
     refusal(read_array, path)
+
+
+# A right command line of each command, in a folder that has all it names.
+COMMANDS = {
+    "train": {"--dataset": "mine", "--profile": "smoke", "--preset": "released", "--seed": "0",
+              "--device": "cpu", "--set": "training.epochs=0", "--out": "out/run"},
+    "localize": {"": "run", "--dataset": "mine", "--profile": "smoke", "--subset": "test",
+                 "--protocol": "seconds", "--device": "cpu", "--out": "out/found.json"},
+    "draw": {"": "run", "--dataset": "mine", "--profile": "smoke", "--video": "c",
+             "--label": "jump", "--stream": "rgb", "--out": "out/c.png"},
+    "evaluate": {"": "found.json", "--annotations": "mine", "--protocol": "seconds",
+                 "--tiou": "0.5", "--videos": "videos.txt", "--ignore": "ignore.txt"},
+    "sweep": {"": "seeds", "--dataset": "mine", "--profile": "smoke", "--preset": "released",
+              "--set": "training.epochs=0", "--seeds": "1", "--jobs": "1", "--device": "cpu",
+              "--results": "out/records", "--out": "out/runs.csv"},
+    "data check": {"": "mine"},
+    "data init": {"--features": "features", "--annotations": "rows.csv", "--test-share": "0.3",
+                  "--snippet-seconds": "0.64", "--streams": "rgb,flow", "--seed": "0",
+                  "--out": "out/made"},
+    "data import thumos14": {"--features": "features", "--annotations": "truth.json",
+                             "--snippet-seconds": "0.64", "--out": "out/made"},
+    "data import activitynet": {"--features": "features", "--annotations": "truth.json",
+                                "--snippet-seconds": "0.64", "--out": "out/made"},
+    "data import shrec21": {"--source": "mine", "--out": "out/made"},
+    "checkpoint import": {"": "found.json", "--stream": "rgb", "--dataset": "mine",
+                          "--out": "out/theirs"}}
+ODD = st.one_of(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
+                        max_size=8),
+                st.sampled_from([
+    "", " ", "-1", "0", "1", "1e400", "nan", "inf", "-inf", "1_0", "9" * 30, "9" * 5000, ".", "..",
+    "../x", "/", "/dev/null", "/dev/full", "~", "*", "x" * 300, "rgb,,flow", "rgb,rgb", "cuda:99",
+    "meta", "cpu:7", "{}", "[]", "null", "training.epochs=[]", "training.epochs=1e3", "=", "seed=1",
+    "model.embedding_widths=0,0", "localization.thresholds=", "training.snippets=null", "table1",
+    "0.1:0.7:0", "::", "train", "mine", "run", "features", "found.json",
+    "rows.csv", "truth.json", "videos.txt", "absent/file", "Jump", "c"]))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a data set, its checkpoints and all else that `COMMANDS` name."""
+    folder = tmp_path_factory.mktemp("place")
+    rng = np.random.default_rng(0)
+    (folder / "mine").mkdir()
+    write(folder / "mine", annotations({"rgb": {"columns": [0, 5]}, "flow": {"columns": [5, 12]}}),
+          {video: rng.random((10, 12)).astype(np.float32) for video in "abc"})
+    (folder / "features").symlink_to("mine/features")
+    found = {"c": [{"label": "jump", "score": 0.5, "segment": [1.0, 2.0]}]}
+    (folder / "found.json").write_text(json.dumps({"results": found}))
+    facts = json.loads((folder / "mine/annotations.json").read_text())
+    (folder / "truth.json").write_text(json.dumps({"database": facts["database"]}))
+    (folder / "rows.csv").write_text("video,label,start,end\na,x,1,2\nb,x,0,1\nc,x,0,1\n")
+    (folder / "videos.txt").write_text("c\n")
+    (folder / "ignore.txt").write_text("c 3 4\n")
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_in(folder, "train", COMMANDS["train"], patch) == 0
+    shutil.copytree(folder / "out/run", folder / "run")
+    return folder
+
+
+def run_in(place, command, options, monkeypatch) -> object:
+    """The status that a command line ends with; only below out/ may it leave anything."""
+    monkeypatch.chdir(place)
+    shutil.rmtree("out", ignore_errors=True)
+    os.mkdir("out")
+    given = [*command.split(), *(f"{name}={value}" if name else value
+                                 for name, value in options.items())]
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
+    try:
+        main(given)
+        status = 0
+    except SystemExit as stop:
+        status = stop.code or 0
+    after = {path: path.stat().st_mtime_ns for path in place.rglob("*")
+             if path.is_file() and place / "out" not in path.parents}
+    assert after == before
+    return status
+
+
+def test_the_command_lines_to_be_changed_are_right(place, monkeypatch):
+    named = {parameter.opts[0] for name in COMMANDS for parameter in _parameters(name)}
+    used = {option for options in COMMANDS.values() for option in options if option}
+    assert {one for one in named if one.startswith("--")} - used == {"--scheduler", "--json"}
+    for command in ("localize", "draw", "evaluate", "sweep", "data check", "data init"):
+        assert run_in(place, command, COMMANDS[command], monkeypatch) == 0, command
+
+
+def _parameters(command):
+    found = cli
+    for part in command.split():
+        found = found.commands[part]
+    return found.params
+
+
+@settings(max_examples=4 * settings().max_examples, deadline=None,
+          suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_option_is_used_or_refused(place, data):
+    command = data.draw(st.sampled_from(sorted(COMMANDS)))
+    options = dict(COMMANDS[command])
+    inputs = sorted(options.keys() - {"--out", "--results"})
+    for name in data.draw(st.lists(st.sampled_from(inputs), min_size=1, max_size=2)):
+        options[name] = data.draw(ODD)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", open(os.devnull, "w"))
+        assert run_in(place, command, options, patch) in (0, 1, 2)

@@ -389,7 +389,7 @@ def _here(tasks: list[tuple], jobs: int) -> Iterator[dict]:
     left = {task[0]: task for task in tasks}
     while left:
         try:
-            parallel = Parallel(jobs, batch_size=1, return_as="generator_unordered")
+            parallel = Parallel(min(jobs, len(left)), batch_size=1, return_as="generator_unordered")
             for done in parallel(delayed(_attempt)(*task) for task in list(left.values())):
                 del left[done["key"]]
                 yield done
