@@ -197,8 +197,8 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 @click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|weights|seeds|...")
 @DATA
 @RECIPE
-@click.option("--seeds", type=click.IntRange(1, 10_000), default=3, help="How many of each variant.")
-@click.option("--jobs", type=click.IntRange(1, 1_000), default=1, help="Processes on this machine.")
+@click.option("--seeds", type=click.IntRange(1, 10_000), default=3, help="Of each variant.")
+@click.option("--jobs", type=click.IntRange(1, 1_000), default=1, help="Processes here.")
 @click.option("--scheduler", is_eager=True, metavar="tcp://HOST:PORT",
               help="A Dask scheduler, whose workers run the experiments instead, on their device.")
 @click.option("--results", type=PATH, default=Path("results/experiments"),
