@@ -87,30 +87,22 @@ save_table(shown, "shrec21_why", output, why)
 # *Holds*: further above zero than both errors, over seeds and over test recordings (*video*),
 # together. How much of what the choice of λ is worth does a sigmoid make up?
 #
-# ## The paper's tables
+# ## Table 3
 #
-# Tables 3 and 4 with the chosen weights: losses that are on keep their ratios. Of the paper's
-# numbers, compare the order.
+# With the chosen weights: losses that are on keep their ratios. Of the paper's numbers, compare the
+# order.
 
 # %% tags=["full-width"]
 table = summary(study.frames["table3"]).reset_index()
 save_table(readable(table), "shrec21_table3", output, table)
 
-# %% mystnb={"image": {"alt": "Rows for the temperatures, with a point for each seed"}, "figure": {"name": "fig-shrec21-table4", "caption": "Table 4 on SHREC'21: AVG of the full model by temperatures, each seed. Diamonds: what the paper prints for THUMOS14."}}
-table4 = study.frames["table4_full"]
-save_table(readable(summary(table4)), "shrec21_table4", output, summary(table4))
-figure = plots.strip(table4, label="temperatures")
-plots.save_figure(figure, "shrec21_table4", output, study.sources["table4_full"])
-
 # %% [markdown]
 # ## What holds
 #
-# Every claim of these tables, asked of these runs.
+# Every claim of Table 3, asked of these runs.
 
 # %% tags=["full-width"]
-groups = {"table3": "table3", "table4": "table4_full"}
-asked = judged(*({name: part[own] for name, own in groups.items()}
-                 for part in (study.frames, study.draws)))
+asked = judged(*({"table3": part["table3"]} for part in (study.frames, study.draws)))
 every = pd.concat([asked, why[why.claim == "CW helps, weighed as chosen"]], ignore_index=True)
 save_table(readable(every, signed=["paper", "mean"]), "shrec21_claims", output, every)
 

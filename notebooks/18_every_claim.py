@@ -32,8 +32,7 @@ here = load(dataset, profile).name
 print(source)
 measured = {here: judged(runs, draws)}
 study = gestures.read_study()
-groups = {"table3": "table3", "table4": "table4_full"}
-real = ({name: part[own] for name, own in groups.items()} for part in (study.frames, study.draws))
+real = ({"table3": part["table3"]} for part in (study.frames, study.draws))
 measured["SHREC'21, the book's run"] = judged(*real)
 print("SHREC'21:", study.sources["table3"])
 

@@ -17,7 +17,7 @@ from facnet.study.records import provenance
 from facnet.study.tables import base_of, chosen_lambdas, sweep
 
 # Seeds of each sweep: the choice of weights, the main comparison, the ablations.
-SEEDS = {"weights": 3, "multilabel": 10, "table3": 5, "table4_full": 5}
+SEEDS = {"weights": 3, "multilabel": 10, "table3": 5}
 
 
 @dataclass(frozen=True)

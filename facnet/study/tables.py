@@ -162,11 +162,6 @@ def _table4(base: Experiment) -> list[Variant]:
     return cells
 
 
-def _table4_full(base: Experiment) -> list[Variant]:
-    """The column of Table 4 that is of the full model."""
-    return [cell for cell in _table4(base) if cell.place["column"] == "full"]
-
-
 def _fig4(base: Experiment) -> list[Variant]:
     """The points of the three panels, and the full model, which is in none: its `main` is ""."""
     points = [Variant("full model", base, np.nan, {"main": ""})]
@@ -322,7 +317,7 @@ def _differences(base: dict[str, Experiment]) -> list[Variant]:
 
 SWEEPS: dict[str, Callable[..., list[Variant]]] = {
     "table1": _table1, "table2": _table2, "table3": _table3, "table4": _table4,
-    "table4_full": _table4_full, "fig4": _fig4, "table5": _table5, "lambda_cw": _lambda_cw,
+    "fig4": _fig4, "table5": _table5, "lambda_cw": _lambda_cw,
     "weights": _weights, "multilabel": _multilabel, "seeds": _seeds, "collapse": _collapse,
     "differences": _differences}
 
