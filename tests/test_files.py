@@ -3,15 +3,17 @@
 import json
 import os
 import pickle
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from facnet.errors import FacnetError
+from facnet.errors import FacnetError, suggest
 from facnet.files import (
-    read_annotations, read_detections, read_ignored, read_json, read_videos, write_detections,
+    number, read_annotations, read_detections, read_ignored, read_json, read_videos, replacing,
+    write_detections, write_json, write_text,
 )
 from facnet.importers.wtalc import read_ground_truth, read_wtalc
 
@@ -353,3 +355,71 @@ def test_ignored_intervals_are_three_words_a_line(tmp_path):
 )
 def test_broken_lines_are_named(tmp_path, line, words):
     check_refused(read_ignored, save(tmp_path / "ignored.txt", f"v1 0 1\n{line}\n"), *words)
+
+
+# ---------------------------------------------------------------- names and numbers
+
+@pytest.mark.parametrize("value", ["1_0", "１２", "0x10", "1e", "", " ", "one", "1,5", "Infinity"])
+def test_numbers_are_decimal_whatever_python_reads(tmp_path, value):
+    found = {"results": {"v1": [detection(score=value)]}}
+    check_refused(read_detections, save(tmp_path / "d.json", found), "v1", "not a finite number")
+    truth = {"database": {"v1": entry({"label": "a", "segment": [0, value]})}}
+    check_refused(read_annotations, save(tmp_path / "t.json", truth), "v1", "not a finite number")
+    with pytest.raises(FacnetError):
+        read_ignored(save(tmp_path / "i.txt", f"v1 0 {value}"))
+
+
+@pytest.mark.parametrize("value", ["1.5", " 1.5 ", "+1.5", "15e-1", "1.5E0", np.float32(1.5)])
+def test_a_number_may_be_a_text(value):
+    assert number(value, "here") == 1.5
+
+
+@pytest.mark.parametrize("word", ["v3.mp4", "V3", "v_v3", "v3.NPY", "v_V3.mkv"])
+def test_a_name_with_an_ending_or_in_other_case_suggests_the_right_one(word):
+    assert suggest(word, [f"v{i}" for i in range(2000)]) == " Did you mean 'v3'?"
+
+
+def test_thousands_of_wrong_names_are_answered_in_seconds():
+    names = [f"video_{i:05}" for i in range(3000)]
+    start = time.perf_counter()
+    for name in names:
+        assert name in suggest(f"{name}.mp4", names)
+    assert time.perf_counter() - start < 20
+
+
+def test_one_video_in_two_ways_to_write_a_letter_is_twice_there(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text('{"database": {"\u00e9": {"annotations": []}, "e\u0301": {"annotations": []}}}',
+                    encoding="utf-8")
+    check_refused(read_annotations, path, "\u00e9", "appears 2 times")
+
+
+# ---------------------------------------------------------------- what is written
+
+def test_a_link_stays_a_link_and_its_target_is_written(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "x.json").symlink_to("disk/x.json")
+    write_json(tmp_path / "x.json", {"a": 1})
+    assert (tmp_path / "x.json").is_symlink()
+    assert read_json(tmp_path / "disk/x.json") == {"a": 1}
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
+    write_text(tmp_path / "x.txt", "old")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "x.txt") as partial:
+        partial.write_text("half of the n")
+        raise RuntimeError
+    assert (tmp_path / "x.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+
+@pytest.mark.parametrize("place, reason", [
+    ("absent/x.txt", "its folder does not exist"), (".", "no plain file"),
+    ("/dev/null", "no plain file"), ("x" * 300, "File name too long")])
+def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path, monkeypatch, place,
+                                                                 reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FacnetError, match=reason) as caught:
+        write_text(place, "text")
+    assert str(caught.value).startswith(f"{place}: cannot be written")
+    assert not any(tmp_path.iterdir())
