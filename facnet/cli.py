@@ -98,7 +98,8 @@ def train(dataset, profile, device, preset, seed, changes, out):
             model, history = facnet.fit(data, stream, experiment, device, state_file=state)
             history.to_csv(out / f"{stream}_losses.csv", index=False)
             checkpoints.save_checkpoint(path, checkpoints.Checkpoint(
-                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint))
+                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint,
+                data.snippet_seconds, data.columns))
             click.echo(f"{path}: trained on {data.name}, {stream}")
         state.unlink(missing_ok=True)
 
@@ -370,11 +371,14 @@ def import_(file, stream, dataset, out):
     from facnet.checkpoints import import_released, save_checkpoint
     from facnet.synthetic.thumos14 import CLASSES
 
+    stream = stream.strip()
     classes = facnet.load(dataset).classes if dataset else tuple(sorted(CLASSES))
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{stream}.safetensors"
     save_checkpoint(path, import_released(file, stream, classes))
-    click.echo(f"{path}: imported from {file}")
+    order = "as" if list(classes) == sorted(classes) else "NOT sorted, unlike"
+    click.echo(f"{path}: imported from {file}\nIts columns stand for these classes ({order} the"
+               f" authors' data, where they are sorted): {', '.join(classes)}")
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:
