@@ -233,6 +233,7 @@ def test_a_stream_that_is_a_snippet_longer_is_cut_when_it_is_read(mine, arrays, 
     report = init(mine)
     assert (f"flow/match_0.npy, match_0: {20 - cut} snippets, but 20 in another stream; the longer"
             " is cut when it is read.") in report
+    assert report.count("match_0: ") == 1 and "frame rate" not in report
     data = load(mine / "data/mine")
     assert [len(data.features(s, "match_0")) for s in ("rgb", "flow", "rgb+flow")] == [20 - cut] * 3
     assert data.videos.set_index("video").duration["match_0"] == (20 - cut) * SECONDS

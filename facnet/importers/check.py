@@ -148,7 +148,7 @@ def _implausible(path: Path, videos: pd.DataFrame, own: pd.DataFrame, seconds: f
 
 def _check_features(features: Path, videos: pd.DataFrame, header: Header, report: Report) -> dict:
     """Look at every row of every file; gives the snippets of each video that could be read."""
-    lengths: dict[str, int] = {}
+    lengths, shortest = {}, {}  # of each video: snippets of its first stream, and what is used
     places = defaultdict(dict)  # a folder of features: the streams that lie in it, their columns
     for stream, columns in header.streams.items():
         places["" if columns else stream][stream] = columns
@@ -162,6 +162,8 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
                 file = _target(header.file(features, next(iter(streams)), video))
                 array = np.array(read_features(file))
                 first = lengths.setdefault(video, len(array))
+                if abs(len(array) - first) <= CUT_SNIPPETS:  # or else it is an error of its own
+                    shortest[video] = min(len(array), shortest.get(video, first))
                 files.append((file, video, len(array), array.shape[1], first))
                 _check_values(f"{file}, {video}", array, report)
         there = {normalize("NFC", file.stem) for file in where.glob("*.npy")}
@@ -184,7 +186,7 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
             f"{message} stream.": apart.abs() > CUT_SNIPPETS,
             "{width} columns, but {streams} take {needed}.": files.width < files.needed,
             "{width} features a snippet, but {usual} in most videos.": other})
-    return lengths
+    return shortest
 
 
 def _target(file: Path) -> Path:
