@@ -1,9 +1,11 @@
 """Models on disk, trained or half trained: safetensors, the whole recipe in the metadata."""
 
 import json
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -21,6 +23,7 @@ RELEASED_KEYS = {"ac_center": "W_a", "fg_center": "W_f"} | {
     f"feature_embedding.process.{theirs}.{kind}": f"embedding.{ours}.{kind}"
     for theirs, ours in ((0, 0), (3, 1)) for kind in ("weight", "bias")}
 REMEDY = " Remove it to train this stream from the start."
+SAME_GRID = 0.01  # relative: 0.1333 s and 4/30 s are one grid, 29.97 and 30 frames a second too
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Checkpoint:
         Name of the training data.
     fingerprint : str
         Of the training data; "not recorded" where they are unknown, as for imported models.
+    snippet_seconds : float or None
+        Of the training data; None where it is unknown.
+    columns : dict of str to sequence of int
+        As the training data have them.
     """
 
     model: torch.nn.Module
@@ -46,6 +53,8 @@ class Checkpoint:
     experiment: Experiment
     dataset: str
     fingerprint: str = "not recorded"
+    snippet_seconds: float | None = None
+    columns: dict[str, Sequence[int]] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -53,7 +62,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     facts = {name: getattr(checkpoint, name) for name in ("stream", "dataset", "fingerprint")}
     _write(path, checkpoint.model.state_dict(), facts | {
         "input_width": str(checkpoint.model.input_width), "classes": json.dumps(checkpoint.classes),
-        "experiment": json.dumps(to_dict(checkpoint.experiment))})
+        "experiment": json.dumps(to_dict(checkpoint.experiment)),
+        "input": json.dumps([checkpoint.snippet_seconds, checkpoint.columns])})
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
@@ -62,15 +72,46 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     Raises
     ------
     FacnetError
-        If the file is missing, truncated, or not one of this package's.
+        If the file is missing, truncated, not one of this package's, or holds weights that are not
+        finite.
     """
     with _refusing(path, "not a checkpoint of this package"):
         facts, tensors = _read(path)
         experiment = experiment_of(json.loads(facts["experiment"]))
         classes = tuple(json.loads(facts["classes"]))
         model = _build(tensors, experiment, int(facts["input_width"]), len(classes)).to(device)
-        return Checkpoint(model, facts["stream"], classes, experiment, facts["dataset"],
-                          facts["fingerprint"])
+        seconds, columns = json.loads(facts.get("input", "[null, {}]"))
+        found = Checkpoint(model, facts["stream"], classes, experiment, facts["dataset"],
+                           facts["fingerprint"], seconds, columns)
+    _check_finite(path, tensors)
+    return found
+
+
+def check_fits(path: Path, checkpoint: Checkpoint, dataset: Dataset) -> None:
+    """Refuse a model that was trained on other classes, another grid or other columns.
+
+    Raises
+    ------
+    FacnetError
+        Names what differs from the data set, and both values. Where the checkpoint does not say
+        what it was trained on, as older and imported ones, a warning does.
+    """
+    for number, (there, here) in enumerate(zip_longest(checkpoint.classes, dataset.classes), 1):
+        if there != here:
+            raise FacnetError(f"{path}: trained on other classes than {dataset.name} has; number"
+                              f" {number} is {there!r} there, {here!r} here.")
+    there, here = checkpoint.snippet_seconds, dataset.snippet_seconds
+    if there is None:
+        warnings.warn(f"{path}: does not say on which grid and columns it was trained; here a"
+                      f" snippet is every {here:g} s.", stacklevel=2)
+    elif abs(there / here - 1) > SAME_GRID:
+        raise FacnetError(f"{path}: trained on a snippet every {there:g} s, but {dataset.name} has"
+                          f" one every {here:g} s; train on features of that grid.")
+    for stream in checkpoint.stream.split("+"):
+        there, here = (own.columns.get(stream) for own in (checkpoint, dataset))
+        if there and here and [*there] != [*here]:  # a stream in files of its own has none
+            raise FacnetError(f"{path}: {stream} was columns {[*there]} in training, but is"
+                              f" {[*here]} in {dataset.name}; are streams exchanged?")
 
 
 def origin(dataset: Dataset, stream: str, experiment: Experiment) -> dict[str, str]:
@@ -153,7 +194,8 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
     Raises
     ------
     FacnetError
-        If the file cannot be read, or a key or shape is not the released one's.
+        If the file cannot be read, a key or shape is not the released one's, or weights are not
+        finite.
     """
     with _refusing(path, "cannot be read with weights only"):
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -163,6 +205,7 @@ def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkp
         first, second = (tensors[f"embedding.{i}.weight"] for i in (0, 1))
         experiment = changed(preset(), {"model.embedding_widths": [len(first), len(second)]})
         model = _build(tensors, experiment, first.shape[1], len(classes))
+    _check_finite(path, tensors)
     return Checkpoint(model, stream, classes, experiment, f"imported from {path.name}")
 
 
@@ -180,6 +223,13 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     open(path, "rb").close()  # safetensors says of any file that it cannot open: not there
     with safe_open(path, "pt") as file:
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+
+
+def _check_finite(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    for name, value in tensors.items():
+        if wrong := int((~value.isfinite()).sum()):
+            raise FacnetError(f"{path}: {wrong} of {value.numel()} numbers of {name} are NaN or"
+                              " infinite; a model with such weights finds nothing.")
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:

@@ -62,6 +62,11 @@ FILE = {"type": PATH, "callback": lambda context, option, path: check_out(path)}
 SNIPPETS = click.option("--snippet-seconds", default=0.64,
                         help="Between two snippets: 16 frames at 25 fps; 0.13333 for 4 at 30.")
 
+STREAMS = click.option(
+    "--streams", metavar="A,B,…", callback=lambda _, __, text: text.split(",") if text else (),
+    help="What columns hold, in equal parts: rgb,flow.  [default: one stream, features; in imports"
+    " of 2048 columns rgb,flow]")
+
 
 @click.group(context_settings={
     "help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True})
@@ -105,7 +110,8 @@ def train(dataset, profile, device, preset, seed, changes, out):
             model, history = facnet.fit(data, stream, experiment, device, state_file=state)
             write_text(out / f"{stream}_losses.csv", history.to_csv(index=False))
             checkpoints.save_checkpoint(path, checkpoints.Checkpoint(
-                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint))
+                model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint,
+                data.snippet_seconds, data.columns))
             click.echo(f"{path}: trained on {data.name}, {stream}")
         state.unlink(missing_ok=True)
 
@@ -243,12 +249,13 @@ def check(folder):
     """Say everything that is wrong with a data set's FOLDER.
 
     Errors, which training or evaluation would fail on, end with exit status 1. Oddities are kept
-    and listed. A folder without errors is portrayed in numbers.
+    and listed, and so is what no file says. A folder without errors is portrayed in numbers.
     """
     from facnet.importers.check import check_folder
 
     report = check_folder(folder)
-    for kind, lines in (("error", report.errors), ("oddity", report.oddities)):
+    for kind, lines in (("error", report.errors), ("oddity", report.oddities),
+                        ("assumed", report.assumed)):
         for line in lines:
             click.echo(f"{kind}: {line}")
     if report.portrait is not None:
@@ -267,8 +274,7 @@ def _made(out: Path, report: str) -> None:
 @needed("--annotations", help="A CSV of segments: video,label,start,end.")
 @click.option("--snippet-seconds", type=float, required=True,
               help="Between two snippets: 16 frames at 25 fps are 0.64.")
-@click.option("--streams", metavar="A,B,…",
-              help="What columns hold, in equal parts: rgb,flow.  [default: one stream, features]")
+@STREAMS
 @click.option("--test-share", default=0.3, help="Of the videos, where the CSV has no subsets.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Which videos those are.")
 @needed("--out", help="Folder to make, such as data/mine.")
@@ -276,13 +282,14 @@ def init(features, annotations, snippet_seconds, streams, test_share, seed, out)
     """Make a data set's folder of your own features and a CSV of segments.
 
     The CSV's times are in seconds. They may be empty, or left out with their columns; a column
-    subset (train or test) says how videos are split. Nothing is copied: OUT/features is a link to
-    the features, unless they are OUT/features themselves. OUT is written whole or not at all.
+    subset (such as train, test) says how videos are split. Nothing is copied: OUT/features is a
+    link to the features, unless they are OUT/features themselves. OUT is written whole or not at
+    all.
     """
     from facnet.importers.own import init_folder
 
-    _made(out, init_folder(features, annotations, out, snippet_seconds,
-                           tuple(streams.split(",")) if streams else (), test_share, seed))
+    _made(out, init_folder(
+        features, annotations, out, snippet_seconds, streams, test_share, seed))
 
 
 @data.group("import")
@@ -294,12 +301,13 @@ def import_data():
 @needed("--features", help="W-TALC's file, or VIDEO.npy, joint or below rgb/ and flow/.")
 @needed("--annotations", help="The folder Thumos14reduced-Annotations, or ActivityNet-schema json.")
 @SNIPPETS
+@STREAMS
 @needed("--out", help="Folder to make, such as data/thumos14.")
-def thumos14(features, annotations, snippet_seconds, out):
+def thumos14(features, annotations, snippet_seconds, streams, out):
     """Import THUMOS14: write OUT whole or not at all, and report what was done."""
     from facnet.importers.thumos14 import import_thumos14
 
-    _made(out, import_thumos14(features, annotations, out, snippet_seconds))
+    _made(out, import_thumos14(features, annotations, out, snippet_seconds, streams))
 
 
 @import_data.command()
@@ -316,8 +324,9 @@ def shrec21(source, out):
 @needed("--features", help="[v_]VIDEO.npy to any depth, joint or below rgb/ and flow/.")
 @needed("--annotations", help="The official activity_net.v1-3.min.json.")
 @SNIPPETS
+@STREAMS
 @needed("--out", help="Folder to make, such as data/activitynet.")
-def activitynet(features, annotations, snippet_seconds, out):
+def activitynet(features, annotations, snippet_seconds, streams, out):
     """Import ActivityNet-1.3: write OUT whole or not at all, and report what was done.
 
     Nothing is copied: OUT/features holds a link to each file that is used. Videos without features
@@ -325,7 +334,7 @@ def activitynet(features, annotations, snippet_seconds, out):
     """
     from facnet.importers.activitynet import import_activitynet
 
-    report = import_activitynet(features, annotations, out, snippet_seconds)
+    report = import_activitynet(features, annotations, out, snippet_seconds, streams)
     _made(out, "\n".join(report.splitlines()[:40]))  # of thousands of videos without features
 
 
@@ -344,11 +353,14 @@ def import_(file, stream, dataset, out):
     from facnet.checkpoints import import_released, save_checkpoint
     from facnet.synthetic.thumos14 import CLASSES
 
+    stream = stream.strip()
     classes = facnet.load(dataset).classes if dataset else tuple(sorted(CLASSES))
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{stream}.safetensors"
     save_checkpoint(path, import_released(file, stream, classes))
-    click.echo(f"{path}: imported from {file}")
+    order = "as" if list(classes) == sorted(classes) else "NOT sorted, unlike"
+    click.echo(f"{path}: imported from {file}\nIts columns stand for these classes ({order} the"
+               f" authors' data, where they are sorted): {', '.join(classes)}")
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:

@@ -8,11 +8,13 @@ optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.m
 """
 
 import hashlib
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,10 @@ import pandas as pd
 from facnet.errors import FacnetError, check_choice, suggest
 from facnet.files import Annotations, read_annotations, remembered_digests
 from facnet.profiles import profile as profile_of
+
+# How much longer one stream of a video may be than another: optical flow needs a frame more, and
+# extractors differ in what they do with the last chunk. What is longer is cut when it is read.
+CUT_SNIPPETS = 2
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Dataset:
     protocol : str
         What detections are evaluated by, and at which tIoUs, unless another protocol is asked for;
         a name of ``facnet.evaluation.PROTOCOLS``.
+    columns : dict of str to tuple of int
+        Columns [first, last) of the streams that lie side by side in one file a video.
     """
 
     name: str
@@ -60,18 +68,27 @@ class Dataset:
     read: Callable[[str, str], np.ndarray]
     simulated: bool = False
     protocol: str = "seconds"
+    columns: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def features(self, stream: str, video: str) -> np.ndarray:
-        """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side."""
+        """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side.
+
+        T is that of the video's shortest stream; others may be up to `CUT_SNIPPETS` longer.
+        """
         if "+" in stream:
-            parts = [self.features(one, video) for one in stream.split("+")]
-            lengths = [len(part) for part in parts]
-            if len(set(lengths)) > 1:
-                raise FacnetError(f"{self.name}, {video}: streams {stream} have {lengths} snippets;"
-                                  " side by side they must be on one grid.")
-            return np.concatenate(parts, axis=1)
+            return np.concatenate([self.features(s, video) for s in stream.split("+")], axis=1)
         check_choice(stream, self.streams, f"{self.name}: no stream {stream!r}")
-        return self.read(stream, video)
+        if video not in self._snippets:
+            lengths = [len(self.read(one, video)) for one in self.streams]
+            if max(abs(length - lengths[0]) for length in lengths) > CUT_SNIPPETS:
+                raise FacnetError(f"{self.name}, {video}: streams {', '.join(self.streams)} have"
+                                  f" {lengths} snippets; they must be on one grid.")
+            self._snippets[video] = min(lengths)
+        return self.read(stream, video)[: self._snippets[video]]
+
+    @cached_property
+    def _snippets(self) -> dict[str, int]:
+        return {}
 
     def subset(self, name: str) -> tuple[str, ...]:
         """Names of the videos of "train" or "test"."""
@@ -99,9 +116,10 @@ class Dataset:
         with remembered_digests() as digest_of_file:
             for stream, video in product(self.streams, self.videos.video):
                 array = self.features(stream, video)
-                digest.update(repr((array.shape, array.dtype.str)).encode())
-                file = getattr(array, "filename", None)
-                # The first row tells which columns of the file a stream has.
+                where = self.columns.get(stream, ())
+                digest.update(repr((array.shape, array.dtype.str, *where)).encode())
+                # An array that may be written to can differ from its file.
+                file = getattr(array, "mode", None) == "r" and array.filename
                 digest.update(digest_of_file(file).encode() if file else array.tobytes())
                 digest.update(array[0].tobytes())
         return digest.hexdigest()[:16]
@@ -130,8 +148,14 @@ class Header:
     def file(self, features: Path, stream: str, video: str) -> Path:
         """Where a video's features lie in the folder of features."""
         check_name(video, features.parent / "annotations.json")
-        parts = (stream,) if self.streams[stream] is None else ()
-        return features.joinpath(*parts, f"{video}.npy")
+        folder = features if self.streams[stream] else on_disk(features / stream)
+        return on_disk(folder / f"{video}.npy")
+
+
+def on_disk(path: Path) -> Path:
+    """A path whose last name is written as the disk has it: macOS takes letters apart (NFD)."""
+    apart = path.with_name(normalize("NFD", path.name))
+    return apart if os.path.exists(apart) and not os.path.exists(path) else path
 
 
 def header_faults(path: Path, facts: dict) -> dict[str, str]:
@@ -145,8 +169,10 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
         "classes": (lambda v: isinstance(v, list) and v and all(map(is_text, v))
                     and len(set(v)) == len(v), "a list of different names"),
         "streams": (lambda v: isinstance(v, dict) and v and all(map(_are_columns, v.values()))
-                    and all(_is_name(name) and "+" not in name for name in v),
-                    'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}'),
+                    and all(_is_name(s) and s == s.strip() and "+" not in s for s in v)
+                    and len(set(map(str.lower, v))) == len(v),
+                    'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}, with'
+                    " different names without a blank around them"),
         "snippet_seconds": (lambda v: type(v) in (int, float) and 0 < v < 1e6, "a positive number"),
         "train": (is_text, "the name of a subset"),
         "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
@@ -272,7 +298,8 @@ def open_folder(folder: Path) -> Dataset:
 
     return Dataset(
         header.name, header.classes, tuple(header.streams), header.snippet_seconds, videos,
-        annotations.instances, annotations.ignored, read, protocol=annotations.protocol)
+        annotations.instances, annotations.ignored, read, protocol=annotations.protocol,
+        columns={name: where for name, where in header.streams.items() if where})
 
 
 def used_videos(annotations: Annotations, header: Header) -> pd.DataFrame:

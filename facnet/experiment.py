@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from facnet.checkpoints import load_checkpoint
+from facnet.checkpoints import check_fits, load_checkpoint
 from facnet.config import Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
@@ -132,16 +132,16 @@ def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
     Raises
     ------
     FacnetError
-        If it has not one model of each stream, all of one recipe and of the data set's classes.
+        If it has not one model of each stream, all of one recipe and trained on classes, a grid
+        and columns that are the data set's.
     """
     models = [load_checkpoint(path, device) for path in files_in(folder, ".safetensors")]
     if not models:
         raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
     first = models[0].experiment
     for one in models:
-        where, own = f"{folder}/{one.stream}.safetensors", one.experiment
-        if one.classes != dataset.classes:
-            raise FacnetError(f"{where}: trained on other classes than {dataset.name} has.")
+        where, own = folder / f"{one.stream}.safetensors", one.experiment
+        check_fits(where, one, dataset)
         if (own.method, own.localization) != (first.method, first.localization):
             raise FacnetError(f"{where}: its method or its settings of localization differ from"
                               f" those of stream {models[0].stream}; train all with one recipe.")

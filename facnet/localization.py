@@ -261,12 +261,13 @@ def fuse(detections: dict[str, pd.DataFrame], snippet_seconds: float,
     Parameters
     ----------
     detections : dict of str to DataFrame
-        By stream, as `localize` gives them; "rgb" scores are multiplied by `rgb_weight`.
+        By stream, as `localize` gives them; the scores of "rgb", in letters of either case, are
+        multiplied by `rgb_weight`.
     snippet_seconds : float
     config : LocalizationConfig
     """
     pooled = pd.concat([
-        frame.assign(score=frame.score * (config.rgb_weight if stream == "rgb" else 1.0))
+        frame.assign(score=frame.score * (config.rgb_weight if stream.lower() == "rgb" else 1.0))
         for stream, frame in detections.items()], ignore_index=True)
     return suppress(pooled, snippet_seconds, config.fusion_nms_threshold, config.nms_criterion)
 

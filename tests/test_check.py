@@ -17,7 +17,8 @@ from facnet.errors import FacnetError
 from facnet.importers.check import check_folder, foreground_seconds, portrait
 
 VIDEOS = [f"train_{i}" for i in range(12)] + [f"test_{i}" for i in range(4)]
-SECONDS, SNIPPETS = 6.4, 10
+STRIDE = 0.64
+LENGTHS = {video: 10 + i % 3 for i, video in enumerate(VIDEOS)}  # snippets
 
 
 def healthy(folder, joint=False) -> dict:
@@ -28,11 +29,11 @@ def healthy(folder, joint=False) -> dict:
     facts["ignored"] = {"test_0": [[5.0, 6.0]]}
     facts["database"] = {
         video: {"subset": "validation" if video.startswith("train") else "test",
-                "duration": SECONDS,
+                "duration": LENGTHS[video] * STRIDE,
                 "annotations": [{"label": ("jump", "run")[i % 2], "segment": [1.0, 3.5]}]}
         for i, video in enumerate(VIDEOS)}
     streams = {"": 12} if joint else {"rgb/": 5, "flow/": 7}
-    write(folder, facts, {f"{place}{video}": rng.random((SNIPPETS, width)).astype(np.float32)
+    write(folder, facts, {f"{place}{video}": rng.random((LENGTHS[video], width)).astype(np.float32)
                           for place, width in streams.items() for video in VIDEOS})
     return facts
 
@@ -68,7 +69,7 @@ ERRORS = {
         r"features/flow/train_0\.npy: no such file\."),
     "streams of different length": (
         lambda d, f: edit(d, "flow", "train_1", lambda a: a[:8]),
-        r"features/flow/train_1\.npy, train_1: 8 snippets, but 10 in another stream\."),
+        r"features/flow/train_1\.npy, train_1: 8 snippets, but 11 in another stream\."),
     "NaN and infinity": (
         lambda d, f: edit(d, "rgb", "train_2", put((slice(3, 5), 1), [np.nan, np.inf])),
         r"rgb/train_2\.npy, train_2: 2 values are NaN or infinite, the first \(nan\) in snippet 3,"
@@ -124,7 +125,7 @@ ODDITIES = {
         r"annotations\.json, test_0: run \[6\.0, 71\.5\] ends after the video's 6\.4 s\."),
     "length that disagrees with the duration": (
         lambda d, f: f["database"]["test_1"].update(duration=12.0),
-        r"annotations\.json, test_1: 10 snippets last 6\.4 s at 0\.64 s each, but its duration is"
+        r"annotations\.json, test_1: 11 snippets last 7\.0 s at 0\.64 s each, but its duration is"
         r" 12\.0 s\."),
     "labels that disagree": (
         lambda d, f: f["database"]["test_2"].update(labels=["jump", "run"]),
@@ -157,6 +158,10 @@ ODDITIES = {
     "an instance of no length": (
         lambda d, f: f["database"]["test_0"]["annotations"].append(item("jump", 2.0, 2.0)),
         r"annotations\.json, test_0: jump at 2\.0 has no length\."),
+    "a stream that is a snippet longer": (
+        lambda d, f: edit(d, "flow", "train_2", lambda a: a[:-1]),
+        r"flow/train_2\.npy, train_2: 11 snippets, but 12 in another stream; the longer is cut when"
+        r" it is read\."),
     "no duration": (
         lambda d, f: f["database"]["test_3"].pop("duration"),
         r"annotations\.json: a duration or features of 1 videos are missing\."),
@@ -182,8 +187,8 @@ def test_a_healthy_folder_has_no_fault_and_a_portrait(tmp_path, joint):
     pd.testing.assert_frame_equal(report.portrait, portrait(load(tmp_path)))
     assert report.portrait.train.to_dict() == {
         "videos": 12, "videos of several classes": 0, "instances": 12, "classes": 2,
-        "hours": 12 * SECONDS / 3600, "snippets": 120,
-        "foreground share": pytest.approx(2.5 / SECONDS), "median instance (s)": 2.5}
+        "hours": pytest.approx(132 * STRIDE / 3600), "snippets": 132,
+        "foreground share": pytest.approx(2.5 * 12 / (132 * STRIDE)), "median instance (s)": 2.5}
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -294,7 +299,7 @@ def test_a_split_without_videos_is_an_error(tmp_path, subset, use):
 def test_a_slightly_wrong_grid_and_an_untested_class_are_oddities(tmp_path):
     facts = healthy(tmp_path)
     for video, entry in facts["database"].items():
-        entry["duration"] = SECONDS * 25 / 24
+        entry["duration"] *= 25 / 24
         if video.startswith("test"):
             entry["annotations"] = [item("run", 1.0, 2.0)]
     (tmp_path / "annotations.json").write_text(json.dumps(facts))

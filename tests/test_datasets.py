@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
 from facnet.experiment import run
+from facnet.importers.check import check_folder
 from facnet.methods import preset
 from facnet.profiles import profile
 from facnet.study.records import provenance, record
@@ -213,3 +216,95 @@ def test_without_a_place_to_remember_files_the_fingerprint_is_the_same(folder, m
     before = load(folder).fingerprint
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/self")
     assert load(folder).fingerprint == before
+
+
+def test_the_fingerprint_sees_that_the_target_of_a_link_is_another(tmp_path, wide):
+    """A link, or a folder that is one, is what it leads to, though no file has changed."""
+    for place, factor in (("one", 1), ("two", 2)):
+        (tmp_path / place).mkdir()
+        for video, array in wide.items():
+            np.save(tmp_path / place / f"{video}.npy", array * np.linspace(1, factor, 10)[:, None])
+    (tmp_path / "annotations.json").write_text(
+        json.dumps(annotations({"rgb": {"columns": [0, 5]}})))
+    features, found = tmp_path / "features", []
+    for target in ("one", "two", "one"):
+        features.unlink(missing_ok=True)
+        features.symlink_to(target)
+        found.append(load(tmp_path).fingerprint)
+    features.unlink()
+    features.mkdir()
+    for target in ("one", "two"):
+        for video in wide:
+            (features / f"{video}.npy").unlink(missing_ok=True)
+            (features / f"{video}.npy").symlink_to(tmp_path / target / f"{video}.npy")
+        found.append(load(tmp_path).fingerprint)
+    assert found[0] == found[2] == found[3] != found[1] == found[4]
+
+
+def test_a_touched_file_and_one_replaced_by_its_copy_have_the_same_fingerprint(folder):
+    before = load(folder).fingerprint
+    for path in (folder / "features").rglob("*.npy"):
+        os.utime(path, (0, 0))
+        copy = path.with_suffix(".copy")
+        copy.write_bytes(path.read_bytes())
+        copy.replace(path)
+    assert load(folder).fingerprint == before
+
+
+def test_the_fingerprint_sees_that_two_files_are_exchanged(folder):
+    before = load(folder).fingerprint
+    for path in (folder / "features").rglob("a.npy"):
+        other, kept = path.with_name("b.npy"), path.with_name("kept")
+        path.rename(kept)
+        other.rename(path)
+        kept.rename(other)
+    assert load(folder).fingerprint != before
+
+
+def test_the_fingerprint_sees_every_value_of_arrays_in_memory(folder):
+    """Also of those that once came of a file, in which they are not written."""
+    data = load(folder)
+    arrays = {(s, v): np.array(data.features(s, v)) for s in data.streams for v in "abc"}
+    found = [replace(data, read=lambda s, v: arrays[s, v]).fingerprint]
+    for key, array in arrays.items():
+        array[3, 2] += 1
+        found.append(replace(data, read=lambda s, v: arrays[s, v]).fingerprint)
+    assert len(set(found)) == len(found) == 7
+
+    private = {(s, v): np.load(data.features(s, v).filename, mmap_mode="c") for s, v in arrays}
+    found = [replace(data, read=lambda s, v: private[s, v]).fingerprint]
+    private["rgb", "a"][3, 2] += 1
+    found.append(replace(data, read=lambda s, v: private[s, v]).fingerprint)
+    assert found[0] != found[1]
+
+
+def test_the_fingerprint_says_which_columns_though_the_first_rows_are_equal(tmp_path, wide):
+    for array in wide.values():
+        array[0] = 0
+    found = []
+    for rgb, flow in ((0, 6), (6, 0)):
+        columns = {"rgb": {"columns": [rgb, rgb + 6]}, "flow": {"columns": [flow, flow + 6]}}
+        write(tmp_path, annotations(columns), wide)
+        found.append(load(tmp_path).fingerprint)
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("streams", [
+    {"rgb": {}, " flow": {}}, {"rgb ": {}}, {"rgb": {}, "RGB": {}}, {"": {}}])
+def test_streams_have_different_names_without_blanks_around_them(tmp_path, wide, streams):
+    write(tmp_path, annotations(streams), {})
+    with pytest.raises(FacnetError, match="streams: .* different names without a blank around"):
+        load(tmp_path)
+
+
+def test_names_that_the_disk_writes_with_letters_taken_apart_are_found(tmp_path, wide):
+    """Of a video and of a stream's folder: macOS writes e and an accent for é."""
+    video, stream = "lancé", "mouvement_é"
+    facts = annotations({stream: {}})
+    facts["database"][video] = facts["database"].pop("b")
+    wide[video] = wide.pop("b")
+    write(tmp_path, facts, {
+        normalize("NFD", f"{stream}/{name}"): array for name, array in wide.items()})
+    np.testing.assert_array_equal(load(tmp_path).features(stream, video), wide[video])
+    report = check_folder(tmp_path)
+    assert report.errors == [] and "of no video used" not in " ".join(report.oddities)

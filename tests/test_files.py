@@ -245,6 +245,17 @@ def test_the_wtalc_folder_is_read(tmp_path):
     assert read.protocol == "released"
 
 
+@pytest.mark.parametrize("subsets, test, video", [
+    ((b"validation", b"test"), "test", "test_1"), ((b"training", b"validation"), "validation",
+                                                    "test_1"),
+    ((b"Test", b"Train"), "Test", "val_1"), ((b"one", b"two"), None, None)])
+def test_of_the_wtalc_folder_the_subset_to_evaluate_is_one_that_it_has(
+        tmp_path, subsets, test, video):
+    read = read_wtalc(wtalc_folder(tmp_path, subset=np.array(subsets)))
+    assert read.test == test
+    assert not video or set(read.test_instances.video) == {video}
+
+
 def test_the_wtalc_folder_may_hold_arrays_in_arrays_and_pickles_of_python_2(tmp_path):
     folder = wtalc_folder(tmp_path)
     expected = read_wtalc(folder).instances

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ match_5,dive,2,3
 match_6,dive,2,3
 match_7,jump,2,3
 """
+LABELS = "\n".join(",".join(line.split(",")[:2]) for line in ROWS.splitlines())
 
 
 def joint(folder, arrays) -> None:
@@ -186,6 +188,144 @@ def test_a_split_that_is_given_is_kept(mine):
     assert load(mine / "data/mine").subset("test") == ("match_0", "match_3", "match_5", "match_7")
 
 
+def with_subsets(folder, *names) -> None:
+    """The rows with a column of subsets, the names dealt out to the videos in turn."""
+    header, *lines = ROWS.splitlines()
+    lines = [f"{line},{names[int(line[6]) % len(names)]}" for line in lines]
+    rows(folder, "\n".join([f"{header},subset", *lines]))
+
+
+@pytest.mark.parametrize("train, test", [
+    ("train", "test"), ("training", "testing"), ("Train", "VAL"), ("train", "valid"),
+    ("training", "validation")])
+def test_subsets_may_have_the_names_that_the_field_gives_them(mine, train, test):
+    with_subsets(mine, train, test)
+    report = init(mine)
+    assert f"'{train.lower()}' to train on" in report and f"'{test.lower()}' to test on" in report
+    data = load(mine / "data/mine")
+    assert set(data.subset("train")) == {f"match_{i}" for i in (0, 2, 4, 6)}
+    assert set(data.subset("test")) == {f"match_{i}" for i in (1, 3, 5, 7)}
+
+
+@pytest.mark.parametrize("names", [
+    ("train", "val", "test"), ("train", "training"), ("validation", "test"),
+    ("training", "validation", "testing")])
+def test_subsets_of_which_the_use_is_not_clear_are_refused(mine, names):
+    with_subsets(mine, *names)
+    with pytest.raises(FacnetError, match="segments.csv: which of the subsets .* Call these train"):
+        init(mine)
+    assert not (mine / "data/mine").exists()
+
+
+def in_folders(folder, arrays, *names, cut=0) -> None:
+    """The features as streams of half of the columns, the second some snippets shorter."""
+    shutil.rmtree(folder / "i3d")
+    for number, name in enumerate(names):
+        (folder / "i3d" / name).mkdir(parents=True)
+        for video, array in arrays.items():
+            part = array[: len(array) - number * cut, 3 * number : 3 * number + 3]
+            np.save(folder / "i3d" / name / f"{video}.npy", part)
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_stream_that_is_a_snippet_longer_is_cut_when_it_is_read(mine, arrays, cut):
+    in_folders(mine, arrays, "rgb", "flow", cut=cut)
+    report = init(mine)
+    assert (f"flow/match_0.npy, match_0: {20 - cut} snippets, but 20 in another stream; the longer"
+            " is cut when it is read.") in report
+    assert report.count("match_0: ") == 1 and "frame rate" not in report
+    data = load(mine / "data/mine")
+    assert [len(data.features(s, "match_0")) for s in ("rgb", "flow", "rgb+flow")] == [20 - cut] * 3
+    assert data.videos.set_index("video").duration["match_0"] == (20 - cut) * SECONDS
+    assert check_folder(mine / "data/mine").errors == []
+    assert len(np.load(mine / "i3d/rgb/match_0.npy")) == 20
+
+
+def test_streams_that_do_not_belong_together_are_refused_by_all(mine, arrays):
+    in_folders(mine, arrays, "rgb", "flow")
+    init(mine)
+    in_folders(mine, arrays, "rgb", "flow", cut=3)
+    with pytest.raises(FacnetError, match="match_0: streams rgb, flow have .20, 17. snippets"):
+        load(mine / "data/mine").features("rgb", "match_0")
+    assert len(check_folder(mine / "data/mine").errors) == len(VIDEOS)
+    shutil.rmtree(mine / "data")
+    with pytest.raises(FacnetError, match="flow/match_0.npy, match_0: 17 snippets, but 20 in ano"):
+        init(mine)
+
+
+@pytest.mark.parametrize("names", ["rgb, flow", "RGB,Flow", " rgb ,flow"])
+def test_streams_that_are_asked_for_have_no_blanks_around_their_names(mine, names):
+    facnet("data", "init", "--features", "i3d", "--annotations", "segments.csv", "--streams", names,
+           "--snippet-seconds", SECONDS, "--out", "data/mine")
+    assert [s.lower() for s in load(mine / "data/mine").streams] == ["rgb", "flow"]
+
+
+def test_the_report_says_which_stream_has_a_weight_if_none_is_called_rgb(mine, arrays):
+    in_folders(mine, arrays, "RGB", "Flow")
+    assert "localization.rgb_weight" not in init(mine)
+    assert load(mine / "data/mine").streams == ("RGB", "Flow")
+    shutil.rmtree(mine / "data")
+    in_folders(mine, arrays, "rgb_i3d", "flow_i3d")
+    assert "streams flow_i3d, rgb_i3d count the same, as none is called rgb" in init(mine)
+    assert "count the same" in facnet("data", "check", "data/mine")
+
+
+def test_what_joint_columns_are_taken_for_is_said(mine):
+    assert "6 columns hold features, in equal parts; --streams A,B says what else" in init(mine)
+    shutil.rmtree(mine / "data")
+    assert "columns hold" not in init(mine, streams=("rgb", "flow"))
+
+
+def test_which_time_a_snippet_stands_for_is_said(mine):
+    said = "a feature is of the 0.5 s from its snippet's start to the next; if its window is longer"
+    assert said in init(mine)
+    assert f"assumed: {said}" in facnet("data", "check", "data/mine")
+
+
+def rescaled(factor):
+    """The rows with times in another unit."""
+    lines = [line.split(",") for line in ROWS.splitlines()[1:]]
+    return "video,label,start,end\n" + "".join(
+        f"{video},{label},{float(start) * factor:.6f},{float(end) * factor:.6f}\n"
+        for video, label, start, end in lines)
+
+
+@pytest.mark.parametrize("factor", [1 / 11, 1 / 60, 1 / 3600])  # shares, minutes, hours
+def test_times_that_are_no_seconds_are_an_oddity(mine, factor):
+    assert "are times in seconds?" not in init(mine)
+    shutil.rmtree(mine / "data")
+    rows(mine, rescaled(factor))
+    assert "of the instances to train on 100% are shorter than a snippet" in init(mine)
+    assert "are times in seconds?" in facnet("data", "check", "data/mine")
+
+
+@pytest.mark.parametrize("seconds", [16, 25, 30, 0.004])
+def test_a_grid_of_frames_is_an_oddity(mine, seconds):
+    rows(mine, LABELS)
+    report = init_folder(mine / "i3d", mine / "segments.csv", mine / "data/mine", seconds)
+    assert f"segments.csv: a snippet every {seconds:g} s; of 16 frames at 25 fps it is" in report
+
+
+@pytest.mark.parametrize("shape", [(30, WIDTH), (WIDTH, 30)])
+def test_features_of_one_length_for_all_videos_are_an_oddity(mine, shape):
+    for video in VIDEOS:
+        np.save(mine / f"i3d/{video}.npy", np.ones(shape, np.float32))
+    rows(mine, LABELS)
+    said = f"6 of 6 videos to train on have the same {shape[0]} snippets; are features rescaled"
+    assert said in init(mine)
+    assert said in facnet("data", "check", "data/mine")
+
+
+def test_a_file_whose_name_has_its_letters_taken_apart_is_found(mine):
+    """As macOS writes names: e and an accent, where tables have é."""
+    name = "lancé_möve"
+    (mine / "i3d/match_1.npy").rename(mine / f"i3d/{normalize('NFD', name)}.npy")
+    (mine / "segments.csv").write_text(ROWS.replace("match_1", name), encoding="utf-8")
+    assert "of no video used" not in init(mine)
+    data = load(mine / "data/mine")
+    assert name in set(data.videos.video) and len(data.features("features", name)) == 21
+
+
 def test_labels_alone_are_enough_to_train_on(mine):
     rows(mine, ROWS.replace("match_1,dive,0,2", "match_1,dive,,").replace("3,4\n", ",\n"))
     text = init(mine, test_share=0.5)
@@ -246,9 +386,10 @@ def test_a_single_class_can_be_detected(mine):
     assert set(read_detections("d.json").label) == {"dive"}
 
 
-def test_ambiguous_intervals_are_no_class(mine):
-    rows(mine, ROWS + "match_1,Ambiguous,3,4\n")
-    init(mine)
+@pytest.mark.parametrize("label", ["Ambiguous", "ambiguous", "AMBIGUOUS"])
+def test_ambiguous_intervals_are_no_class(mine, label):
+    rows(mine, ROWS + f"match_1,{label},3,4\n")
+    assert "1 rows labelled Ambiguous: intervals that evaluation may ignore" in init(mine)
     data = load(mine / "data/mine")
     assert data.classes == ("dive", "jump")
     assert data.ignored.values.tolist() == [["match_1", 3.0, 4.0]]
@@ -297,8 +438,8 @@ def test_columns_in_another_order_and_blanks_and_a_byte_order_mark_do_no_harm(mi
      "row 3, match_1: no subset, but other videos have one"),
     ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\nmatch_0,dive,3,4,test\n"),
      "row 3, match_0: subset test, but train in an earlier row"),
-    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,val\n"),
-     "row 2, match_0: subset 'val' is neither train nor test"),
+    ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,mine\n"),
+     "row 2, match_0: subset 'mine' is none of train, training, test"),
     ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\n"),
      "segments.csv: no video has subset 'test'"),
     ((ROWS, "video,label,start,end,subset\nmatch_0,dive,1,2,train\nmatch_1,jump,1,2,test\n"),

@@ -259,3 +259,12 @@ def test_fusion_weights_rgb_and_drops_what_a_better_stream_covers():
     assert fused.score.round(6).tolist() == [0.5, 0.08]
     even = fuse({"rgb": rgb, "flow": flow}, SNIPPET, replace(LocalizationConfig(), rgb_weight=1.0))
     assert even.score.tolist() == [0.9, 0.8]
+
+
+@pytest.mark.parametrize("names", [("RGB", "Flow"), ("Rgb", "FLOW")])
+def test_the_weight_of_rgb_does_not_depend_on_the_case_of_its_name(names):
+    columns = ["video", "label", "start", "end", "score"]
+    streams = [pd.DataFrame([("v", "c", 0.0, 6.4, score)], columns=columns) for score in (0.9, 0.5)]
+    expected = fuse(dict(zip(("rgb", "flow"), streams)), SNIPPET)
+    assert expected.score.tolist() == [0.5]
+    pd.testing.assert_frame_equal(fuse(dict(zip(names, streams)), SNIPPET), expected)

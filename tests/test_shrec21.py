@@ -110,6 +110,11 @@ def test_each_form_gives_the_data_set(tmp_path, made, form):
         "  to train on: 2 videos with 3 instances and 89 snippets of 0.16 s",
         "  to test on: 1 videos with 2 instances and 44 snippets of 0.16 s",
         "  pose: 63 features a snippet", "  motion: 252 features a snippet",
+        "assumed:",
+        "  a feature is of the 0.16 s from its snippet's start to the next; if its window is"
+        " longer, detections are half of the rest too early",
+        "  streams pose, motion count the same, as none is called rgb, which"
+        " localization.rgb_weight is for",
         "repaired:", "  nothing", "left out:", "  nothing", "oddities, kept as they are:",
         f"  {tmp_path}/shrec: no test video has an instance of 'V'."]
 

@@ -62,7 +62,8 @@ LAYOUTS = (wtalc_file, joint_folder, streams_folder)
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_layout_gives_the_same_data(tmp_path, truth, arrays, layout):
-    report = import_thumos14(layout(tmp_path, arrays), truth, tmp_path / "out")
+    report = import_thumos14(
+        layout(tmp_path, arrays), truth, tmp_path / "out", streams=("rgb", "flow"))
     data = load(tmp_path / "out")
     assert (data.name, data.classes, data.streams) == (
         "THUMOS14", ("CliffDiving", "Diving"), ("rgb", "flow"))
@@ -103,7 +104,8 @@ def test_what_can_be_repaired_is_and_what_cannot_be_used_is_left_out(tmp_path, t
     np.save(path, np.load(path)[:15])
     report = import_thumos14(folder, truth, tmp_path / "out")
     for line in (
-        "  val_1: 15 flow and 16 rgb snippets, cut to 15",
+        f"  {tmp_path}/out/features/flow/val_1.npy, val_1: 15 snippets, but 16 in another stream;"
+        " the longer is cut when it is read.",
         f"  {folder}/test/rgb/test_9.npy: no such video in the annotations",
         "  test_2: no flow",
     ):
@@ -153,13 +155,12 @@ def other_length(folder, arrays):
     (with_nan, r"test_1.npy, test_1: 1 values are NaN or infinite, the first \(nan\) in snippet 3"),
     (both_layouts, "some VIDEO.npy lie below rgb or flow and some do not"),
     (twice, "train/rgb/test_1.npy, test_1: .*test/rgb/test_1.npy is the same video and stream"),
-    (other_length, "val_1: 9 flow and 16 rgb snippets; the streams do not belong together"),
+    (other_length, "flow/val_1.npy, val_1: 9 snippets, but 16 in another stream"),
     (lambda d, a: wtalc_file(d, {"val_1": a["val_1"]}), r"shape \(1,\), but the annotations"),
     (lambda d, a: wtalc_file(d, a | {"test_1": a["test_1"][0]}), r"features.npy, test_1: holds"),
     (lambda d, a: wtalc_file(d, a | {"test_1": "x"}), "test_1: holds 'x', not numbers"),
     (lambda d, a: joint_folder(d, {"x": a["val_1"]}), "no VIDEO.npy that is annotated"),
     (lambda d, a: joint_folder(d, {"val_1": a["val_1"]}), "no video has subset 'test'"),
-    (lambda d, a: joint_folder(d, {v: x[:, :5] for v, x in a.items()}), "5 columns are not two"),
     (lambda d, a: d / "absent.npy", "absent.npy: cannot be read .No such file"),
 ])
 def test_what_cannot_be_imported_is_one_line_and_leaves_nothing(
@@ -267,6 +268,19 @@ def test_one_streams_own_folder_is_that_stream(tmp_path, truth, arrays):
     assert load(tmp_path / "out").features("rgb", "val_1").shape == (16, WIDTH)
 
 
+def test_names_with_letters_taken_apart_are_those_with_letters_composed(tmp_path, truth, arrays):
+    """In the annotations or on the disk: macOS writes e and an accent for é."""
+    name, apart = "lancé", "lance\u0301"
+    arrays = {name: arrays["val_1"], "test_1": arrays["test_1"]}
+    for given, placed in ((name, apart), (apart, name), (apart, apart)):
+        np.save(truth / "videoname.npy", np.array([given.encode(), b"test_1"]))
+        folder = tmp_path / f"{len(given)}-{len(placed)}"
+        folder.mkdir()
+        features = joint_folder(folder, {placed: arrays[name], "test_1": arrays["test_1"]})
+        assert "no features" not in import_thumos14(features, truth, folder / "out")
+        assert load(folder / "out").subset("train") == (name,)
+
+
 def test_linked_folders_are_followed(tmp_path, truth, arrays):
     streams_folder(tmp_path, arrays)
     linked = tmp_path / "linked"
@@ -277,10 +291,29 @@ def test_linked_folders_are_followed(tmp_path, truth, arrays):
     assert load(tmp_path / "out").streams == ("rgb", "flow")
 
 
-def test_a_single_stream_is_not_halved(tmp_path, truth):
-    wide = {video: np.zeros((snippets, 1024), np.float32) for video, snippets in VIDEOS.items()}
-    with pytest.raises(FacnetError, match="1024 columns are not two streams of I3D"):
-        import_thumos14(joint_folder(tmp_path, wide), truth, tmp_path / "out")
+@pytest.mark.parametrize("width, given, expected, said", [
+    (2048, (), {"rgb": 1024, "flow": 1024}, "2048 columns hold rgb and flow, in equal parts"),
+    (1024, (), {"features": 1024}, "1024 columns hold features"),
+    (768, (), {"features": 768}, "768 columns hold features"),
+    (5, (), {"features": 5}, "5 columns hold features"),
+    (512, ("flow", " rgb "), {"flow": 256, "rgb": 256}, None),
+    (2048, ("RGB",), {"RGB": 2048}, None)])
+@pytest.mark.parametrize("layout", [wtalc_file, joint_folder])
+def test_columns_are_two_streams_where_they_are_i3ds_or_one_is_told(
+        tmp_path, truth, layout, width, given, expected, said):
+    wide = {video: np.ones((length, width), np.float16) for video, length in VIDEOS.items()}
+    report = import_thumos14(layout(tmp_path, wide), truth, tmp_path / "out", streams=given)
+    data = load(tmp_path / "out")
+    assert {s: data.features(s, "val_1").shape[1] for s in data.streams} == expected
+    assert (" columns hold " in report) is bool(said) and (said or "") in report
+
+
+@pytest.mark.parametrize("given", ["rgb,flow,audio,text", "rgb,RGB", "rgb,", "rgb, rgb"])
+def test_streams_that_columns_cannot_be_are_refused(tmp_path, truth, arrays, capsys, given):
+    error = fails(capsys, "data", "import", "thumos14", "--features", joint_folder(
+        tmp_path, arrays), "--annotations", truth, "--streams", given, "--out", tmp_path / "out")
+    assert "6 columns are not so many different streams of one width" in error
+    assert not (tmp_path / "out").exists()
 
 
 MEMORY = """
@@ -325,7 +358,7 @@ def test_the_real_annotations_run_from_import_to_a_number(reference, tmp_path):
             allow_pickle=True)
     out, run = tmp_path / "thumos14", tmp_path / "run"
     text = facnet("data", "import", "thumos14", "--features", tmp_path / "features.npy",
-                  "--annotations", truth, "--out", out)
+                  "--annotations", truth, "--streams", "rgb, flow", "--out", out)
     assert "to train on: 200 videos with 3007 instances and 65215 snippets" in text
     assert "to test on: 212 videos with 3358 instances and 71691 snippets" in text
     assert text.count("but its instances show") == 8 + 20

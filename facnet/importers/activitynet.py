@@ -4,6 +4,7 @@ Annotations are kept as they are, oddities included. The features take 7 to 20 G
 holds links to their files, whatever layout these have.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ TRAIN, TEST, HIDDEN = "training", "validation", "testing"  # no labels are publi
 
 
 def import_activitynet(features: str | Path, annotations: str | Path, out: str | Path,
-                       snippet_seconds: float = 0.64) -> str:
+                       snippet_seconds: float = 0.64, streams: Sequence[str] = ()) -> str:
     """Make a container of ActivityNet-1.3's features without copying them.
 
     What is trained and tested on are the training and validation videos that have features. A
@@ -29,9 +30,8 @@ def import_activitynet(features: str | Path, annotations: str | Path, out: str |
     ----------
     features : str or Path
         A folder, searched to any depth, of plain VIDEO.npy or v_VIDEO.npy [T, D]. Files below a
-        folder called rgb or flow are that stream; others hold rgb in the first half of their
-        columns and flow in the second. OUT/features gets a link to each file that is used. Only
-        where one stream of a video is a snippet or two longer than the other is it copied, cut.
+        folder called rgb or flow are that stream; others hold all streams side by side.
+        OUT/features gets a link to each file that is used.
     annotations : str or Path
         The official json, activity_net.v1-3.min.json. The classes are the labels of its training
         and validation videos, with features or without: 200.
@@ -39,6 +39,8 @@ def import_activitynet(features: str | Path, annotations: str | Path, out: str |
         The folder to make. It must not exist yet.
     snippet_seconds : float
         Seconds between the starts of two snippets: 16 frames at 25 fps, .64.
+    streams : sequence of str
+        What columns hold, in equal parts; by default 2048 are rgb and flow, others one stream.
 
     Returns
     -------
@@ -53,10 +55,10 @@ def import_activitynet(features: str | Path, annotations: str | Path, out: str |
         files = _usable(features, truth, report)
         arrays = ((video, {place: read_features(file) for place, file in row.items()})
                   for video, row in files.iterrows())
-        streams = write_features(arrays, len(files), folder, report)
+        entries = write_features(arrays, len(files), folder, streams, report)
         report["kept"].append("features where they are, with a link to each file")
         return {"protocol": "activitynet", **described(
-            "ActivityNet-1.3", truth, files.index, streams, snippet_seconds, TRAIN, TEST)}
+            "ActivityNet-1.3", truth, files.index, entries, snippet_seconds, TRAIN, TEST)}
 
     return write_container(annotations, out, write)
 

@@ -3,19 +3,21 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from facnet.data import (
-    Dataset, Header, empty_splits, header_faults, open_folder, read_features, read_header,
-    unknown_labels, used_videos)
+    CUT_SNIPPETS, Dataset, Header, empty_splits, header_faults, on_disk, open_folder,
+    read_features, read_header, unknown_labels, used_videos)
 from facnet.errors import one_line
 from facnet.files import Annotations, collect, read_annotations
 
 # Features end up to a stride before their video does, and extractors round frame rates.
 SLACK_SECONDS, SLACK_SNIPPETS, SLACK_SHARE = 1.0, 2, 0.05
+USUAL_SECONDS = 0.02, 5.0  # between two snippets; other numbers are frames or frame rates
 
 
 @dataclass
@@ -28,12 +30,15 @@ class Report:
         Training or evaluation would fail or be wrong.
     oddities : list of str
         Worth a look; nothing fails. THUMOS14's annotations have some.
+    assumed : list of str
+        What no file says and what results rest on.
     portrait : DataFrame or None
         As :func:`portrait` gives it, if there is no error.
     """
 
     errors: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
     portrait: pd.DataFrame | None = None
 
 
@@ -92,6 +97,11 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
     """Look at the features, and at all that annotations with a sound header say."""
     header = read_header(path, annotations.facts)
     seconds = header.snippet_seconds
+    report.assumed.append(f"a feature is of the {seconds:g} s from its snippet's start to the next;"
+                          " if its window is longer, detections are half of the rest too early")
+    if len(header.streams) > 1 and "rgb" not in map(str.lower, header.streams):
+        report.assumed.append(f"streams {', '.join(header.streams)} count the same, as none is"
+                              " called rgb, which localization.rgb_weight is for")
     videos = used_videos(annotations, header).assign(where=path)
     own = annotations.instances[annotations.instances.video.isin(videos.video)].assign(where=path)
     report.errors += empty_splits(path, videos, header)
@@ -110,6 +120,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
         report.oddities.append(f"{path}: ignored intervals of {min(strangers)}, not in it.")
     ends = videos.duration.fillna(videos.snippets * seconds).set_axis(videos.video)
     own["ends"] = own.video.map(ends).astype(float)
+    report.oddities += _implausible(path, videos, own, seconds)
     last = own.sort_values("end").drop_duplicates("video", keep="last").index
     report.oddities += tell(own, {"{label} [{start}, {end}] ends after the video's {ends:.1f} s.":
                                       own.index.isin(last) & (own.end > own.ends + seconds),
@@ -117,14 +128,32 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
                                   "{label} [{start}, {end}] is there twice.": own.duplicated()})
 
 
+def _implausible(path: Path, videos: pd.DataFrame, own: pd.DataFrame, seconds: float) -> list[str]:
+    """Signs of times in other units, and of features that are on no grid of time."""
+    signs = {f"a snippet every {seconds:g} s; of 16 frames at 25 fps it is .64 s.":
+                 not USUAL_SECONDS[0] <= seconds <= USUAL_SECONDS[1]}
+    for subset, some in videos.groupby("subset"):
+        shown = own[own.video.isin(some.video)]
+        short = (shown.end - shown.start < seconds).mean()
+        early = (shown.end <= shown.ends / 10).mean()
+        snippets, count = next(iter(some.snippets.value_counts().items()), (0, 0))
+        signs |= {f"of the instances to {subset} on {short:.0%} are shorter than a snippet,"
+                  f" {early:.0%} in a video's first tenth; are times in seconds?":
+                      short > 0.5 or early > 0.95,
+                  f"{count} of {len(some)} videos to {subset} on have the same {snippets:.0f}"
+                  " snippets; are features rescaled, or turned, [D, T]?":
+                      count > max(2, len(some) / 2)}
+    return [f"{path}: {sign}" for sign, seen in signs.items() if seen]
+
+
 def _check_features(features: Path, videos: pd.DataFrame, header: Header, report: Report) -> dict:
     """Look at every row of every file; gives the snippets of each video that could be read."""
-    lengths: dict[str, int] = {}
+    lengths, shortest = {}, {}  # of each video: snippets of its first stream, and what is used
     places = defaultdict(dict)  # a folder of features: the streams that lie in it, their columns
     for stream, columns in header.streams.items():
         places["" if columns else stream][stream] = columns
     for place, streams in places.items():
-        where, files = _target(features / place), []
+        where, files = _target(on_disk(features / place)), []
         if not where.is_dir():
             report.errors.append(f"{where}: no such folder, for stream {' and '.join(streams)}.")
             continue
@@ -133,9 +162,12 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
                 file = _target(header.file(features, next(iter(streams)), video))
                 array = np.array(read_features(file))
                 first = lengths.setdefault(video, len(array))
+                if abs(len(array) - first) <= CUT_SNIPPETS:  # or else it is an error of its own
+                    shortest[video] = min(len(array), shortest.get(video, first))
                 files.append((file, video, len(array), array.shape[1], first))
                 _check_values(f"{file}, {video}", array, report)
-        if strangers := {file.stem for file in where.glob("*.npy")} - set(videos.video):
+        there = {normalize("NFC", file.stem) for file in where.glob("*.npy")}
+        if strangers := there - set(videos.video):
             report.oddities.append(
                 f"{where}: {len(strangers)} files of no video used, such as {min(strangers)}.npy.")
         files = pd.DataFrame(files, columns=["where", "video", "length", "width", "first"])
@@ -147,11 +179,14 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
                 f"{where}: every file has {files.length.max()} rows, and from {files.width.min()}"
                 f" to {files.width.max()} columns; a row is a snippet: turn them, array.T.")
             continue
+        apart, message = files.length - files["first"], "{length} snippets, but {first} in another"
+        report.oddities += tell(files, {f"{message} stream; the longer is cut when it is read.":
+                                        apart.abs().between(1, CUT_SNIPPETS)})
         report.errors += tell(files, {
-            "{length} snippets, but {first} in another stream.": files.length != files["first"],
+            f"{message} stream.": apart.abs() > CUT_SNIPPETS,
             "{width} columns, but {streams} take {needed}.": files.width < files.needed,
             "{width} features a snippet, but {usual} in most videos.": other})
-    return lengths
+    return shortest
 
 
 def _target(file: Path) -> Path:

@@ -4,9 +4,10 @@
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,10 @@ from facnet.importers.wtalc import read_ground_truth
 
 Arrays = Iterable[tuple[str, dict[str, np.ndarray]]]  # a video's name, its arrays [T, D] by place
 STREAMS = ("rgb", "flow")
-BOTH = ""  # the place of files that hold both streams
+ONE = ("features",)  # what a stream is called of which nothing is known
+BOTH = ""  # the place of files that hold all streams
+I3D = 2048  # columns of files that hold both streams of I3D features
 PREFIX = "v_"  # of files' names in most distributions of ActivityNet, not of its annotations
-# How much longer one stream of a video may be than the other: optical flow needs a frame more, and
-# extractors differ in what they do with the last chunk.
-CUT_SNIPPETS = 2
 
 
 def read_truth(annotations: Path, snippet_seconds: float, train: str, test: str,
@@ -57,7 +57,8 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
         It must not exist yet, unless `in_place`.
     write : callable
         `write(folder, report)` puts features below `folder`, which it makes, adds to the lists
-        "kept", "repaired" and "left out" of `report`, and gives the content of annotations.json.
+        "kept", "assumed", "repaired" and "left out" of `report`, and gives the content of
+        annotations.json.
     in_place : bool
         `out` is there and holds its features already: what `write` makes of them only serves to
         check them.
@@ -65,7 +66,8 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     Returns
     -------
     str
-        What was kept, repaired and left out, and the oddities; also in OUT/import_report.txt.
+        What was kept, assumed, repaired and left out, and the oddities; also in
+        OUT/import_report.txt.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     made = out / "annotations.json" if in_place else out
     if made.exists() or made.is_symlink():
         raise FacnetError(f"{made}: exists already; remove it, or name another folder.")
-    report = {"kept": [], "repaired": [], "left out": []}
+    report = {"kept": [], "assumed": [], "repaired": [], "left out": []}
     prefix = f".{out.name}.importing-"
     try:
         root = out if in_place else out.parent
@@ -95,6 +97,7 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
                 raise FacnetError(f"{source}: not imported.", errors)
             os.replace(unchecked, folder / "annotations.json")
             report["kept"][:0] = counted(folder)
+            report["assumed"] += found.assumed
             report["oddities, kept as they are"] = oddities
             text = "\n".join("\n  ".join([f"{title}:", *(lines or ["nothing"])])
                              for title, lines in report.items())
@@ -145,9 +148,10 @@ def find_features(folder: Path, wanted: Iterable[str], known: Iterable[str],
     for file in sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True)
                        for name in names if name.endswith(".npy")):
         parts = (folder.resolve().name, *file.relative_to(folder).parts[:-1])
-        place = next((p.lower() for p in parts if p.lower() in STREAMS), BOTH)
-        short = file.stem.removeprefix(PREFIX)
-        video = short if short in known else file.stem  # some videos' own names begin with v_ too
+        place = next((p for p in map(str.lower, map(str.strip, parts)) if p in STREAMS), BOTH)
+        stem = normalize("NFC", file.stem)
+        short = stem.removeprefix(PREFIX)
+        video = short if short in known else stem  # some videos' own names begin with v_ too
         if other := found.setdefault(place, {}).get(video):
             raise FacnetError(f"{file}, {video}: {other} is the same video and stream.")
         found[place][video] = file
@@ -165,48 +169,67 @@ def find_features(folder: Path, wanted: Iterable[str], known: Iterable[str],
     return here.dropna()
 
 
-def write_features(videos: Arrays, count: int, folder: Path, report: dict) -> dict[str, dict]:
-    """Write plain arrays below `folder`, or links to files that can stay as they are.
+def write_features(videos: Arrays, count: int, folder: Path, given: Sequence[str],
+                   report: dict[str, list[str]]) -> dict[str, dict]:
+    """Write plain arrays below `folder`, or links to files that can stay where they are.
 
     Parameters
     ----------
     videos : Arrays
-        Where one stream is a snippet or two longer than the other, it is cut. An array that is
-        mapped from a file becomes a link to it, unless it is cut.
+        An array that is mapped from a file becomes a link to it.
     count : int
         How many videos that are.
     folder : Path
-    report : dict of str to list of str
-        What was done is added to it.
-
-    Returns
-    -------
-    dict of str to dict
-        The entry "streams" of annotations.json.
+    given, report
+        As in `entries`, which says what the result is.
     """
     for video, arrays in tqdm(videos, total=count, desc="importing", unit="video"):
-        lengths = {place: len(array) for place, array in sorted(arrays.items())}
-        length = min(lengths.values())
-        if length < max(lengths.values()):
-            said = " and ".join(f"{own} {place}" for place, own in lengths.items())
-            if max(lengths.values()) > length + CUT_SNIPPETS:
-                raise FacnetError(f"{video}: {said} snippets; the streams do not belong together.")
-            report["repaired"].append(f"{video}: {said} snippets, cut to {length}")
         for place, array in arrays.items():
             file = folder / place / f"{video}.npy"
             file.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(array, np.memmap) and len(array) == length:
+            if isinstance(array, np.memmap):
                 file.symlink_to(link_target(Path(array.filename), file))
             else:
                 kind = np.float32 if array.itemsize > 4 else array.dtype  # half of float64 will do
-                np.save(file, np.ascontiguousarray(array[:length], kind), allow_pickle=False)
-    if BOTH not in arrays:
-        return {stream: {} for stream in STREAMS if stream in arrays}
-    half, rest = divmod(arrays[BOTH].shape[1], 2)
-    if rest or half == 512:
-        raise FacnetError(f"{video}: {2 * half + rest} columns are not two streams of I3D; put"
-                          " files of one in a folder called rgb or flow.")
-    return {"rgb": {"columns": [0, half]}, "flow": {"columns": [half, 2 * half]}}
+                np.save(file, np.ascontiguousarray(array, kind), allow_pickle=False)
+    places = [place for place in (BOTH, *STREAMS) if place in arrays]
+    width = arrays[places[0]].shape[1]
+    return entries(places, given, width, STREAMS if width == I3D else ONE, report)
+
+
+def entries(places: Sequence[str], given: Sequence[str], width: int, usual: Sequence[str],
+            report: dict[str, list[str]]) -> dict[str, dict]:
+    """The entry "streams" of annotations.json.
+
+    Parameters
+    ----------
+    places : sequence of str
+        A folder for each stream, or `BOTH`.
+    given : sequence of str
+        Names that were asked for: of the folders, or of equal parts of the columns.
+    width : int
+        How many columns there are.
+    usual : sequence of str
+        What columns are taken for, and `report` says so, if no names are given.
+
+    Raises
+    ------
+    FacnetError
+        If names are not different, not those of the folders, or columns cannot be parted evenly.
+    """
+    joint = BOTH in places
+    names = [name.strip() for name in given or (usual if joint else places)]
+    part, rest = divmod(width, len(names))
+    different = {name.lower() for name in names} - {""}
+    if len(different) < len(names) or (rest if joint else set(names) != set(places)):
+        has = f"{width} columns" if joint else f"the folders {', '.join(places)}"
+        raise FacnetError(
+            f"streams = {','.join(names)}: {has} are not so many different streams of one width.")
+    if joint and not given:
+        report["assumed"].append(f"{width} columns hold {' and '.join(names)}, in equal parts;"
+                                 " --streams A,B says what else they hold")
+    return {name: {"columns": [i * part, (i + 1) * part]} if joint else {}
+            for i, name in enumerate(names)}
 
 
 def entry(subset: str, labels: Iterable[str], segments: Iterable[tuple], duration: float) -> dict:

@@ -5,17 +5,22 @@ import csv
 import io
 from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 
-from facnet.data import read_features
+from facnet.data import on_disk, read_features
 from facnet.errors import FacnetError, suggest
-from facnet.files import AMBIGUOUS, INSTANCE, VIDEO, Annotations, collect, read_text
+from facnet.files import (
+    AMBIGUOUS, INSTANCE, TEST_SUBSETS, VIDEO, Annotations, collect, read_text)
 from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, tell
-from facnet.importers.importing import described, link_target, write_container
+from facnet.importers.importing import ONE, described, entries, link_target, write_container
 
 SUBSET, SUBSETS = "subset", ("train", "test")
+# What a subset of this name is for, as long as no other one is for the same.
+USES = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(
+    (*TEST_SUBSETS, "valid"), "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
 # Where more than a tenth of the segments end later than features may end before their video does,
 # times are not seconds or the grid is another.
@@ -34,7 +39,8 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
         the folder is OUT/features itself, OUT/features becomes a link to it.
     annotations : str or Path
         A CSV (its separator a comma, a semicolon or a tab) with the columns video, label, start and
-        end (in seconds) and, if the split is given, subset (train or test). A row is an instance.
+        end (in seconds) and, if the split is given, subset: train or training, and one of test,
+        testing, val, valid and validation. A row is an instance.
         Without start and end it says that the video shows the label somewhere, which is enough to
         train on; a file of such rows needs no columns for them. "Ambiguous" is no label: such
         intervals are those that evaluation may ignore.
@@ -74,19 +80,19 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
     for place, there in places.items():
         for video in sorted(there.intersection(rows.video)):
             with collect(unreadable):
-                array = read_features(features / place / f"{video}.npy")
-                lengths[video] = len(array)
+                array = read_features(on_disk(features / place / f"{video}.npy"))
+                lengths[video] = min(len(array), lengths.get(video, len(array)))
                 widths[array.shape[1]] += 1
     rows["lasts"] = rows.video.map(lengths).astype(float) * snippet_seconds
     if faults := _faults(rows, features, places, snippet_seconds) + unreadable:
         raise FacnetError(f"{annotations}: not imported.", faults)
-    entries = _streams(places, streams, widths.most_common(1)[0][0])
+    called = _called(rows, annotations)
     ambiguous = rows.label == AMBIGUOUS
     rows = rows.assign(timed=rows.end.notna(), labels=rows.label.mask(ambiguous))
     videos = rows.groupby("video", sort=False).agg(
         {"subset": "max", "timed": "all", "labels": lambda own: [*own.dropna().unique()]})
     videos["duration"] = videos.index.map(lengths) * snippet_seconds
-    split = _split(videos, annotations, test_share, seed)
+    split = called or _split(videos, annotations, test_share, seed)
     truth = Annotations(rows[~ambiguous & rows.timed], rows[ambiguous],
                         videos.reset_index()[[*VIDEO]], "test")
     target = features.resolve() if in_place else link_target(features, out / "features")
@@ -97,10 +103,12 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
         report["kept"] += [
             f"split {split}", "videos of the classes: " + ", ".join(shown.index + " " + shown),
             "features where they are" if in_place else f"{out / 'features'} is a link to {target}",
-            f"{(~videos.timed).sum()} videos have labels without times"]
+            f"{(~videos.timed).sum()} videos have labels without times",
+            f"{ambiguous.sum()} rows labelled {AMBIGUOUS}: intervals that evaluation may ignore"]
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
+        columns = entries([*places], streams, widths.most_common(1)[0][0], ONE, report)
         facts = described(
-            out.resolve().name, truth, videos.index, entries, snippet_seconds, *SUBSETS)
+            out.resolve().name, truth, videos.index, columns, snippet_seconds, *SUBSETS)
         return facts | {"split": split}
 
     return write_container(annotations, out, write, in_place)
@@ -110,9 +118,10 @@ def _places(features: Path) -> dict[str, set[str]]:
     """The videos of each stream that is a folder of its own, rgb first; of "" if there are none."""
     if not features.is_dir():
         raise FacnetError(f"{features}: no such folder.")
-    folders = sorted(features.iterdir(), key=lambda folder: (folder.name != "rgb", folder.name))
-    found = {"": {file.stem for file in features.glob("*.npy")}}
-    found |= {folder.name: {file.stem for file in folder.glob("*.npy")} for folder in folders}
+    folders = sorted(
+        features.iterdir(), key=lambda folder: (folder.name.lower() != "rgb", folder.name))
+    found = {place: {normalize("NFC", file.stem) for file in folder.glob("*.npy")}
+             for place, folder in {"": features, **{one.name: one for one in folders}}.items()}
     places = {place: videos for place, videos in found.items() if videos}
     if not places:
         deeper = min(features.rglob("*.npy"), default="")
@@ -123,19 +132,6 @@ def _places(features: Path) -> dict[str, set[str]]:
             f"{features}: VIDEO.npy lie in {', '.join(place or 'itself' for place in places)}, no"
             " streams of the same videos; put all into one folder, or into one a stream.")
     return places
-
-
-def _streams(places: dict[str, set], streams: tuple[str, ...], width: int) -> dict[str, dict]:
-    """The entry "streams" of annotations.json."""
-    joint = "" in places
-    streams = streams or (("features",) if joint else tuple(places))
-    part, rest = divmod(width, len(streams))
-    if len(set(streams)) < len(streams) or (rest if joint else set(streams) != set(places)):
-        has = f"{width} columns" if joint else f"the folders {', '.join(places)}"
-        raise FacnetError(
-            f"streams = {','.join(streams)}: {has} are not so many different streams of one width.")
-    return {name: {"columns": [i * part, (i + 1) * part]} if joint else {}
-            for i, name in enumerate(streams)}
 
 
 def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -165,6 +161,8 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
                 f" needs {','.join(INSTANCE)}, or video,label alone, and may have {SUBSET}.")
     rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()],
                         columns=[*INSTANCE, SUBSET], dtype=object).fillna("")
+    rows["subset"] = rows.subset.str.lower()
+    rows.loc[rows.label.str.casefold() == AMBIGUOUS.casefold(), "label"] = AMBIGUOUS
     times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(
         where=[f"{path}, row {number}" for number in lines], columns=len(header),
@@ -190,7 +188,7 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) ->
     return tell(rows, {
         "{values} values, but {columns} columns.": rows["values"] != rows["columns"],
         "no {file}.{hint}": rows.file.notna() & first,
-        "subset {subset!r:.40} is neither train nor test.": ~rows.subset.isin(["", *SUBSETS]),
+        f"subset {{subset!r:.40}} is none of {', '.join(USES)}.": ~rows.subset.isin(["", *USES]),
         "subset {subset}, but {before} in an earlier row.": known.notna() & (known != rows.before),
         "no subset, but other videos have one.": rows.before.isna() & known.any() & first,
         "no label.": rows.label == "",
@@ -203,10 +201,19 @@ def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) ->
             late & (late.cumsum() == 1) & (late.sum() > LATE_SHARE * rows.end.count())})
 
 
+def _called(rows: pd.DataFrame, path: Path) -> str:
+    """Call the subsets, if any are given, train and test; say how they were called."""
+    names = sorted(set(rows.subset) - {""})
+    if len(names) > len({USES[name] for name in names}):
+        raise FacnetError(f"{path}: which of the subsets {', '.join(names)} are to train and to"
+                          " test on? Call these train and test, and leave out the others.")
+    rows["subset"] = rows.subset.replace(USES)
+    given = " and ".join(f"{name!r} to {USES[name]} on" for name in names)
+    return given and f"as {path.name} gives it, {given}"
+
+
 def _split(videos: pd.DataFrame, path: Path, share: float, seed: int) -> str:
-    """Draw the videos to test on where no subsets are given, fill these in and say how."""
-    if videos.subset.any():
-        return f"as {path.name} gives it"
+    """Draw the videos to test on, fill the subsets in and say how."""
     candidates = sorted(videos.index[videos.timed]) or sorted(videos.index)
     wanted = max(1, round(share * len(videos)))
     left, test = Counter(videos.labels.explode()), []

@@ -4,6 +4,7 @@ Annotations are kept as they are, oddities included: papers have trained and tes
 """
 
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ SUBSETS = ("validation", "test")  # to train and to test on
 
 
 def import_thumos14(features: str | Path, annotations: str | Path, out: str | Path,
-                    snippet_seconds: float = 0.64) -> str:
+                    snippet_seconds: float = 0.64, streams: Sequence[str] = ()) -> str:
     """Write a container of THUMOS14's features, whole or not at all.
 
     Parameters
@@ -27,8 +28,7 @@ def import_thumos14(features: str | Path, annotations: str | Path, out: str | Pa
     features : str or Path
         W-TALC's file (one .npy that holds a pickled array [T, D] for each video, in the order of
         videoname.npy), or a folder, searched to any depth, of plain VIDEO.npy [T, D]. Files below
-        a folder called rgb or flow are that stream; others hold rgb in the first half of their
-        columns and flow in the second.
+        a folder called rgb or flow are that stream; others hold all streams side by side.
     annotations : str or Path
         The W-TALC folder, or a file in the ActivityNet schema with the subsets "validation" and
         "test".
@@ -36,6 +36,8 @@ def import_thumos14(features: str | Path, annotations: str | Path, out: str | Pa
         The folder to make. It must not exist yet.
     snippet_seconds : float
         Seconds between the starts of two snippets: 16 frames at 25 fps, .64.
+    streams : sequence of str
+        What columns hold, in equal parts; by default 2048 are rgb and flow, others one stream.
 
     Returns
     -------
@@ -56,14 +58,14 @@ def import_thumos14(features: str | Path, annotations: str | Path, out: str | Pa
         if features.is_dir():
             files = find_features(features, known, known, report["left out"])
             here, arrays = files.index, _from_folder(files)
-        streams = write_features(arrays, len(here), folder, report)
+        entries = write_features(arrays, len(here), folder, streams, report)
         inside = truth.ignored.video.isin(here)
         report["kept"].append(f"{inside.sum()} ambiguous intervals")
         report["left out"] += [
             f"{video} [{start}, {end}]: ambiguous interval of a video that is not here"
             for video, start, end in truth.ignored[~inside].itertuples(index=False)]
         return {"protocol": "released"} | described(
-            "THUMOS14", truth, here, streams, snippet_seconds, *SUBSETS)
+            "THUMOS14", truth, here, entries, snippet_seconds, *SUBSETS)
 
     return write_container(annotations, out, write)
 

@@ -1,14 +1,15 @@
 """The folder of THUMOS14 annotations that W-TALC distributes, which much of the field reads."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 
 from facnet.errors import FacnetError
 from facnet.files import (
-    INSTANCE, INTERVAL, VIDEO, Annotations, frame_of, number, read_annotations, read_ignored,
-    segment, typed)
+    INSTANCE, INTERVAL, TEST_SUBSETS, VIDEO, Annotations, frame_of, number, read_annotations,
+    read_ignored, segment, typed)
 from facnet.importers.pickled import read_array
 
 ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
@@ -26,6 +27,8 @@ def read_ground_truth(path: str | Path) -> Annotations:
 
 def read_wtalc(folder: Path) -> Annotations:
     """Ground truth and ambiguous intervals of videoname.npy, ..., Ambiguous_test.txt.
+
+    The subset to evaluate on is the first of `facnet.files.TEST_SUBSETS` that has instances.
 
     Raises
     ------
@@ -54,9 +57,10 @@ def read_wtalc(folder: Path) -> Annotations:
         videos.append((video, _text(subset), number(duration, where), unique))
     file = folder / "Ambiguous_test.txt"
     ignored = read_ignored(file) if file.is_file() else frame_of([], INTERVAL)
-    return Annotations(
-        frame_of(instances, INSTANCE), ignored, pd.DataFrame(videos, columns=VIDEO), "test",
-        protocol="released")
+    instances, videos = frame_of(instances, INSTANCE), pd.DataFrame(videos, columns=VIDEO)
+    timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
+    test = next((timed[name] for name in TEST_SUBSETS if name in timed), None)
+    return Annotations(instances, ignored, videos, test, protocol="released")
 
 
 def _row(value: object, where: str) -> list:
@@ -64,4 +68,5 @@ def _row(value: object, where: str) -> list:
 
 
 def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return normalize("NFC", text)
