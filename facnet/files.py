@@ -319,13 +319,12 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
     if path.is_dir():
         path = path / "annotations.json"
     facts = read_json(path, faults)
-    videos, instances, ignored, spellings = [], [], [], {}
+    videos, instances, ignored = [], [], []
     for video, entry in _get(facts, "database", path, dict).items():
         where = f"{path}, {video}"
         own, subset, duration, labels = [], "", np.nan, None
         with collect(faults):
             subset = str(typed(entry, where, dict).get("subset", "")).strip()
-            subset = spellings.setdefault(subset.casefold(), subset)
             for item in _get(entry, "annotations", where, list):
                 with collect(faults):
                     own.append((video, *_labelled_segment(item, where)))

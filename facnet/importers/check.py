@@ -3,7 +3,6 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from tqdm import tqdm
 from facnet.data import (
     CUT_SNIPPETS, Dataset, Header, empty_splits, header_faults, on_disk, open_folder,
     read_features, read_header, unknown_labels, used_videos)
-from facnet.errors import one_line
+from facnet.errors import normal, one_line
 from facnet.files import Annotations, collect, read_annotations
 
 # Features end up to a stride before their video does, and extractors round frame rates.
@@ -166,7 +165,7 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
                     shortest[video] = min(len(array), shortest.get(video, first))
                 files.append((file, video, len(array), array.shape[1], first))
                 _check_values(f"{file}, {video}", array, report)
-        there = {normalize("NFC", file.stem) for file in where.glob("*.npy")}
+        there = {normal(file.stem) for file in where.glob("*.npy")}
         if strangers := there - set(videos.video):
             report.oddities.append(
                 f"{where}: {len(strangers)} files of no video used, such as {min(strangers)}.npy.")

@@ -5,17 +5,16 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from facnet.data import check_name, open_folder
-from facnet.errors import FacnetError
-from facnet.files import INSTANCE, INTERVAL, Annotations, write_json
+from facnet.errors import FacnetError, normal
+from facnet.files import INSTANCE, INTERVAL, Annotations, write_json, write_text
 from facnet.importers.check import find_faults, portrait
 from facnet.importers.wtalc import read_ground_truth
 
@@ -85,9 +84,11 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
         root.mkdir(parents=True, exist_ok=True)
         for left in root.glob(f"{prefix}*"):  # by an import that was killed
             shutil.rmtree(left)
-        with TemporaryDirectory("", prefix, root, ignore_cleanup_errors=True) as place:
-            folder, unchecked = Path(place), Path(place, "annotations.unchecked")
-            folder.chmod(0o755)
+        folder = root / f"{prefix}{os.getpid()}"
+        unchecked = folder / "annotations.unchecked"
+        with ExitStack() as at_the_end:
+            folder.mkdir()  # not by tempfile, whose folders are for their owner alone
+            at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
             write_json(unchecked, write(folder / "features", report))
             found = find_faults(folder, unchecked)
             errors, oddities = (
@@ -101,7 +102,7 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
             report["oddities, kept as they are"] = oddities
             text = "\n".join("\n  ".join([f"{title}:", *(lines or ["nothing"])])
                              for title, lines in report.items())
-            (folder / "import_report.txt").write_text(text + "\n", encoding="utf-8")
+            write_text(folder / "import_report.txt", text + "\n")
             if in_place:
                 for name in ("import_report.txt", "annotations.json"):
                     os.replace(folder / name, out / name)
@@ -149,7 +150,7 @@ def find_features(folder: Path, wanted: Iterable[str], known: Iterable[str],
                        for name in names if name.endswith(".npy")):
         parts = (folder.resolve().name, *file.relative_to(folder).parts[:-1])
         place = next((p for p in map(str.lower, map(str.strip, parts)) if p in STREAMS), BOTH)
-        stem = normalize("NFC", file.stem)
+        stem = normal(file.stem)
         short = stem.removeprefix(PREFIX)
         video = short if short in known else stem  # some videos' own names begin with v_ too
         if other := found.setdefault(place, {}).get(video):

@@ -5,15 +5,14 @@ import csv
 import io
 from collections import Counter
 from pathlib import Path
-from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 
 from facnet.data import on_disk, read_features
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, normal, suggest
 from facnet.files import (
-    AMBIGUOUS, INSTANCE, TEST_SUBSETS, VIDEO, Annotations, collect, read_text)
+    AMBIGUOUS, INSTANCE, TEST_SUBSETS, VIDEO, Annotations, collect, is_ambiguous, read_text)
 from facnet.importers.check import SLACK_SECONDS, SLACK_SNIPPETS, tell
 from facnet.importers.importing import ONE, described, entries, link_target, write_container
 
@@ -120,7 +119,7 @@ def _places(features: Path) -> dict[str, set[str]]:
         raise FacnetError(f"{features}: no such folder.")
     folders = sorted(
         features.iterdir(), key=lambda folder: (folder.name.lower() != "rgb", folder.name))
-    found = {place: {normalize("NFC", file.stem) for file in folder.glob("*.npy")}
+    found = {place: {normal(file.stem) for file in folder.glob("*.npy")}
              for place, folder in {"": features, **{one.name: one for one in folders}}.items()}
     places = {place: videos for place, videos in found.items() if videos}
     if not places:
@@ -162,7 +161,7 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
     rows = pd.DataFrame([dict(zip(header, values)) for values in lines.values()],
                         columns=[*INSTANCE, SUBSET], dtype=object).fillna("")
     rows["subset"] = rows.subset.str.lower()
-    rows.loc[rows.label.str.casefold() == AMBIGUOUS.casefold(), "label"] = AMBIGUOUS
+    rows.loc[rows.label.map(is_ambiguous), "label"] = AMBIGUOUS
     times = rows[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(
         where=[f"{path}, row {number}" for number in lines], columns=len(header),

@@ -1,12 +1,11 @@
 """The folder of THUMOS14 annotations that W-TALC distributes, which much of the field reads."""
 
 from pathlib import Path
-from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 
-from facnet.errors import FacnetError
+from facnet.errors import FacnetError, normal
 from facnet.files import (
     INSTANCE, INTERVAL, TEST_SUBSETS, VIDEO, Annotations, frame_of, number, read_annotations,
     read_ignored, segment, typed)
@@ -69,4 +68,4 @@ def _row(value: object, where: str) -> list:
 
 def _text(value: object) -> str:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return normalize("NFC", text)
+    return normal(text)
