@@ -12,7 +12,7 @@
 # installation page gives for CPU> avoids the download of its CUDA build.
 
 SHELL  := /bin/bash
-PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3)),python3.11)
+PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3)),python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -82,8 +82,8 @@ clean:  ## remove all that was built, remembered experiments included
 	rm -rf _build
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \
-	    "requirements.txt is for Python 3.11. Name one: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 15) and \
+	    "requirements.txt is for Python 3.11.5 to 3.14. Name one: make PYTHON=/path/to/python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -qq -r requirements.txt
 	$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
