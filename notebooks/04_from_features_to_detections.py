@@ -21,7 +21,7 @@ from facnet import detect, load, run
 from facnet.config import changed
 from facnet.experiment import evaluate_test
 from facnet.localization import localize, propose
-from facnet.study import base_of, check_parameters, plots, provenance
+from facnet.study import base_of, check_parameters, plots, provenance, show_if_measurable
 
 check_parameters(globals())
 plots.use_style()
@@ -30,6 +30,9 @@ plots.use_style()
 data = load(dataset, profile)
 source = provenance(data, profile, seeds=1)
 print(source)
+show_if_measurable(data)
+
+# %%
 recipe = base_of("seeds", profile)  # the preset `released` at this size
 first = run(data, recipe, folder=Path(output) / "experiments")  # seed 0
 

@@ -23,7 +23,7 @@ import seaborn as sns
 from facnet import load
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, claims, collapse, kept, percent, plots,
-                          published, readable, save_table, show, summary)
+                          published, readable, save_table, show, show_if_measurable, summary)
 from myst_nb import glue
 
 check_parameters(globals())
@@ -31,6 +31,10 @@ plots.use_style()
 
 # %%
 data, folder = load(dataset, profile), Path(output) / "experiments"
+if not show_if_measurable(data, "background"):
+    glue("reached", "nothing, since nothing could be measured,", display=False)
+
+# %%
 runs, draws, source = kept("collapse", dataset, profile, seeds, folder)
 print(source)
 

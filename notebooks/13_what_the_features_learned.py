@@ -21,7 +21,7 @@ from facnet import load
 from facnet.config import changed
 from facnet.study import (
     base_of, check_parameters, means, plots, provenance, readable, save_table,
-    separation, variants)
+    separation, show_if_measurable, variants)
 
 check_parameters(globals())
 plots.use_style()
@@ -30,6 +30,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data, "snippets")
 preset, stream = base_of("table3", profile), data.streams[-1]
 table3 = {one.name: one.experiment for one in variants("table3", preset)}
 ca, full = table3["CA, hybrid"], table3["CW+CA+MIL, hybrid"]

@@ -117,6 +117,8 @@ def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | No
 def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.DataFrame:
     """Every test video as one detection: what can be had without localising anything.
 
+    A video whose duration is not known ends with its features.
+
     Parameters
     ----------
     dataset : Dataset
@@ -130,11 +132,13 @@ def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.
     """
     videos = dataset.videos[dataset.videos.subset == "test"]
     if probability is None:
-        found = videos.explode("labels").rename(columns={"labels": "label"}).assign(score=1.0)
+        found = videos[videos.labels.map(len) > 0].explode("labels").rename(columns={"labels": "label"}).assign(score=1.0)
     else:
         found = videos.assign(label=np.array(dataset.classes, object)[probability.argmax(1)],
                               score=probability.max(1))
-    found = found.assign(start=0.0, end=found.duration)
+    known = {video: len(dataset.features(dataset.streams[0], video)) * dataset.snippet_seconds
+             for video in found.video[found.duration.isna()]}
+    found = found.assign(start=0.0, end=found.duration.fillna(found.video.map(known)))
     return found[["video", "label", "start", "end", "score"]].reset_index(drop=True)
 
 

@@ -211,8 +211,8 @@ def installs(folder: Path, python: str, lines: list[str]) -> subprocess.Complete
     (folder / "wanted.txt").write_text("\n".join(lines), encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
-         "--no-deps", "--only-binary=:all:", "--python-version", python, "--target", folder / "none",
-         "-r", folder / "wanted.txt"], capture_output=True, text=True)
+         "--no-deps", "--only-binary=:all:", "--python-version", python,
+         "--target", folder / "none", "-r", folder / "wanted.txt"], capture_output=True, text=True)
 
 
 @pytest.mark.slow
