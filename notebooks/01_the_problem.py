@@ -22,7 +22,8 @@ import torch
 from facnet import load, run
 from facnet.model import cosine, normalised_cross_entropy
 from facnet.study import (base_of, check_parameters, consistency, means, plots, provenance,
-                          readable, save_table, separation, show, show_if_measurable, tables, variants)
+                          readable, save_table, separation, show, show_if_measurable, tables,
+                          variants)
 from facnet.study.lacking import possible
 
 check_parameters(globals())

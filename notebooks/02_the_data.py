@@ -29,7 +29,7 @@ plots.use_style()
 
 # %%
 data = load(dataset, profile)
-here = "synthetic" if data.simulated else f"{data.name}, here"
+here = "synthetic" if data.simulated else plots.plain(f"{data.name}, here")
 source = provenance(data, profile, seeds, "released")
 print(source)
 show_if_measurable(data)

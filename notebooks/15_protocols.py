@@ -46,7 +46,7 @@ counted = published.read("thumos14_protocols", index_col=0)
 real = counted.drop(index="as published").reset_index().assign(seed=0)
 here = protocols.by_rule_here({seed: own[max(own)] for seed, own in through.items()}, data, recipe)
 figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.8), sharey=True)
-names = "STPN reproduced, THUMOS14", f"FAC-Net, {data.name}"
+names = "STPN reproduced, THUMOS14", f"FAC-Net, {plots.plain(data.name)}"
 for axes, name, own in zip(panels, names, (real, here)):
     sns.pointplot(own, x="average", y="rule", order=real.rule, linestyle="none",
                   errorbar=("pi", 100), err_kws={"ls": "-"}, ax=axes)

@@ -2,6 +2,7 @@
 """
 
 import re
+from itertools import count
 from pathlib import Path
 
 from facnet.config import checked
@@ -53,6 +54,17 @@ def absolute(name: str, given: str) -> str:
     if name == "output" or path.exists():
         return str(path)
     raise FacnetError(f"parameters.{name} = {given!r}: there is no {path}; give an absolute path.")
+
+
+def new_folder(output: str, name: str) -> Path:
+    """A folder that no other run has: OUTPUT/NAME, or NAME_2 and so on; what is there stays."""
+    for number in count(1):
+        folder = Path(output, name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
 
 
 def show_if_measurable(dataset: Dataset, *needs: str) -> bool:

@@ -132,7 +132,8 @@ def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.
     """
     videos = dataset.videos[dataset.videos.subset == "test"]
     if probability is None:
-        found = videos[videos.labels.map(len) > 0].explode("labels").rename(columns={"labels": "label"}).assign(score=1.0)
+        found = videos.explode("labels").dropna(subset="labels").rename(columns={"labels": "label"})
+        found["score"] = 1.0
     else:
         found = videos.assign(label=np.array(dataset.classes, object)[probability.argmax(1)],
                               score=probability.max(1))
