@@ -270,15 +270,21 @@ def weighted_averages(evaluation: Evaluation, dataset: Dataset, drawn: np.ndarra
 
 
 def _revision() -> str:
-    """The commit of the code, "+" if it was changed since; "" outside its own checkout."""
+    """The commit of the code, "+" if it was changed since, or why git does not say it.
+
+    "" outside its own checkout.
+    """
     where = Path(__file__).resolve().parents[2]
     if not (where / ".git").exists():
         return ""
     try:
         said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--abbrev=40"],
                               cwd=where, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+    except OSError as error:
+        return f"unknown: git cannot be run ({error.strerror})"
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.partition("\n")[0].partition(" in repository at")[0]  # no path
+        return f"unknown: git says {reason!r}"
     return said.stdout.strip()
 
 
