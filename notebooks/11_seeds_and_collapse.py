@@ -31,8 +31,7 @@ plots.use_style()
 
 # %%
 data, folder = load(dataset, profile), Path(output) / "experiments"
-if not show_if_measurable(data, "background"):
-    glue("reached", "nothing, since nothing could be measured,", display=False)
+show_if_measurable(data, "background", quoted="reached")
 
 # %%
 runs, draws, source = kept("collapse", dataset, profile, seeds, folder)

@@ -67,11 +67,18 @@ def new_folder(output: str, name: str) -> Path:
             continue
 
 
-def show_if_measurable(dataset: Dataset, *needs: str) -> bool:
-    """Whether a chapter can be shown; if not, a line says why and what follows is left out.
+def show_if_measurable(dataset: Dataset, *needs: str, quoted: str | None = None) -> None:
+    """Go on with a chapter; or say why it has nothing to show, and leave out what follows.
 
     The cells below then do nothing, but for those that set or load the data set, so that another
-    can be named. Parameters as in `facnet.study.lacking.require`, which decides.
+    can be named.
+
+    Parameters
+    ----------
+    dataset, needs
+        As in `facnet.study.lacking.require`, which decides.
+    quoted : str, optional
+        A number that another page quotes from this one by `glue`: there it is said to be missing.
     """
     from IPython import get_ipython
 
@@ -81,11 +88,13 @@ def show_if_measurable(dataset: Dataset, *needs: str) -> bool:
     transformers[:] = [one for one in transformers if one is not _left_out]
     try:
         require(dataset, *needs)
-        return True
     except Lacking as error:
         print(f"Nothing to show. {error}")
         transformers.append(_left_out)
-        return False
+        if quoted:
+            from myst_nb import glue
+
+            glue(quoted, "nothing, since nothing could be measured,", display=False)
 
 
 def _left_out(lines: list[str]) -> list[str]:
