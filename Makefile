@@ -12,7 +12,7 @@
 # installation page gives for CPU> avoids the download of its CUDA build.
 
 SHELL  := /bin/bash
-PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3)),python3.11)
+PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3)),python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -21,21 +21,22 @@ PROFILE     = $(or $(FACNET_PROFILE),quick)
 DATASET     = $(or $(FACNET_DATASET),synthetic)
 ACTIVITYNET = $(or $(FACNET_ACTIVITYNET),synthetic-activitynet)
 SHREC21     = $(FACNET_SHREC21)
-spaced = $(if $(filter-out 0 1,$(words $($(1)))),$(error $(1)=$($(1)) holds a space, \
-    which make cannot handle: link to the folder))
-$(foreach name,DATASET ACTIVITYNET SHREC21,$(call spaced,$(name)))
-# Notebooks run inside notebooks/.
-place = $(if $(wildcard $(1)/),$(abspath $(1)),$(1))
+# A folder as notebooks/ sees it, a tilde expanded; a name stays as it is. No rule depends on a data
+# set's path, which may hold whatever a path can: what_is_read.py looks into it.
+place = $(shell given='$(subst ','\'',$(1))'; \
+    case $$given in ("~" | "~/"*) given=$$HOME$${given:1};; esac; \
+    if [ -d "$$given" ]; then CDPATH= cd -- "$$given" && pwd; else printf %s "$$given"; fi)
 export FACNET_PROFILE := $(PROFILE)
 export FACNET_DATASET := $(call place,$(DATASET))
 export FACNET_ACTIVITYNET := $(call place,$(ACTIVITYNET))
-export FACNET_SHREC21 := $(if $(SHREC21),$(abspath $(SHREC21)))
+export FACNET_SHREC21 := $(call place,$(SHREC21))
 BUILD := _build/$(FACNET_PROFILE)
 export FACNET_OUTPUT := ../$(BUILD)/results
 
-# One notebook a core and one thread a notebook: the models are small, and sums in float32
-# then come out the same on any number of cores.
-JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+# One notebook a core that may be used, and one thread a notebook: the models are small, and sums
+# in float32 then come out the same on any number of cores.
+JOBS ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc 2> /dev/null \
+    || getconf _NPROCESSORS_ONLN)
 export JOBS
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(JOBS) --no-print-directory
@@ -44,12 +45,12 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY := PASSIVE
 export TQDM_DISABLE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUTF8 := 1
+unexport PYTHONIOENCODING
 SMOKE := PROFILE=smoke DATASET=synthetic ACTIVITYNET=synthetic-activitynet SHREC21=
 
 NOTEBOOKS := $(wildcard notebooks/*.py)
 EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
-DATA      := $(wildcard $(FACNET_DATASET)/annotations.json \
-    $(FACNET_ACTIVITYNET)/annotations.json $(FACNET_SHREC21)/annotations.json)
 SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv data/results/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
@@ -69,7 +70,8 @@ test: $(READY)  ## everything: code, notebooks, and the book in a browser
 	@$(MAKE) check $(SMOKE)
 
 lab: $(READY)  ## open the notebooks in JupyterLab, with sliders
-	env -u TQDM_DISABLE FACNET_LIVE=1 $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
+	env -u TQDM_DISABLE FACNET_LIVE=1 JUPYTER_PATH="$(abspath $(VENV))/share/jupyter" \
+	    $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
 
 bench: $(READY)  ## measure speed and memory on all cores; renew book/benchmark_results.md
 	env -u OMP_NUM_THREADS $(BIN)/python tests/benchmark.py
@@ -82,34 +84,32 @@ clean:  ## remove all that was built, remembered experiments included
 	rm -rf _build
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \
-	    "requirements.txt is for Python 3.11. Name one: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 15) and \
+	    "requirements.txt is for Python 3.11.5 to 3.14. Name one: make PYTHON=/path/to/python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -qq -r requirements.txt
 	$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Touched only when the parameters differ from those of the last run.
-$(BUILD)/parameters: FORCE
-	@mkdir -p $(@D)
-	@echo "$(FACNET_PROFILE) $(FACNET_DATASET) $(FACNET_ACTIVITYNET) $(FACNET_SHREC21)" | cmp -s - $@ \
-	    || echo "$(FACNET_PROFILE) $(FACNET_DATASET) $(FACNET_ACTIVITYNET) $(FACNET_SHREC21)" > $@
+# Touched only when the parameters, or what is in the data sets, differ from those of the last run.
+$(BUILD)/parameters: $(READY) FORCE
+	@$(BIN)/python book/what_is_read.py $@
 
 # An executed copy of each notebook. A failed run shows its traceback and leaves NAME.failed.ipynb.
-$(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters \
-    book/run_notebook.py
+$(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(READY) $(BUILD)/parameters \
+    book/run_notebook.py book/clean_environment.py
 	@mkdir -p $(@D)
-	@echo "Running $< ($(FACNET_PROFILE), $(FACNET_DATASET))"
+	@echo "Running $< ($$FACNET_PROFILE, $$FACNET_DATASET)"
 	@$(BIN)/python book/run_notebook.py $< $@
 
 # The experiments of Tables 1 to 5, Fig. 4 and of the chapters on seeds and on differences, on all
 # cores, before the notebooks that show them; first those of the notebooks that draw the paper's
 # figures. Each is remembered: to run this again costs nothing. A notebook that asks for more seeds
-# runs the missing ones itself. The data set that a sweep names itself counts. Those of the synthetic
+# runs the missing ones itself. Those of the synthetic
 # data at profile quick that the notebooks show as kept in data/results/ are not run again.
-KEPT := $(filter synthetic-quick,$(FACNET_DATASET)-$(FACNET_PROFILE))
+KEPT := $(filter synthetic-quick,$(subst $() ,_,$(FACNET_DATASET))-$(FACNET_PROFILE))
 FIGURE_SWEEPS := "table3" $(if $(KEPT),,"table4" "fig4")
-OTHER_SWEEPS := "table1" "table2 --dataset $(FACNET_ACTIVITYNET)" "table5" $(if $(KEPT),,"differences" "collapse --seeds 20")
+OTHER_SWEEPS := "table1" "table2" "table5" $(if $(KEPT),,"differences" "collapse --seeds 20")
 DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
 SWEEPING := $(shell grep -lE '\<(sweep|kept).["n]' $(NOTEBOOKS) /dev/null)
 $(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter $(DRAWING),$(SWEEPING))): $(BUILD)/figure_sweeps.ready
@@ -117,11 +117,10 @@ $(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter-out $(DRAWING),$(SWEEPING))): $(BU
 $(BUILD)/figure_sweeps.ready: sweeps = $(FIGURE_SWEEPS)
 $(BUILD)/sweeps.ready: sweeps = $(OTHER_SWEEPS)
 $(BUILD)/sweeps.ready: $(BUILD)/figure_sweeps.ready
-$(BUILD)/figure_sweeps.ready $(BUILD)/sweeps.ready: $(SOURCES) $(DATA) $(READY) $(BUILD)/parameters
-	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; for sweep in $(sweeps); do \
-	    echo "Running the experiments of $$sweep ($(FACNET_PROFILE), $(FACNET_DATASET))"; \
-	    $(BIN)/facnet sweep --dataset "$(FACNET_DATASET)" --profile $(FACNET_PROFILE) $$sweep \
-	        --jobs $(JOBS) --results $(BUILD)/results/experiments > /dev/null || exit 1; done
+$(BUILD)/figure_sweeps.ready $(BUILD)/sweeps.ready: $(SOURCES) $(READY) $(BUILD)/parameters \
+    book/run_sweeps.py
+	@if [ -t 2 ]; then unset TQDM_DISABLE; fi; \
+	    $(BIN)/python book/run_sweeps.py $(BUILD)/results/experiments $(sweeps)
 	@touch $@
 
 # The last of these looks at models that the others train, and remember.
@@ -146,5 +145,5 @@ $(BUILD)/html.ready: $(EXECUTED) $(PAGES) $(SOURCES) $(READY)
 
 check: $(BUILD)/html.ready
 	$(BIN)/ruff check facnet tests book
-	$(BIN)/pytest facnet tests $(NOTEBOOKS:%.py=%.ipynb) -n $(JOBS) --dist loadfile --nbval-lax \
-	    --nbval-current-env --nbval-sanitize-with=tests/nbval.cfg --nbval-cell-timeout=600
+	$(BIN)/python book/clean_environment.py $(BIN)/pytest facnet tests $(NOTEBOOKS:%.py=%.ipynb) \
+	    -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env --nbval-sanitize-with=tests/nbval.cfg --nbval-cell-timeout=600

@@ -3,7 +3,8 @@
 What runs is the text, whatever the .ipynb beside it says. The executed copy keeps of the metadata
 only what the text has too, so that it can be committed as it is. A run that fails shows its
 traceback and leaves what it came to in EXECUTED.failed.ipynb. No kernel stands behind a built page,
-so that pictures come without their sliders, whatever the environment says.
+so that pictures come without their sliders, whatever the environment says. Of data sets it names,
+folders are those that the caller sees.
 """
 
 import os
@@ -13,11 +14,19 @@ from pathlib import Path
 import jupytext
 import nbformat
 import papermill
+from clean_environment import clean_environment
+
+from facnet.errors import FacnetError
+from facnet.study.notebook import absolute
+
+DATA = ("FACNET_DATASET", "FACNET_ACTIVITYNET", "FACNET_SHREC21")
 
 
 def run(source: Path, target: Path) -> None:
     failed = target.with_suffix(".failed.ipynb")
-    os.environ.pop("FACNET_LIVE", None)
+    for name in DATA:  # the notebook runs in its own folder
+        if given := os.environ.get(name):
+            os.environ[name] = absolute("dataset", given)
     note = jupytext.read(source)
     note.metadata["kernelspec"] = {
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -40,4 +49,8 @@ def run(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        with clean_environment():
+            run(Path(sys.argv[1]), Path(sys.argv[2]))
+    except FacnetError as error:
+        sys.exit(f"{error}")

@@ -22,7 +22,9 @@ import torch
 from facnet import load, run
 from facnet.model import cosine, normalised_cross_entropy
 from facnet.study import (base_of, check_parameters, consistency, means, plots, provenance,
-                          readable, save_table, separation, show, tables, variants)
+                          readable, save_table, separation, show, show_if_measurable, tables,
+                          variants)
+from facnet.study.lacking import possible
 
 check_parameters(globals())
 plots.use_style()
@@ -31,11 +33,14 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"  # runs are remembered there
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1 on a test video, first seed: what each method selects and its probability of the class, each on its own range. Green: ground truth."}}
 recipes = {one.name: one.experiment for one in variants("table1", base_of("table1", profile))}
+recipes = possible(recipes, data)
 video, label = plots.example_video(data, "HammerThrow")
-first = {name: run(data, recipes[name], folder=folder) for name in ("STPN", "W-TALC", "FAC-Net")}
+first = {name: run(data, recipes[name], folder=folder) for name in ("STPN", "W-TALC", "FAC-Net")
+         if name in recipes}
 models = {name: (recipes[name], [*one.scores.values()][-1]) for name, one in first.items()}
 figure = plots.selection(data, models, video, label)
 plots.save_figure(figure, "fig1", output, provenance(data, profile, seeds=1))

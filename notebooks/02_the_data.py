@@ -21,16 +21,18 @@ from facnet import load, preset
 from facnet.evaluation import to_snippets
 from facnet.importers.check import portrait
 from facnet.study import (
-    check_parameters, diagrams, evidence, grid, plots, provenance, published, save_table)
+    check_parameters, diagrams, evidence, grid, plots, provenance, published, save_table,
+    show_if_measurable)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
 data = load(dataset, profile)
-here = "synthetic" if data.simulated else f"{data.name}, here"
+here = "synthetic" if data.simulated else plots.plain(f"{data.name}, here")
 source = provenance(data, profile, seeds, "released")
 print(source)
+show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Two panels of mAP against tIoU, one for the data of this book and one for THUMOS14, with a line for each rule of which runs are kept; FAC-Net's printed line lies below all of THUMOS14's"}, "figure": {"name": "fig-ceiling", "caption": "What perfect snippet labels would score on the test videos of the data named above and of THUMOS14, by which runs of snippets become detections. Black: what FAC-Net's paper prints."}}
 ceiling, thumos14 = grid.grid_ceiling(data), published.read("thumos14_ceiling", index_col=0)
@@ -123,7 +125,8 @@ lengths = published.read("thumos14_lengths", index_col=0)
 figure, axes = plt.subplots(figsize=(7.2, 3.8))
 for subset, mark in (("train", "o"), ("test", "s")):
     own, style = data.instances_of(subset), {"color": plots.COLOURS[subset]}
-    axes.ecdf(own.end - own.start, ls=plots.LINES[subset], label=f"{here} {subset}", **style)
+    if len(own):  # training videos often have labels alone
+        axes.ecdf(own.end - own.start, ls=plots.LINES[subset], label=f"{here} {subset}", **style)
     axes.plot(lengths[subset], lengths.index, mark, mfc="none", label=f"THUMOS14 {subset}", **style)
 for name, seconds in marks.items():
     axes.axvline(seconds, color="0.5", lw=0.8, ls="--")

@@ -21,7 +21,7 @@ from facnet import detect, load, run
 from facnet.config import changed
 from facnet.experiment import evaluate_test
 from facnet.localization import localize, propose
-from facnet.study import base_of, check_parameters, plots, provenance
+from facnet.study import base_of, check_parameters, plots, provenance, show_if_measurable
 
 check_parameters(globals())
 plots.use_style()
@@ -30,6 +30,9 @@ plots.use_style()
 data = load(dataset, profile)
 source = provenance(data, profile, seeds=1)
 print(source)
+show_if_measurable(data)
+
+# %%
 recipe = base_of("seeds", profile)  # the preset `released` at this size
 first = run(data, recipe, folder=Path(output) / "experiments")  # seed 0
 
@@ -90,8 +93,8 @@ pd.DataFrame(average, ["AVG (%)"]).round(1)
 # %% mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video by epoch, first seed, data named above."}}
 figure, panels = plt.subplots(1, len(data.streams), figsize=(7.2, 2.9), sharey=True, squeeze=False)
 for axes, (stream, history) in zip(panels[0], first.histories.items()):
-    history.plot("epoch", ax=axes, title=stream, color=plots.COLOURS, style=plots.LINES,
-                 ylabel="mean loss of a video (nats)")
+    history.plot("epoch", ax=axes, title=plots.plain(stream), color=plots.COLOURS,
+                 style=plots.LINES, ylabel="mean loss of a video (nats)")
 plots.save_figure(figure, "training_curves", output, source)
 
 # %% [markdown]
@@ -104,7 +107,8 @@ ap = first.evaluation.ap[0.5].dropna().sort_values()
 figure, axes = plt.subplots(figsize=(5.2, 3.2))
 for name in [*ap.index[-2:], *ap.index[:2]]:  # the two best and the two worst
     first.evaluation.curve(name, 0.5).plot(
-        "recall", "precision", ax=axes, ylabel="precision", label=f"{name} (AP {ap[name]:.0f})")
+        "recall", "precision", ax=axes, ylabel="precision",
+        label=f"{plots.plain(name)} (AP {ap[name]:.0f})")
 plots.save_figure(figure, "precision_recall", output, source)
 
 # %%

@@ -22,7 +22,7 @@ import seaborn as sns
 from facnet import load
 from facnet.methods import recipes
 from facnet.study import (base_of, check_parameters, claims, kept, means, plots, provenance,
-                          published, readable, save_table, show, sweep)
+                          published, readable, save_table, show, show_if_measurable, sweep)
 from facnet.training import frame_labels
 
 check_parameters(globals())
@@ -32,6 +32,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Six rows, one a method; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table1", "caption": "AVG of every run on the data named above. BG: background class. Band: 95 % interval over seeds. Diamonds: the paper's Table 1, which has no AVG of W-TALC."}}
 runs = sweep("table1", dataset, profile, seeds, folder)
@@ -79,7 +80,7 @@ lines.set_properties(subset=(shown.index[len(printed):], shown.columns), **{"fon
 # %% tags=["full-width"]
 five, draws, five_source = kept("table1", dataset, profile, seeds, folder)
 print(five_source)
-compared = claims.compare(five, claims.read_claims("table1"), draws)
+compared = claims.compare(five, claims.asked_of("table1", five), draws)
 shown = readable(compared.drop(columns=["claim", "same"]), signed=["paper", "mean"])
 save_table(shown, "table1_claims", output, compared)
 

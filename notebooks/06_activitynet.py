@@ -23,7 +23,7 @@ from facnet import load
 from facnet.config import flat, to_dict
 from facnet.experiment import evaluate_test
 from facnet.study import (base_of, check_parameters, claims, means, plots, provenance, published,
-                          readable, save_table, show, sweep)
+                          readable, save_table, show, show_if_measurable, sweep)
 from facnet.study.records import whole_videos
 
 check_parameters(globals())
@@ -34,6 +34,7 @@ data, folder = load(dataset, profile), Path(output) / "experiments"
 protocol = "activitynet"
 source = provenance(data, profile, seeds, protocol)
 print(source)
+show_if_measurable(data)
 
 # %%
 runs = sweep("table2", dataset, profile, seeds, folder, protocol=protocol)

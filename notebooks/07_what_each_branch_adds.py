@@ -21,7 +21,8 @@ from pathlib import Path
 from facnet import load, run
 from facnet.config import changed
 from facnet.study import (base_of, check_parameters, claims, kept, plots, provenance, published,
-                          read_claims, readable, save_table, show, summary, sweep)
+                          read_claims, readable, save_table, show, show_if_measurable, summary,
+                          sweep)
 
 check_parameters(globals())
 plots.use_style()
@@ -30,6 +31,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "AVG of every run of Table 3 on the data named above. BG: with a background class. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
 runs = sweep("table3", dataset, profile, seeds, folder)

@@ -18,7 +18,7 @@ from pathlib import Path
 from facnet import load
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, means, plots, provenance, readable, save_table,
-                          variants, Verdict)
+                          show_if_measurable, variants, Verdict)
 from facnet.study.separation import FIG5, gains, roc_areas, scores_by_seed, typical_seeds
 
 check_parameters(globals())
@@ -28,6 +28,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data, "background")
 
 # %% mystnb={"image": {"alt": "Six rows, one a combination of branches: foreground scores and class probabilities of one video over time, ground truth shaded"}, "figure": {"name": "fig-branches", "caption": "The paper's Fig. 5 on one test video of the data named above, last stream: foreground scores (equation 8) and the sequence that is localised. Shade: ground truth."}}
 preset, stream = base_of("table3", profile), data.streams[-1]

@@ -20,7 +20,7 @@ from facnet import load
 from facnet.config import changed
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, claims, kept, plots, provenance, published,
-                          readable, save_table, summary)
+                          readable, save_table, show_if_measurable, summary)
 from facnet.study.separation import gains, roc_areas, scores_by_seed, typical_seeds
 
 check_parameters(globals())
@@ -30,6 +30,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "AVG of every run of Table 4, data named above, by set of temperatures. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
 runs, draws, source = kept("table4", dataset, profile, seeds, folder)

@@ -23,7 +23,7 @@ import seaborn as sns
 from facnet import load
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, claims, collapse, kept, percent, plots,
-                          published, readable, save_table, show, summary)
+                          published, readable, save_table, show, show_if_measurable, summary)
 from myst_nb import glue
 
 check_parameters(globals())
@@ -31,15 +31,20 @@ plots.use_style()
 
 # %%
 data, folder = load(dataset, profile), Path(output) / "experiments"
+show_if_measurable(data, "background", quoted="reached")
+
+# %%
 runs, draws, source = kept("collapse", dataset, profile, seeds, folder)
 print(source)
 
 # %% mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset, each seed, on the data named above. Left: AVG by seed and by the streams that collapsed. Right: AVG against each stream's ROC area."}}
 first = runs[runs.variant == "released"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
-sns.scatterplot(first.replace({"collapsed": {"": "none"}}), x="seed", y="average",
+fell = first.collapsed.replace("", "none").map(plots.plain)
+sns.scatterplot(first.assign(collapsed=fell), x="seed", y="average",
                 hue="collapsed", style="collapsed", ax=left)
 points = first.melt("average", first.filter(like="area "), "stream", "ROC area")
+points["stream"] = points.stream.map(plots.plain)
 sns.scatterplot(points, x="ROC area", y="average", hue="stream", style="stream", ax=right)
 left.set(ylabel="AVG (%)", ylim=(0, None))
 plots.save_figure(figure, "seeds", output, source)

@@ -22,7 +22,7 @@ from facnet import detect, evaluate, load, run
 from facnet.config import changed
 from facnet.experiment import evaluate_test
 from facnet.study import (base_of, cell, check_parameters, diagnosis, grid, interval, percent,
-                          plots, provenance, readable, save_table, show)
+                          plots, provenance, readable, save_table, show, show_if_measurable)
 
 check_parameters(globals())
 plots.use_style()
@@ -31,6 +31,9 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data)
+
+# %%
 preset = base_of("seeds", profile)
 results = [run(data, replace(preset, seed=seed), folder=folder, progress=False)
            for seed in range(seeds)]

@@ -21,7 +21,7 @@ from facnet import load
 from facnet.config import changed
 from facnet.study import (
     base_of, check_parameters, means, plots, provenance, readable, save_table,
-    separation, variants)
+    separation, show_if_measurable, variants)
 
 check_parameters(globals())
 plots.use_style()
@@ -30,6 +30,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data, "snippets")
 preset, stream = base_of("table3", profile), data.streams[-1]
 table3 = {one.name: one.experiment for one in variants("table3", preset)}
 ca, full = table3["CA, hybrid"], table3["CW+CA+MIL, hybrid"]
@@ -106,7 +107,7 @@ for axes, (name, own) in zip(panels, curves.groupby("model", sort=False)):
                   color=plots.COLOURS[subset], label=f"{subset} videos")
     axes.axhline(last.ceiling.iloc[0], color="black", ls="--", label="log N")
     axes.axhline(last.reachable.iloc[0], color="black", ls=":", label="reachable")
-    axes.set(xlabel="epoch", title=name.replace(", ", ",\n"))
+    axes.set(xlabel="epoch", title=plots.plain(name.replace(", ", ",\n")))
 panels[0].set_ylabel("log N − $L_{CW}$ (nats)")
 figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plots.save_figure(figure, "equation7", output, source)
@@ -136,4 +137,5 @@ print(*traced, sep="\n")
 print({scale: separation.least_cw_loss(len(data.classes) + 1, scale) for scale in (1, 5, 10)})
 small = {"δ = 1": (changed(preset, {"model.video_scale": 1.0}), stream)}
 both = pd.concat([curves[curves.seed == 0], separation.bounds(data, small, 1, folder)[0]])
+both["model"] = both.model.map(plots.plain)
 axes = both.pivot(index="epoch", columns="model", values="bound").filter(regex="rel|δ").plot()

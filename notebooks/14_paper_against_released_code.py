@@ -20,13 +20,16 @@ from facnet import load, run
 from facnet.config import changed
 from facnet.study import (
     base_of, check_parameters, kept, plots, provenance, readable, save_table, summary, text_vs_code,
-    variants)
+    show_if_measurable, variants)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
 data, folder = load(dataset, profile), Path(output) / "experiments"
+show_if_measurable(data)
+
+# %%
 runs, draws, source = kept("differences", dataset, profile, seeds, folder)
 print(source)
 

@@ -24,7 +24,7 @@ from facnet.evaluation import average_precision, temporal_iou, to_snippets
 from facnet.experiment import evaluate_test
 from facnet.study import (
     base_of, check_parameters, means, plots, protocols, provenance, published, readable,
-    save_table, show)
+    save_table, show, show_if_measurable)
 
 check_parameters(globals())
 plots.use_style()
@@ -33,6 +33,9 @@ plots.use_style()
 data = load(dataset, profile)
 source = provenance(data, profile, seeds)
 print(source)
+show_if_measurable(data)
+
+# %%
 looks = 20  # as often as the released code tests: every 5 of 100 epochs
 recipe = base_of("seeds", profile)
 through = {seed: protocols.scores_by_epoch(data, replace(recipe, seed=seed), looks)
@@ -43,7 +46,7 @@ counted = published.read("thumos14_protocols", index_col=0)
 real = counted.drop(index="as published").reset_index().assign(seed=0)
 here = protocols.by_rule_here({seed: own[max(own)] for seed, own in through.items()}, data, recipe)
 figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.8), sharey=True)
-names = "STPN reproduced, THUMOS14", f"FAC-Net, {data.name}"
+names = "STPN reproduced, THUMOS14", f"FAC-Net, {plots.plain(data.name)}"
 for axes, name, own in zip(panels, names, (real, here)):
     sns.pointplot(own, x="average", y="rule", order=real.rule, linestyle="none",
                   errorbar=("pi", 100), err_kws={"ls": "-"}, ax=axes)

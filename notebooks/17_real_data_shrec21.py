@@ -7,12 +7,13 @@
 
 # %% tags=["parameters"]
 import os
+from joblib import cpu_count
 
 dataset: str = os.environ.get("FACNET_SHREC21", "")  # "": this book's run
 # The rest but the last matters with a folder only.
 profile: str = "half"  # or smoke, quick, full
 seeds: int = 10  # of the comparison that all else follows: 0, 1, ...
-jobs: int = int(os.environ.get("JOBS") or os.cpu_count())  # processes
+jobs: int = int(os.environ.get("JOBS") or cpu_count())  # processes, one a core that may be used
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]

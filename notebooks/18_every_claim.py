@@ -17,20 +17,23 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 from pathlib import Path
 import pandas as pd
 from facnet import load
-from facnet.study import (check_parameters, claims, evidence, gestures, judged, kept, plots,
-                          readable, save_table, show, Verdict)
+from facnet.study import (check_parameters, claims, evidence, gestures, judged, plots, readable,
+                          save_table, show, show_if_measurable, Verdict)
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
-names, folder = (*evidence.TABLES, *evidence.MEASURES), Path(output) / "experiments"
-found = {name: kept(name, dataset, profile, seeds, folder) for name in names}
+data, folder = load(dataset, profile), Path(output) / "experiments"
+show_if_measurable(data)
+
+# %%
+names = (*evidence.TABLES, *evidence.MEASURES)
+found = evidence.all_kept(names, dataset, profile, seeds, folder)
 runs, draws = ({name: one[part] for name, one in found.items()} for part in (0, 1))
 source = found["table3"][2]
-here = load(dataset, profile).name
 print(source)
-measured = {here: judged(runs, draws)}
+measured = {data.name: judged(runs, draws)}
 study = gestures.read_study()
 real = ({"table3": part["table3"]} for part in (study.frames, study.draws))
 measured["SHREC'21, the book's run"] = judged(*real)

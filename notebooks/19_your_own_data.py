@@ -7,8 +7,8 @@
 # %% tags=["parameters"]
 import os
 
-features: str = ""  # your folder of arrays, as an absolute path; "" takes the example
-annotations: str = ""  # your CSV, as an absolute path
+features: str = ""  # your folder of arrays; "" takes the example
+annotations: str = ""  # your CSV
 snippet_seconds: float = 0.64  # from the start of one row of an array to that of the next
 streams: str = ""  # "rgb,flow" where the columns of an array are two streams side by side
 dataset: str = "synthetic"  # not used: the example is always of synthetic videos
@@ -18,6 +18,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,24 +27,29 @@ from textwrap import fill
 import numpy as np
 from IPython.display import Image
 from facnet import load
-from facnet.study import check_parameters
+from facnet.errors import FacnetError
+from facnet.files import read_text
+from facnet.study import check_parameters, new_folder
 
 check_parameters(globals())
 
 # %%
-def shell(*command, ends=(0,)):
-    """Run a command, given in parts, in `folder`; its status must be one of `ends`."""
+def run(*command, ends=(0,), last=0):
+    """Run a `facnet` command, as one types it, in `folder`; its status must be one of `ends`."""
     print("$", " \\\n    ".join(command))
-    done = subprocess.run(" ".join(command), shell=True, cwd=folder, text=True,
+    words = shlex.split(" ".join(command))
+    done = subprocess.run([sys.executable, "-m", "facnet.cli", *words[1:]], cwd=folder,
+                          env=os.environ | {"PYTHONUTF8": "1"}, encoding="utf-8",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    for line in done.stdout.splitlines():
+    for line in done.stdout.splitlines()[-last:]:
         print(fill(line, 78, subsequent_indent="    ") if len(line) > 78 else line)
-    assert done.returncode in ends, done.returncode
+    if done.returncode not in ends:
+        raise FacnetError(f"{command[0]}: ends with status {done.returncode}, and says why above.")
 
 
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-folder = Path(output) / "your_own_data"
-shutil.rmtree(folder, ignore_errors=True)  # what an earlier run of this page has left
+if bool(features) != bool(annotations):
+    raise FacnetError("parameters.features and parameters.annotations go together: give both.")
+folder = new_folder(output, "your_own_data")  # what an earlier run of this page has left stays
 
 # %% [markdown]
 # ## What you need
@@ -55,7 +61,7 @@ shutil.rmtree(folder, ignore_errors=True)  # what an earlier run of this page ha
 
 # %%
 example = load("synthetic", "smoke")
-(folder / "i3d").mkdir(parents=True)
+(folder / "i3d").mkdir()
 called = {video: f"match_{i:02}" for i, video in enumerate(example.videos.video)}
 for video, name in called.items():
     array = np.hstack([example.features(stream, video) for stream in example.streams])
@@ -68,8 +74,8 @@ if not features:
     snippet_seconds = example.snippet_seconds
 
 # %% tags=["nbval-check-output"]
-shell(f"ls {features} | head -n 3")
-shell(f"head -n 4 {annotations}")
+print(*sorted(os.listdir(folder / features))[:3], sep="\n")
+print(*read_text(folder / annotations).splitlines()[:4], sep="\n")
 
 # %% [markdown]
 # ## First: make a data set
@@ -79,10 +85,11 @@ shell(f"head -n 4 {annotations}")
 # the right size, no class with a handful of instances, a sensible share of foreground.
 
 # %%
-shell(f"facnet data init --features {features} --annotations {annotations}",
-      f"--snippet-seconds {snippet_seconds:g}" + (f" --streams {streams}" if streams else ""),
-      "--out data/mine")
-shell("facnet data check data/mine")
+own = [shlex.quote(given) for given in (features, annotations, streams)]
+run(f"facnet data init --features {own[0]} --annotations {own[1]}",
+    f"--snippet-seconds {snippet_seconds:g}" + (f" --streams {own[2]}" if streams else ""),
+    "--out data/mine")
+run("facnet data check data/mine")
 
 # %% [markdown]
 # ## Then: train, localise, evaluate, draw
@@ -93,14 +100,14 @@ shell("facnet data check data/mine")
 # how much a detection must overlap an instance (tIoU).
 
 # %%
-shell(f"facnet train --dataset data/mine --profile {profile} --out runs/mine")
-shell("facnet localize runs/mine --dataset data/mine --out runs/mine/detections.json")
-shell("head -c 240 runs/mine/detections.json")
-shell("facnet evaluate runs/mine/detections.json --annotations data/mine", ends=(0, 2))
+run(f"facnet train --dataset data/mine --profile {profile} --out runs/mine")
+run("facnet localize runs/mine --dataset data/mine --out runs/mine/detections.json")
+print(read_text(folder / "runs/mine/detections.json")[:240])
+run("facnet evaluate runs/mine/detections.json --annotations data/mine", ends=(0, 2))
 
 # %% mystnb={"image": {"alt": "Foreground scores of one test video above each class's sequence with thresholds and its detections, true instances as shade"}, "figure": {"name": "fig-your-own", "caption": "What `facnet draw` makes of a test video (in the book: a synthetic one): foreground scores, then each class's sequence with thresholds, and detections, the better the higher and darker."}}
 video = load(folder / "data/mine").subset("test")[0]
-shell("facnet draw runs/mine --dataset data/mine", f"--video '{video}' --out timeline.png")
+run("facnet draw runs/mine --dataset data/mine", f"--video {shlex.quote(video)} --out timeline.png")
 Image(folder / "timeline.png")
 
 # %% [markdown]
@@ -111,13 +118,13 @@ Image(folder / "timeline.png")
 
 # %%
 segments[["video", "label"]].drop_duplicates().to_csv(folder / "labels.csv", index=False)
-shell("facnet data init --features i3d --annotations labels.csv", rows,
-      "--out data/labels | tail -n 3")
-shell(f"facnet train --dataset data/labels --profile {profile} --out runs/labels")
-shell("facnet localize runs/labels --dataset data/labels --out runs/labels/detections.json")
-shell("facnet evaluate runs/labels/detections.json --annotations data/labels", ends=(2,))
+run("facnet data init --features i3d --annotations labels.csv", rows, "--out data/labels", last=3)
+run(f"facnet train --dataset data/labels --profile {profile} --out runs/labels")
+run("facnet localize runs/labels --dataset data/labels --out runs/labels/detections.json")
+run("facnet evaluate runs/labels/detections.json --annotations data/labels", ends=(2,))
 if features == "i3d":
-    shell("cmp runs/mine/flow_losses.csv runs/labels/flow_losses.csv && echo the same losses")
+    pair = (read_text(folder / f"runs/{name}/flow_losses.csv") for name in ("mine", "labels"))
+    print("different losses:", len(set(pair)) - 1)
 
 # %% [markdown]
 # ## When something is wrong
@@ -132,8 +139,8 @@ faulty = segments.copy()
 faulty.loc[0, "label"] = ""
 faulty.loc[1, ["start", "end"]] = faulty.loc[1, ["end", "start"]].tolist()
 faulty.to_csv(folder / "faulty.csv", index=False)
-shell("facnet data init --features faulty --annotations faulty.csv", rows,
-      "--out data/faulty", ends=(2,))
+run("facnet data init --features faulty --annotations faulty.csv", rows, "--out data/faulty",
+    ends=(2,))
 
 # %% [markdown]
 # `facnet data check` looks at a folder that was changed by hand, arrays included. An *error* is what
@@ -143,15 +150,15 @@ shell("facnet data init --features faulty --annotations faulty.csv", rows,
 # %%
 theirs = folder / "data/theirs"
 shutil.copytree(folder / "i3d", theirs / "features")
-shell("facnet data init --features data/theirs/features --annotations segments.csv", rows,
-      "--out data/theirs | tail -n 1")
+run("facnet data init --features data/theirs/features --annotations segments.csv", rows,
+    "--out data/theirs", last=1)
 np.save(theirs / "features/match_00.npy", np.load(folder / "i3d/match_00.npy") * np.nan)
-facts = json.loads((theirs / "annotations.json").read_text())
+facts = json.loads(read_text(theirs / "annotations.json"))
 first = facts["database"]["match_00"]["annotations"]
 first[0]["segment"].reverse()
 first[-1]["label"] = first[-1]["label"].lower()
-(theirs / "annotations.json").write_text(json.dumps(facts))
-shell("facnet data check data/theirs", ends=(1,))
+(theirs / "annotations.json").write_text(json.dumps(facts), "utf-8")
+run("facnet data check data/theirs", ends=(1,))
 
 # %% [markdown]
 # ## To remember, and to try

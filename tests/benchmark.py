@@ -288,7 +288,7 @@ def print_peak(folder: str, widths: str) -> None:
 
 def _process_memory(name: str) -> int:
     """A line of /proc/self/status in bytes, such as VmHWM, the largest resident size so far."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
@@ -459,12 +459,12 @@ def main(arguments: list[str]) -> None:
 
 
 def _write(new: dict) -> None:
-    measured = json.loads(FILE.read_text()) if FILE.exists() else {}
+    measured = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     if "bfloat16" in new:
         new = {"bfloat16": measured.get("bfloat16", {}) | new["bfloat16"]}
     measured |= new
-    FILE.write_text(json.dumps(measured, indent=1) + "\n")
-    PAGE.write_text(as_page(measured))
+    FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(as_page(measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -34,5 +34,5 @@ if __name__ == "__main__":
     for size in SIZES:
         data = load("synthetic-activitynet", size)
         measured[size] = measure(data, recipe(size), "activitynet", SEEDS)
-    FILE.write_text(json.dumps(measured, indent=1) + "\n")
-    PAGE.write_text(as_table(measured, SIZES))
+    FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(as_table(measured, SIZES), encoding="utf-8")

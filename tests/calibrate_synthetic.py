@@ -74,9 +74,9 @@ def as_table(measured: dict, sizes: tuple[str, ...] = ("quick",)) -> str:
 
 
 if __name__ == "__main__":
-    measured = json.loads(FILE.read_text()) if FILE.exists() else {}
+    measured = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     measured |= {"version": VERSION, "strength": {k: list(v) for k, v in STRENGTH.items()}}
     for size in sys.argv[1:] or ("smoke", "quick"):
         measured[size] = measure(load("synthetic", size), recipe(size), "released")
-        FILE.write_text(json.dumps(measured, indent=1) + "\n")
-    PAGE.write_text(as_table(measured))
+        FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(as_table(measured), encoding="utf-8")

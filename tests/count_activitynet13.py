@@ -22,7 +22,7 @@ COLUMNS = ("0.5", "0.75", "0.95")
 
 def count(file: Path) -> pd.DataFrame:
     """The CSV's row."""
-    database = json.loads(file.read_text())["database"]
+    database = json.loads(file.read_text(encoding="utf-8"))["database"]
     validation = {name: one for name, one in database.items() if one["subset"] == "validation"}
     instances = pd.DataFrame(
         [(name, a["label"], *a["segment"]) for name, one in validation.items()

@@ -131,4 +131,4 @@ def count(folder: Path) -> dict[Path, str]:
 
 if __name__ == "__main__":
     for path, text in count(Path(sys.argv[1])).items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")

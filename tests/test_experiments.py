@@ -1,5 +1,7 @@
 """A whole run, and the figures and tables that are drawn from it."""
 
+import html
+import re
 from dataclasses import replace
 
 import matplotlib
@@ -7,6 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from facnet import localization
 from facnet.config import changed
@@ -22,6 +26,11 @@ from facnet.study.records import provenance, whole_videos
 from facnet.study.separation import separation
 
 matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def style():
+    plots.use_style()
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +214,23 @@ def test_tables_are_saved_as_csv_markdown_and_latex(tmp_path):
     latex = (tmp_path / "t.tex").read_text()
     assert r"a \& b & $\checkmark$ & 1.5 \\" in latex and r"c &  & 2.54 \\" in latex
     assert latex.isascii() and latex.count("{tabular}") == 2
+
+
+NAMES = ["a$b^$c", "<b>bold</b>", "a|b", "a_b_ *c*", "back\\slash", "[x](y)", "`code`", "&amp;",
+         "视频"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_in_a_table_is_no_markup(tmp_path, name):
+    statistics.save_table(pd.DataFrame({"label": [name], name: [1.5]}), "t", tmp_path)
+    assert pd.read_csv(tmp_path / "t.csv", keep_default_na=False).label[0] == name
+    page = MarkdownIt("gfm-like", {"linkify": False}).use(dollarmath_plugin)
+    rendered = page.render((tmp_path / "t.md").read_text(encoding="utf-8"))
+    shown = statistics.show(pd.DataFrame({"label": [name], name: [1.5]})).to_html()
+    for html_text in (rendered, shown):
+        cells = re.findall(r"<(?:th|td)(?: [^>]*)?>\s*(.*?)\s*</(?:th|td)>", html_text, re.S)
+        assert [html.unescape(one) for one in cells[:3]] == ["label", name, name]
+    assert "mathjax_ignore" in shown
 
 
 def test_a_table_of_words_keeps_its_numbers_in_the_csv(tmp_path):

@@ -3,6 +3,7 @@ holds of every figure, such as labels on its axes and colours that everyone can 
 """
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import matplotlib
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import font_manager
 from test_cli import facnet, fails
 
 from facnet.data import Dataset, load
@@ -536,3 +538,64 @@ def test_what_detections_come_to_can_be_told_apart_by_everyone():
     for (a, hatch), (b, other) in combinations(plots.KINDS.values(), 2):
         apart = distance(a, b)
         assert min(apart.values()) >= 25 or hatch != other, (a, b, apart)
+
+
+HOSTILE = {"text.usetex": True, "font.family": "no such font", "axes.facecolor": "red",
+           "figure.autolayout": True, "lines.linewidth": 9.0}
+
+
+@pytest.mark.parametrize("setting, value", HOSTILE.items())
+def test_a_figure_looks_the_same_whatever_the_users_matplotlibrc_says(setting, value):
+    expected = dict(matplotlib.rcParams)
+    matplotlib.rcParams[setting] = value
+    plots.use_style()
+    assert dict(matplotlib.rcParams) == expected
+
+
+@pytest.mark.parametrize("name", [
+    "a$b^$c", "_under", "$", "$x$ and $y$", "back\\", "a\\$b$", "%s {0}"])
+def test_a_name_in_a_picture_is_what_it_is(tmp_path, name):
+    data = dataset({name: (100, (CLASSES[0],))}, [(name, CLASSES[0], 6.4, 12.8)])
+    data = replace(data, classes=(name, *CLASSES[1:]), name=name, instances=data.instances.assign(
+        label=name), videos=data.videos.assign(labels=[(name,)]))
+    scores = scores_of(dataset({name: (100, (CLASSES[0],))}))
+    own = {"one": (preset(), scores)}
+    drawn = [plots.selection(data, own, name, name),
+             plots.activations(data, {"one": scores}, name, name, preset().localization),
+             plots.timeline(data, scores, {name: [name]}, NONE)]
+    for number, figure in enumerate(drawn):
+        plots.save_figure(figure, f"{number}", tmp_path, name)
+        seen = [text for text in texts_of(figure) if "$" not in name or "$" in text.get_text()]
+        assert [text for text in seen if shown(text).strip("\N{ZERO WIDTH SPACE}").startswith(name)
+                or shown(text).endswith(name)], number
+    figure, axes = plt.subplots()
+    axes.plot([1, 2], label=plots.plain(name))
+    assert len(axes.legend().get_texts()) == 1
+
+
+def shown(text) -> str:
+    """A text as it is drawn, where it is no formula."""
+    words, is_formula = text._preprocess_math(text.get_text())
+    return "" if is_formula else words
+
+
+def test_a_script_without_a_font_is_told_in_one_line_and_once(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "_told", set())
+    for _ in range(2):
+        figure = plt.figure()
+        figure.text(0, 0, "\U000E0FFF and \U0001F3CA")
+        plots.save_figure(figure, "one", tmp_path, "视频")
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 1 and told[0].isascii() and "boxes stand for them" in told[0]
+
+
+def test_another_font_of_the_machine_is_taken_for_what_the_books_own_lacks(monkeypatch):
+    letter = next(one for one in range(0x1D400, 0x1D800) if one not in plots._glyphs(
+        font_manager.findfont("DejaVu Sans")) and one in plots._glyphs(
+        font_manager.findfont("STIXGeneral")))
+    figure = plt.figure()
+    text = figure.text(0, 0, f"a {chr(letter)}")
+    plots.find_fonts(figure)
+    first, *others = text.get_fontfamily()
+    assert first == "DejaVu Sans" and others
+    assert any(letter in plots._glyphs(font_manager.findfont(one)) for one in others)

@@ -5,7 +5,8 @@ The names that every notebook uses can be had from here, and are imported when f
 
 from importlib import import_module
 
-_HOME = {"notebook": ["check_parameters"], "records": ["provenance"], "claims": ["read_claims"],
+_HOME = {"notebook": ["check_parameters", "new_folder", "show_if_measurable"],
+         "records": ["provenance"], "claims": ["read_claims"],
          "tables": ["base_of", "sweep", "variants"], "evidence": ["judged", "kept"],
          "statistics": ["Verdict", "cell", "interval", "means", "number", "percent", "readable",
                         "save_table", "show", "summary", "verdict"]}

@@ -76,6 +76,11 @@ def read_claims(group: str) -> list[Comparison]:
             for row in table[table.group == group].itertuples()]
 
 
+def asked_of(group: str, runs: pd.DataFrame) -> list[Comparison]:
+    """The comparisons of a group whose variants have run, since data may not allow all of them."""
+    return [one for one in read_claims(group) if {*one.weights} <= {*runs.variant}]
+
+
 def _weights(better: str, worse: str) -> dict[str, float]:
     """ "1/2 × CW | 1/2 × CA" and the like: one side's terms count, the other's are taken off."""
     weights: dict[str, float] = {}
@@ -106,9 +111,14 @@ def resampled(runs: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     The records of the runs lie in `folder`. The draws are the same for all variants, so that they
     can be paired.
     """
-    draws = {key: record_of(folder, key)["resampled"] for key in runs.key.unique()}
+    draws = {key: _draws(record_of(folder, key)) for key in runs.key.unique()}
     return pd.DataFrame({name: np.mean([draws[key] for key in keys], axis=0)
                          for name, keys in runs.groupby("variant", sort=False).key})
+
+
+def _draws(one: dict) -> np.ndarray:
+    """What a record says of resampled test videos; NaN where a draw has no instance."""
+    return np.array(one["resampled"], float)
 
 
 def beside_whole_videos(runs: pd.DataFrame, variant: str,
@@ -125,7 +135,7 @@ def beside_whole_videos(runs: pd.DataFrame, variant: str,
                          average=[one["average"] for one in found], key=own.key + ", " + WHOLE)
     without[tious] = [one["mean_ap"] for one in found]
     draws = resampled(own, folder)
-    draws[WHOLE] = np.mean([one["resampled"] for one in found], axis=0)
+    draws[WHOLE] = np.mean([_draws(one) for one in found], axis=0)
     return pd.concat([own, without], ignore_index=True), draws
 
 
@@ -161,7 +171,7 @@ def compare(runs: pd.DataFrame, comparisons: Iterable[Comparison],
         if models is not None and sorted(which.weights.values()) == [-1, 1]:
             same = int(models.loc[own.index, list(which.weights)].nunique(axis=1).eq(1).sum())
         mean, low, high = interval(own)
-        videos = [np.nan] * 2 if draws is None else np.percentile(
+        videos = [np.nan] * 2 if draws is None else np.nanpercentile(
             _difference(draws, which), [2.5, 97.5])
         told = verdict(len(own), mean, (low, high), videos)
         found.append({"claim": which.claim, "name": which.name, "paper": which.paper, "n": len(own),
@@ -218,7 +228,7 @@ def with_best_points(
     for main, own in runs[runs.main != ""].groupby("main", sort=False):
         name = f"best point, {main.upper()} main"
         table = own.pivot(index="variant", columns="seed", values=["average", "key"])
-        again = [[record_of(folder, key)["resampled"] for key in row] for row in table.key.values]
+        again = [[_draws(record_of(folder, key)) for key in row] for row in table.key.values]
         values = np.concatenate(  # as measured, then by draw: [points, seeds, 1 + draws]
             [table.average.values.astype(float)[..., None], again], axis=2)
         others = values.sum(1, keepdims=True) - values  # as good as their mean

@@ -5,17 +5,19 @@ reader. Those are kept in data/results/, with seeds enough for a verdict; on oth
 other sizes, they are run.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from facnet.data import load
 from facnet.study import published
-from facnet.study.claims import judge, read_claims, resampled, with_best_points
+from facnet.study.claims import asked_of, judge, read_claims, resampled, with_best_points
 from facnet.study.consistency import fig1_runs
+from facnet.study.lacking import require
 from facnet.study.records import provenance
 from facnet.study.separation import (
-    by_measure, drawn_snippets, measured_features, roc_areas, scores_by_seed)
+    Lacking, by_measure, drawn_snippets, measured_features, roc_areas, scores_by_seed)
 from facnet.study.statistics import summary
 from facnet.study.tables import SWEEPS, base_of, sweep, variants
 
@@ -52,6 +54,18 @@ def kept(name: str, dataset: str, profile: str, seeds: int,
     return *with_draws(name, sweep(name, dataset, profile, seeds, folder), folder), source
 
 
+def all_kept(names: Iterable[str], dataset: str, profile: str, seeds: int,
+             folder: str | Path) -> dict[str, tuple[pd.DataFrame, pd.DataFrame | None, str]]:
+    """`kept` of several, by name; for one that the data set has too little for, a line says so."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = kept(name, dataset, profile, seeds, folder)
+        except Lacking as error:
+            print(f"Not tested, the claims of {name}. {error}")
+    return found
+
+
 def with_draws(
         name: str, runs: pd.DataFrame, folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The runs of a sweep as claims are judged by them, and draws, as `kept` gives them."""
@@ -66,6 +80,7 @@ def measured(
         hosts = sweep("table5", dataset, profile, seeds, folder)
         return fig1_runs(pd.concat([hosts, fac_net]), folder)
     data, base = load(dataset, profile), base_of("table3", profile)
+    require(data, "background")
     stream, models = data.streams[-1], {v.name: v.experiment for v in variants("table3", base)}
     if name == "fig8":
         pair = {"CA only": models["CA, hybrid"], "full": models["CW+CA+MIL, hybrid"]}
@@ -88,9 +103,8 @@ def judged(runs: dict[str, pd.DataFrame], draws: dict[str, pd.DataFrame | None])
     if "table3" in runs:
         by_class = runs["table3"].assign(average=runs["table3"].classification)
         runs = runs | {"classification": by_class}
-    asked = {name: [one for one in read_claims(name) if {*one.weights} <= {*own.variant}]
-             for name, own in runs.items()}
-    return pd.concat([judge(runs[name], asked[name], draws.get(name)) for name in runs])
+    return pd.concat([judge(own, asked_of(name, own), draws.get(name))
+                      for name, own in runs.items()])
 
 
 def agreement(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:

@@ -1,14 +1,23 @@
-"""What a notebook asks of its parameters.
+"""What a notebook asks of its parameters and of its data.
 """
 
 import re
+from itertools import count
+from pathlib import Path
 
 from facnet.config import checked
+from facnet.data import Dataset
 from facnet.errors import FacnetError, suggest
+
+PATHS = ("features", "annotations", "dataset", "output")  # parameters
+NAMES = ("synthetic", "synthetic-activitynet")  # of data sets that are no folder
 
 
 def check_parameters(notebook: dict) -> None:
     """Refuse parameters that a notebook lacks, or whose type is not the one that it declares.
+
+    Paths become absolute, as seen from the folder that the kernel was started in: under papermill
+    that is the caller's. A tilde is the user's home.
 
     Parameters
     ----------
@@ -23,4 +32,71 @@ def check_parameters(notebook: dict) -> None:
                 if name not in declared:
                     raise FacnetError(f"parameters.{name} is unknown.{suggest(name, declared)}")
     for name, kind in declared.items():
-        checked(notebook[name], kind, f"parameters.{name}")
+        value = checked(notebook[name], kind, f"parameters.{name}")
+        if name in PATHS and value:
+            notebook[name] = absolute(name, value)
+
+
+def absolute(name: str, given: str) -> str:
+    """A parameter's path as every folder sees it, a tilde expanded; a data set's name as it is.
+
+    Raises
+    ------
+    FacnetError
+        If what is to be read is not there.
+    """
+    if given in NAMES:
+        return given
+    try:
+        path = Path(given).expanduser().absolute()
+    except RuntimeError as error:  # of a user who is not there
+        raise FacnetError(f"parameters.{name} = {given!r}: {error}") from error
+    if name == "output" or path.exists():
+        return str(path)
+    raise FacnetError(f"parameters.{name} = {given!r}: there is no {path}; give an absolute path.")
+
+
+def new_folder(output: str, name: str) -> Path:
+    """A folder that no other run has: OUTPUT/NAME, or NAME_2 and so on; what is there stays."""
+    for number in count(1):
+        folder = Path(output, name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+
+
+def show_if_measurable(dataset: Dataset, *needs: str, quoted: str | None = None) -> None:
+    """Go on with a chapter; or say why it has nothing to show, and leave out what follows.
+
+    The cells below then do nothing, but for those that set or load the data set, so that another
+    can be named.
+
+    Parameters
+    ----------
+    dataset, needs
+        As in `facnet.study.lacking.require`, which decides.
+    quoted : str, optional
+        A number that another page quotes from this one by `glue`: there it is said to be missing.
+    """
+    from IPython import get_ipython
+
+    from facnet.study.lacking import Lacking, require
+
+    transformers = get_ipython().input_transformers_post
+    transformers[:] = [one for one in transformers if one is not _left_out]
+    try:
+        require(dataset, *needs)
+    except Lacking as error:
+        print(f"Nothing to show. {error}")
+        transformers.append(_left_out)
+        if quoted:
+            from myst_nb import glue
+
+            glue(quoted, "nothing, since nothing could be measured,", display=False)
+
+
+def _left_out(lines: list[str]) -> list[str]:
+    """A cell without its lines, unless it sets or loads the data set."""
+    return lines if re.search(r"^dataset\b|\bload\(dataset", "".join(lines), re.M) else []

@@ -6,18 +6,24 @@ same colour throughout. What shares a panel differs in more than colour, so that
 
 import re
 import textwrap
+import unicodedata
+import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from cycler import cycler
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
@@ -53,7 +59,10 @@ FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
 
 def use_style() -> None:
-    """The book's look, for every figure drawn from here on."""
+    """The book's look, for every figure and table from here on, whatever a user has set up."""
+    matplotlib.rcdefaults()
+    for option in ("styler.html.mathjax", "display.html.use_mathjax"):
+        pd.set_option(option, False)  # a name such as "a$b$" is no formula
     sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", rc={
         "axes.prop_cycle": CYCLE, "axes.spines.top": False, "axes.spines.right": False,
         "figure.dpi": 110, "figure.constrained_layout.use": True, "savefig.bbox": "tight",
@@ -78,20 +87,70 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     source = re.sub("[*`]", "", source)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    find_fonts(figure, source)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
     for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     lines = textwrap.fill(source, round(21 * figure.get_figwidth()))  # or it would widen the figure
-    figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4")
+    figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4", parse_math=False)
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
-    (folder / f"{name}.txt").write_text(f"{source}\n")
+    (folder / f"{name}.txt").write_text(f"{source}\n", encoding="utf-8")
 
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
+    find_fonts(figure)
     figure.savefig(path, dpi=200, metadata=FORMATS[path.suffix.lower()])
+
+
+def plain(name: str) -> str:
+    """A name as a picture shows it: none of its characters begins a formula or hides a legend."""
+    name = name.replace("$", r"\$")
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
+
+
+def find_fonts(figure: Figure, *others: str) -> None:
+    """For characters that the book's font lacks, take another of this machine, from here on.
+
+    Of characters that none has, a line says in which scripts they are; they are drawn as boxes.
+
+    Parameters
+    ----------
+    figure : Figure
+    others : str
+        What is still to be written on it.
+    """
+    texts = figure.findobj(Text)
+    wanted = {ord(c) for c in "".join([*others, *(one.get_text() for one in texts)])
+              if c.isprintable() and not c.isspace()}
+    family = list(matplotlib.rcParams["font.family"])
+    fonts = sorted(font_manager.fontManager.ttflist, key=lambda one: (
+        one.style != "normal", one.weight not in (400, "normal", "regular"), one.name))
+    lacking = wanted - _glyphs(font_manager.findfont(font_manager.FontProperties(family)))
+    for font in fonts:
+        if not lacking:
+            break
+        if "Last Resort" not in font.name and (has := lacking & _glyphs(font.fname)):
+            family, lacking = [*family, font.name], lacking - has
+    matplotlib.rcParams["font.family"] = family = list(dict.fromkeys(family))
+    for text in texts:
+        text.set_fontfamily(family)
+    if new := lacking - _told:
+        _told.update(new)
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        scripts = sorted({unicodedata.name(chr(one), "unnamed").partition(" ")[0] for one in new})
+        print(f"No font of this machine has characters of {', '.join(scripts[:9]).lower()}: boxes"
+              " stand for them in pictures.")
+
+
+_told: set[int] = set()  # of which characters that has been said
+
+
+@lru_cache
+def _glyphs(path: str) -> set[int]:
+    return set(font_manager.get_font(path).get_charmap())
 
 
 def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
@@ -214,7 +273,7 @@ def verdicts(table: pd.DataFrame) -> Figure:
     for place, row in zip(*np.unique(rows["where"].str.partition(",")[0], return_index=True)):
         axes.axhline(row - 0.5, color="0.85", lw=0.6)
         axes.text(len(data) - 0.4, row, place, va="center")
-    axes.set_xticks(range(len(data)), data, rotation=30, ha="left")
+    axes.set_xticks(range(len(data)), map(plain, data), rotation=30, ha="left")
     axes.set(xlim=(-0.5, len(data) - 0.5), xlabel="data")
     axes.xaxis.set(ticks_position="top", label_position="top")
     axes.spines[:].set_visible(False)
@@ -331,7 +390,7 @@ def selection(dataset: Dataset, models: dict[str, tuple[Experiment, Scores]], vi
     axes.set_xlabel("time (s)")
     key(figure, {
         "selection of foreground": {"ls": LINES["foreground"], "color": COLOURS["foreground"]},
-        f"probability of {label}": {"ls": LINES["class"], "color": COLOURS["class"]},
+        f"probability of {plain(label)}": {"ls": LINES["class"], "color": COLOURS["class"]},
         "ground truth": {"marker": "s", "ms": 7, "color": TRUTH}})
     return figure
 
@@ -362,7 +421,7 @@ def activations(dataset: Dataset, scores: dict[str, Scores], video: str, label: 
         left.set_title(name.replace("\n", ", "), loc="left")
         left.set_ylabel("foreground\n$S_f$")
         right.set_ylabel(f"class\n{config.sequence}")
-    panels[0, 1].set_title(label, loc="left")
+    panels[0, 1].set_title(label, loc="left", parse_math=False)
     for axes in panels[-1]:
         axes.set_xlabel("time (s)")
     return figure

@@ -117,6 +117,8 @@ def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | No
 def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.DataFrame:
     """Every test video as one detection: what can be had without localising anything.
 
+    A video whose duration is not known ends with its features.
+
     Parameters
     ----------
     dataset : Dataset
@@ -130,11 +132,14 @@ def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.
     """
     videos = dataset.videos[dataset.videos.subset == "test"]
     if probability is None:
-        found = videos.explode("labels").rename(columns={"labels": "label"}).assign(score=1.0)
+        found = videos.explode("labels").dropna(subset="labels").rename(columns={"labels": "label"})
+        found["score"] = 1.0
     else:
         found = videos.assign(label=np.array(dataset.classes, object)[probability.argmax(1)],
                               score=probability.max(1))
-    found = found.assign(start=0.0, end=found.duration)
+    known = {video: len(dataset.features(dataset.streams[0], video)) * dataset.snippet_seconds
+             for video in found.video[found.duration.isna()]}
+    found = found.assign(start=0.0, end=found.duration.fillna(found.video.map(known)))
     return found[["video", "label", "start", "end", "score"]].reset_index(drop=True)
 
 
@@ -265,15 +270,21 @@ def weighted_averages(evaluation: Evaluation, dataset: Dataset, drawn: np.ndarra
 
 
 def _revision() -> str:
-    """The commit of the code, "+" if it was changed since; "" outside its own checkout."""
+    """The commit of the code, "+" if it was changed since, or why git does not say it.
+
+    "" outside its own checkout.
+    """
     where = Path(__file__).resolve().parents[2]
     if not (where / ".git").exists():
         return ""
     try:
         said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--abbrev=40"],
                               cwd=where, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+    except OSError as error:
+        return f"unknown: git cannot be run ({error.strerror})"
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.partition("\n")[0].partition(" in repository at")[0]  # no path
+        return f"unknown: git says {reason!r}"
     return said.stdout.strip()
 
 

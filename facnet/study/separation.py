@@ -30,6 +30,10 @@ FIG5 = {f"{name}, CW added": (f"{name}, hybrid", f"CW+{name}, hybrid")
         for name in ("CA", "MIL", "CA+MIL")}
 
 
+class Lacking(FacnetError):
+    """Data may be as they are, but something cannot be measured or chosen on them."""
+
+
 def separation(scores: Scores, dataset: Dataset, experiment: Experiment = preset()) -> float:
     """How well what is thresholded in a stream tells a class's snippets from the rest of a video.
 
@@ -182,7 +186,7 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
 
     Raises
     ------
-    FacnetError
+    Lacking
         If there are not two videos, or not both foreground and background.
     """
     unknown, stream = set(untimed(dataset.videos, dataset.instances)), dataset.streams[0]
@@ -194,7 +198,7 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
     every = pd.DataFrame(rows, columns=["video", "snippet", "foreground"])
     chosen = every.iloc[np.random.default_rng(0).permutation(len(every))[:most]]
     if chosen.video.nunique() < 2 or chosen.foreground.nunique() < 2:
-        raise FacnetError(
+        raise Lacking(
             f"{dataset.name}: {chosen.foreground.sum()} of {len(chosen)} test snippets, of"
             f" {chosen.video.nunique()} videos, are inside an instance; to measure how foreground"
             " and background are apart takes some of each, and two videos.")

@@ -1,5 +1,6 @@
 """Numbers, intervals, verdicts and tables, as people read them."""
 
+import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,10 @@ from pandas.io.formats.style import Styler
 # What a table's symbols are in LaTeX, where the usual text fonts lack them.
 LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
          "→": r"$\to$"}
+
+
+# What Markdown would take for markup in a name.
+MARKUP = re.compile(r"[\\`*_|<$]|&(?=#?\w+;)|~(?=~)|\](?=\()")
 
 
 class Verdict(StrEnum):
@@ -198,13 +203,19 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path,
     numbers.to_csv(folder / f"{name}.csv", index=False)
     words = [i for i, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]
     # Words stay as they are: "32.0" is not 32.
-    markdown = table.to_markdown(index=False, disable_numparse=words)
-    (folder / f"{name}.md").write_text(markdown + "\n")
+    markdown = table.rename(columns=_escaped).map(_escaped).to_markdown(
+        index=False, disable_numparse=words)
+    (folder / f"{name}.md").write_text(markdown + "\n", encoding="utf-8")
     latex = table.to_latex(index=False, escape=True, float_format="{:.4g}".format, na_rep="")
     for symbol, command in LATEX.items():
         latex = latex.replace(symbol, command)
-    (folder / f"{name}.tex").write_text(latex)
+    (folder / f"{name}.tex").write_text(latex, encoding="utf-8")
     return show(table)
+
+
+def _escaped(value: object) -> object:
+    """A text that Markdown shows as it is; anything else as it was."""
+    return MARKUP.sub(r"\\\g<0>", value) if isinstance(value, str) else value
 
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:
@@ -216,6 +227,7 @@ def show(table: pd.DataFrame) -> Styler:
     """`table` as a page shows it: small, only long words broken; a named index is a column."""
     table = _with_index(table)
     short = [column for column in table if table[column].astype(str).str.len().max() <= 22]
-    return table.style.hide(axis="index").format(precision=1, na_rep="").set_properties(
+    style = table.style.hide(axis="index").format(precision=1, na_rep="", escape="html")
+    return style.format_index(escape="html", axis=1).set_properties(
         **{"font-size": "85%", "padding": "0.2em 0.4em"}).set_properties(
         subset=short, **{"white-space": "nowrap"})

@@ -24,13 +24,13 @@ from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.profiles import profile
 from facnet.study import published
+from facnet.study.lacking import HELD_OUT, possible, require
 from facnet.study.records import run_missing
 
 BRANCHES = ("cw", "ca", "mil")
 # Table 5: the methods that take the CW branch in, and the weights to choose from for each.
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
 WEIGHTS = (0.05, 0.2, 1.0)
-HELD_OUT = 0.2  # of the training videos, for the choice
 # The sweeps that have recipes of their own, and these.
 NAMED = {"table1": ("released", "STPN", "BM", "W-TALC", "UM"),
          "table2": ("activitynet",),
@@ -197,6 +197,8 @@ def _table5(base: dict[str, Experiment]) -> list[Variant]:
         lambda method: method.removesuffix(" (reproduced)"))
     found = []
     for name, paper in printed.items():
+        if name not in base:  # these data do not allow it
+            continue
         host, _, _ = name.partition(" + CW")
         weight = base[name].training.lambda_cw
         found.append(Variant(name, base[name], paper, {"host": host, "lambda_cw": weight}))
@@ -206,7 +208,8 @@ def _table5(base: dict[str, Experiment]) -> list[Variant]:
 def _lambda_cw(base: dict[str, Experiment]) -> list[Variant]:
     """Weights of the CW branch in each host, and none, without a fifth of the training videos."""
     found = []
-    for host, weight in product(HOSTS, (0.0, *WEIGHTS)):
+    hosts = [host for host in HOSTS if f"{host} + CW" in base]
+    for host, weight in product(hosts, (0.0, *WEIGHTS)):
         experiment = changed(base[f"{host} + CW"], {
             "training.lambda_cw": weight, "training.held_out": HELD_OUT})
         found.append(Variant(f"{host}, λ_CW {weight:g}", experiment, np.nan,
@@ -367,6 +370,8 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     ------
     Failure
         If experiments failed; the rest is done. FOLDER/KEY.failed.json holds each traceback.
+    Lacking
+        If the data set has too little to measure by, or to choose weights by.
     FacnetError
         If there is no such sweep, data set or profile.
     """
@@ -375,6 +380,9 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     data = load(dataset, profile_name)
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
+    chosen = name == "table5" or name in CHOOSING
+    require(data, *["held out"] * chosen)  # before anything is trained
+    base = possible(base, data) if isinstance(base, dict) else base
     if name == "table5":
         is_kept = (dataset, profile_name) == published.KEPT and base == base_of(name)
         weights = chosen_weights(published.result("lambda_cw")[0] if is_kept else sweep(

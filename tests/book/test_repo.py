@@ -4,9 +4,11 @@ import ast
 import csv
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
@@ -177,19 +179,58 @@ def test_every_picture_of_a_notebook_has_its_description(note):
     assert not undescribed, 'Give the cell mystnb={"image": {"alt": "..."}}.'
 
 
-def test_lock_satisfies_every_dependency():
-    lock = [Requirement(line) for line in (ROOT / "requirements.txt").read_text().splitlines()
-            if not line.startswith("#")]
+PYTHONS = ["3.11.9", "3.12.9", "3.13.2", "3.14.2"]  # those that the lock is for
+
+
+def locked(python: str) -> list[Requirement]:
+    """What the lock names for this Python on this machine."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line) for line in lines if not line.startswith("#")]
+    here = {"python_full_version": python, "python_version": python.rpartition(".")[0]}
+    return [one for one in wanted if one.marker is None or one.marker.evaluate(here)]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_satisfies_every_dependency(python):
     pinned = {}
-    for requirement in lock:
+    for requirement in locked(python):
         (pin,) = requirement.specifier
         assert pin.operator == "==" and "+" not in pin.version, requirement
-        pinned[canonicalize_name(requirement.name)] = pin.version
-    assert "pip" not in pinned
+        name = canonicalize_name(requirement.name)
+        assert name not in pinned, f"{name} is pinned twice"
+        pinned[name] = pin.version
+    assert "pip" not in pinned and not [name for name in pinned if "nvidia" in name]
     wanted = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
     for requirement in map(Requirement, wanted):
         version = pinned.get(canonicalize_name(requirement.name))
         assert version and requirement.specifier.contains(version), (str(requirement), version)
+
+
+def installs(folder: Path, python: str, lines: list[str]) -> subprocess.CompletedProcess:
+    """What pip says of these requirements, with wheels for this Python alone; it writes nothing."""
+    (folder / "wanted.txt").write_text("\n".join(lines), encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
+         "--no-deps", "--only-binary=:all:", "--python-version", python,
+         "--target", folder / "none", "-r", folder / "wanted.txt"], capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_package_of_the_lock_is_there_for_each_python(tmp_path, python):
+    pins = [f"{one.name}{one.specifier}" for one in locked(python)]
+    if installs(tmp_path, python, ["packaging"]).returncode:
+        pytest.skip("no package index answers")
+    done = installs(tmp_path, python, pins)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_takes_each_python_that_the_lock_is_for():
+    (allowed,) = re.findall(r"sys\.exit\(not (.+?) and", (ROOT / "Makefile").read_text())
+    for python in [*PYTHONS, "3.11.5", "3.10.9", "3.11.4", "3.15.0"]:
+        version = SimpleNamespace(version_info=(*map(int, python.split(".")), "final", 0))
+        fits = python in [*PYTHONS, "3.11.5"]
+        assert eval(allowed, {"sys": version}) == fits, python
 
 
 def test_conda_environment_defers_to_the_lock():
