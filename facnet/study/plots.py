@@ -27,6 +27,7 @@ from matplotlib.text import Text
 
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
+from facnet.files import replacing, write_text
 from facnet.localization import Scores
 from facnet.methods import method_of, preset
 from facnet.study.consistency import scaled, selection_and_class
@@ -96,13 +97,15 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4", parse_math=False)
     for kind in FORMATS:
         write_figure(figure, folder / f"{name}{kind}")
-    (folder / f"{name}.txt").write_text(f"{source}\n", encoding="utf-8")
+    write_text(folder / f"{name}.txt", f"{source}\n")
 
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
     find_fonts(figure)
-    figure.savefig(path, dpi=200, metadata=FORMATS[path.suffix.lower()])
+    kind = path.suffix.lower()
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=200, format=kind[1:], metadata=FORMATS[kind])
 
 
 def plain(name: str) -> str:

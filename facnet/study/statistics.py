@@ -10,6 +10,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
+from facnet.files import write_text
+
 # What a table's symbols are in LaTeX, where the usual text fonts lack them.
 LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
          "→": r"$\to$"}
@@ -200,16 +202,16 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path,
     folder.mkdir(parents=True, exist_ok=True)
     table = _with_index(table)
     numbers = table if numbers is None else _with_index(numbers)
-    numbers.to_csv(folder / f"{name}.csv", index=False)
+    write_text(folder / f"{name}.csv", numbers.to_csv(index=False))
     words = [i for i, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]
     # Words stay as they are: "32.0" is not 32.
     markdown = table.rename(columns=_escaped).map(_escaped).to_markdown(
         index=False, disable_numparse=words)
-    (folder / f"{name}.md").write_text(markdown + "\n", encoding="utf-8")
+    write_text(folder / f"{name}.md", markdown + "\n")
     latex = table.to_latex(index=False, escape=True, float_format="{:.4g}".format, na_rep="")
     for symbol, command in LATEX.items():
         latex = latex.replace(symbol, command)
-    (folder / f"{name}.tex").write_text(latex, encoding="utf-8")
+    write_text(folder / f"{name}.tex", latex)
     return show(table)
 
 
