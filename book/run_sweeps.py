@@ -15,7 +15,7 @@ import click
 
 from facnet.cli import cli
 from facnet.errors import FacnetError
-from facnet.study.lacking import Lacking
+from facnet.study.tables import Lacking
 
 
 def run(results: str, sweeps: list[str]) -> None:

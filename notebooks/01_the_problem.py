@@ -24,7 +24,6 @@ from facnet.model import cosine, normalised_cross_entropy
 from facnet.study import (base_of, check_parameters, consistency, means, plots, provenance,
                           readable, save_table, separation, show, show_if_measurable, tables,
                           variants)
-from facnet.study.lacking import possible
 
 check_parameters(globals())
 plots.use_style()
@@ -37,7 +36,7 @@ show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "One video against time, a row for each of STPN, W-TALC and FAC-Net: what selects foreground, the probability of the video's class, a line at the middle, and the true instances as shade"}, "figure": {"name": "fig-selection", "caption": "The paper's Fig. 1 on a test video, first seed: what each method selects and its probability of the class, each on its own range. Green: ground truth."}}
 recipes = {one.name: one.experiment for one in variants("table1", base_of("table1", profile))}
-recipes = possible(recipes, data)
+recipes = tables.possible(recipes, data)
 video, label = plots.example_video(data, "HammerThrow")
 first = {name: run(data, recipes[name], folder=folder) for name in ("STPN", "W-TALC", "FAC-Net")
          if name in recipes}

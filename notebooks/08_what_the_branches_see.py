@@ -28,7 +28,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
-show_if_measurable(data, "background")
+show_if_measurable(data, background=True)
 
 # %% mystnb={"image": {"alt": "Six rows, one a combination of branches: foreground scores and class probabilities of one video over time, ground truth shaded"}, "figure": {"name": "fig-branches", "caption": "The paper's Fig. 5 on one test video of the data named above, last stream: foreground scores (equation 8) and the sequence that is localised. Shade: ground truth."}}
 preset, stream = base_of("table3", profile), data.streams[-1]

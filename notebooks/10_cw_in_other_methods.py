@@ -32,7 +32,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
-show_if_measurable(data, "held out")
+show_if_measurable(data, held_out=True)
 
 # %% mystnb={"image": {"alt": "Nine rows, five hosts without and four with CW; points for the seeds, a bar for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table5", "caption": "AVG of every run of Table 5 on the data named above. Band: 95 % interval over seeds. Diamonds: what the paper prints for its own runs on THUMOS14."}}
 runs = sweep("table5", dataset, profile, seeds, folder)

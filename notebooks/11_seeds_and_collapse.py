@@ -31,7 +31,7 @@ plots.use_style()
 
 # %%
 data, folder = load(dataset, profile), Path(output) / "experiments"
-show_if_measurable(data, "background", quoted="reached")
+show_if_measurable(data, background=True, quoted="reached")
 
 # %%
 runs, draws, source = kept("collapse", dataset, profile, seeds, folder)

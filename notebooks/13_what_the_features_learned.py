@@ -30,7 +30,7 @@ plots.use_style()
 data, folder = load(dataset, profile), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
-show_if_measurable(data, "snippets")
+show_if_measurable(data, background=True)
 preset, stream = base_of("table3", profile), data.streams[-1]
 table3 = {one.name: one.experiment for one in variants("table3", preset)}
 ca, full = table3["CA, hybrid"], table3["CW+CA+MIL, hybrid"]

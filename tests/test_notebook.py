@@ -14,7 +14,7 @@ from small_datasets import make
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.methods import METHODS, preset
-from facnet.study import lacking
+from facnet.study.tables import TWO_CLASSES, Lacking, require
 from facnet.study.notebook import PATHS, check_parameters, new_folder
 from facnet.study.records import _revision
 
@@ -100,19 +100,19 @@ def test_features_that_cannot_be_read_are_not_taken_for_nothing_to_show(tmp_path
     for file in (folder / "features").rglob("*.npy"):
         file.write_bytes(b"no array")
     with pytest.raises(FacnetError, match="cannot be read") as failure:
-        lacking.require(load(folder), "snippets")
-    assert not isinstance(failure.value, lacking.Lacking)
+        require(load(folder), background=True)
+    assert not isinstance(failure.value, Lacking)
 
 
-@pytest.mark.parametrize("options, need, missing", [
-    ({"timed": False}, "instances", "no test video has an instance"),
-    ({"whole": True}, "background", "inside an instance and others outside"),
-    ({"whole": True}, "snippets", "are inside an instance"),
-    ({"videos": 4}, "held out", "2 training videos")])
-def test_what_data_lack_is_said(tmp_path, options, need, missing):
-    with pytest.raises(lacking.Lacking, match=f"^mine: .*{missing}"):
-        lacking.require(load(make(tmp_path / "mine", **options)), need)
-    lacking.require(load(make(tmp_path / "all")), "background", "snippets", "held out")
+@pytest.mark.parametrize("options, needs, missing", [
+    ({"timed": False}, {}, "no test video has an instance"),
+    ({"whole": True}, {"background": True}, "are inside an instance"),
+    ({"videos": 2}, {"background": True}, "and two videos"),
+    ({"videos": 4}, {"held_out": True}, "2 training videos")])
+def test_what_data_lack_is_said(tmp_path, options, needs, missing):
+    with pytest.raises(Lacking, match=f"^mine: .*{missing}"):
+        require(load(make(tmp_path / "mine", **options)), **needs)
+    require(load(make(tmp_path / "all")), background=True, held_out=True)
 
 
 def test_those_methods_are_left_out_that_refuse_a_single_class():
@@ -123,7 +123,7 @@ def test_those_methods_are_left_out_that_refuse_a_single_class():
             method.network(8, 1, own.model)
         except FacnetError:
             refusing.append(name)
-    assert sorted(refusing) == sorted(lacking.TWO_CLASSES)
+    assert sorted(refusing) == sorted(TWO_CLASSES)
 
 
 @pytest.mark.parametrize("git, said", [

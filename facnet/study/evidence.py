@@ -14,12 +14,11 @@ from facnet.data import load
 from facnet.study import published
 from facnet.study.claims import asked_of, judge, read_claims, resampled, with_best_points
 from facnet.study.consistency import fig1_runs
-from facnet.study.lacking import require
 from facnet.study.records import provenance
 from facnet.study.separation import (
     Lacking, by_measure, drawn_snippets, measured_features, roc_areas, scores_by_seed)
 from facnet.study.statistics import summary
-from facnet.study.tables import SWEEPS, base_of, sweep, variants
+from facnet.study.tables import SWEEPS, base_of, require, sweep, variants
 
 TABLES = ("table1", "table3", "table4", "table5", "fig4")
 MEASURES = ("fig1", "fig5", "fig6", "fig8")  # other measures take the place of AVG there
@@ -80,7 +79,7 @@ def measured(
         hosts = sweep("table5", dataset, profile, seeds, folder)
         return fig1_runs(pd.concat([hosts, fac_net]), folder)
     data, base = load(dataset, profile), base_of("table3", profile)
-    require(data, "background")
+    require(data, background=True)
     stream, models = data.streams[-1], {v.name: v.experiment for v in variants("table3", base)}
     if name == "fig8":
         pair = {"CA only": models["CA, hybrid"], "full": models["CW+CA+MIL, hybrid"]}

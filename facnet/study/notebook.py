@@ -1,7 +1,9 @@
 """What a notebook asks of its parameters and of its data.
 """
 
+import os
 import re
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -45,29 +47,25 @@ def absolute(name: str, given: str) -> str:
     FacnetError
         If what is to be read is not there.
     """
+    path = Path(os.path.expanduser(given)).absolute()
     if given in NAMES:
         return given
-    try:
-        path = Path(given).expanduser().absolute()
-    except RuntimeError as error:  # of a user who is not there
-        raise FacnetError(f"parameters.{name} = {given!r}: {error}") from error
-    if name == "output" or path.exists():
-        return str(path)
-    raise FacnetError(f"parameters.{name} = {given!r}: there is no {path}; give an absolute path.")
+    if name != "output" and not path.exists():
+        raise FacnetError(
+            f"parameters.{name} = {given!r}: there is no {path}; give an absolute path.")
+    return str(path)
 
 
 def new_folder(output: str, name: str) -> Path:
     """A folder that no other run has: OUTPUT/NAME, or NAME_2 and so on; what is there stays."""
     for number in count(1):
-        folder = Path(output, name if number == 1 else f"{name}_{number}")
-        try:
+        folder = Path(output, f"{name}_{number}" if number > 1 else name)
+        with suppress(FileExistsError):
             folder.mkdir(parents=True)
             return folder
-        except FileExistsError:
-            continue
 
 
-def show_if_measurable(dataset: Dataset, *needs: str, quoted: str | None = None) -> None:
+def show_if_measurable(dataset: Dataset, quoted: str = "", **needs: bool) -> None:
     """Go on with a chapter; or say why it has nothing to show, and leave out what follows.
 
     The cells below then do nothing, but for those that set or load the data set, so that another
@@ -76,18 +74,18 @@ def show_if_measurable(dataset: Dataset, *needs: str, quoted: str | None = None)
     Parameters
     ----------
     dataset, needs
-        As in `facnet.study.lacking.require`, which decides.
-    quoted : str, optional
+        As in `facnet.study.tables.require`, which decides.
+    quoted : str
         A number that another page quotes from this one by `glue`: there it is said to be missing.
     """
     from IPython import get_ipython
 
-    from facnet.study.lacking import Lacking, require
+    from facnet.study.tables import Lacking, require
 
     transformers = get_ipython().input_transformers_post
     transformers[:] = [one for one in transformers if one is not _left_out]
     try:
-        require(dataset, *needs)
+        require(dataset, **needs)
     except Lacking as error:
         print(f"Nothing to show. {error}")
         transformers.append(_left_out)

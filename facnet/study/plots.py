@@ -125,35 +125,30 @@ def find_fonts(figure: Figure, *others: str) -> None:
     others : str
         What is still to be written on it.
     """
-    texts = figure.findobj(Text)
-    wanted = {ord(c) for c in "".join([*others, *(one.get_text() for one in texts)])
-              if c.isprintable() and not c.isspace()}
-    family = list(matplotlib.rcParams["font.family"])
-    fonts = sorted(font_manager.fontManager.ttflist, key=lambda one: (
-        one.style != "normal", one.weight not in (400, "normal", "regular"), one.name))
-    lacking = wanted - _glyphs(font_manager.findfont(font_manager.FontProperties(family)))
-    for font in fonts:
-        if not lacking:
-            break
-        if "Last Resort" not in font.name and (has := lacking & _glyphs(font.fname)):
-            family, lacking = [*family, font.name], lacking - has
-    matplotlib.rcParams["font.family"] = family = list(dict.fromkeys(family))
+    texts, rules = figure.findobj(Text), matplotlib.rcParams
+    said = "".join([*others, *(one.get_text() for one in texts)])
+    lacking = {ord(c) for c in said if c.isprintable()} - _glyphs(
+        font_manager.findfont(font_manager.FontProperties(rules["font.family"])))
+    for font in font_manager.fontManager.ttflist if lacking else ():
+        if found := lacking & _glyphs(font.fname):
+            rules["font.family"], lacking = [*rules["font.family"], font.name], lacking - found
     for text in texts:
-        text.set_fontfamily(family)
-    if new := lacking - _told:
-        _told.update(new)
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        scripts = sorted({unicodedata.name(chr(one), "unnamed").partition(" ")[0] for one in new})
-        print(f"No font of this machine has characters of {', '.join(scripts[:9]).lower()}: boxes"
-              " stand for them in pictures.")
+        text.set_fontfamily(rules["font.family"])
+    if lacking:
+        _tell(", ".join(sorted(
+            {unicodedata.name(chr(c), "unnamed").partition(" ")[0].lower() for c in lacking})[:9]))
 
 
-_told: set[int] = set()  # of which characters that has been said
+@lru_cache
+def _tell(scripts: str) -> None:
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    print(f"No font of this machine has characters of {scripts}: boxes stand for them in pictures.")
 
 
 @lru_cache
 def _glyphs(path: str) -> set[int]:
-    return set(font_manager.get_font(path).get_charmap())
+    """The characters of a font; none of one that has a box for each."""
+    return set() if "LastResort" in path else set(font_manager.get_font(path).get_charmap())
 
 
 def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,

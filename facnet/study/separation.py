@@ -187,7 +187,7 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
     Raises
     ------
     Lacking
-        If there are not two videos, or not both foreground and background.
+        If there are not two videos with both foreground and background.
     """
     unknown, stream = set(untimed(dataset.videos, dataset.instances)), dataset.streams[0]
     rows = []
@@ -197,7 +197,7 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
             rows += [(video, snippet, inside) for snippet, inside in enumerate(shown.tolist())]
     every = pd.DataFrame(rows, columns=["video", "snippet", "foreground"])
     chosen = every.iloc[np.random.default_rng(0).permutation(len(every))[:most]]
-    if chosen.video.nunique() < 2 or chosen.foreground.nunique() < 2:
+    if (chosen.groupby("video").foreground.nunique() == 2).sum() < 2:
         raise Lacking(
             f"{dataset.name}: {chosen.foreground.sum()} of {len(chosen)} test snippets, of"
             f" {chosen.video.nunique()} videos, are inside an instance; to measure how foreground"

@@ -18,19 +18,21 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import Experiment, TrainingConfig, changed, flat, to_dict
-from facnet.data import load
+from facnet.data import Dataset, load
 from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.profiles import profile
 from facnet.study import published
-from facnet.study.lacking import HELD_OUT, possible, require
 from facnet.study.records import run_missing
+from facnet.study.separation import Lacking, drawn_snippets
 
 BRANCHES = ("cw", "ca", "mil")
 # Table 5: the methods that take the CW branch in, and the weights to choose from for each.
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")
 WEIGHTS = (0.05, 0.2, 1.0)
+HELD_OUT = 0.2  # of the training videos, for the choice
+TWO_CLASSES = ("W-TALC", "UM")  # methods whose softmax over a single class would be 1
 # The sweeps that have recipes of their own, and these.
 NAMED = {"table1": ("released", "STPN", "BM", "W-TALC", "UM"),
          "table2": ("activitynet",),
@@ -325,6 +327,42 @@ SWEEPS: dict[str, Callable[..., list[Variant]]] = {
     "differences": _differences}
 
 
+def require(dataset: Dataset, background: bool = False, held_out: bool = False) -> None:
+    """Nothing, if something can be measured on a data set: if test videos have instances.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    background : bool
+        Whether it takes test videos with snippets inside instances and others outside.
+    held_out : bool
+        Whether it takes training videos to hold out.
+
+    Raises
+    ------
+    Lacking
+        Says what there is not.
+    """
+    if dataset.instances_of("test").empty:
+        raise Lacking(f"{dataset.name}: no test video has an instance with start and end; labels"
+                      " alone are enough to train and to localise, but not to measure anything.")
+    if background:
+        drawn_snippets(dataset)
+    count = len(dataset.subset("train"))
+    if held_out and not round(HELD_OUT * count):
+        raise Lacking(f"{dataset.name}: {count} training videos; a fifth of them, to choose weights"
+                      " by, is none. It takes three.")
+
+
+def possible(recipes: dict[str, Experiment], dataset: Dataset) -> dict[str, Experiment]:
+    """The recipes that the data set's classes allow; a line says which of them are left out."""
+    out = [name for name in recipes if recipes[name].method in TWO_CLASSES]
+    if len(dataset.classes) > 1 or not out:
+        return recipes
+    print(f"Left out: {', '.join(out)}, which need two classes; {dataset.name} has one.")
+    return {name: one for name, one in recipes.items() if name not in out}
+
+
 def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", seeds: int = 3,
           folder: str | Path = "results/experiments",
           base: Experiment | dict[str, Experiment] | None = None, jobs: int = 1,
@@ -380,8 +418,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     data = load(dataset, profile_name)
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
-    chosen = name == "table5" or name in CHOOSING
-    require(data, *["held out"] * chosen)  # before anything is trained
+    require(data, held_out=name == "table5" or name in CHOOSING)  # before anything is trained
     base = possible(base, data) if isinstance(base, dict) else base
     if name == "table5":
         is_kept = (dataset, profile_name) == published.KEPT and base == base_of(name)
