@@ -44,7 +44,7 @@ def run(*command, ends=(0,), last=0):
     for line in done.stdout.splitlines()[-last:]:
         print(fill(line, 78, subsequent_indent="    ") if len(line) > 78 else line)
     if done.returncode not in ends:
-        raise FacnetError(f"{command[0]}: ends with status {done.returncode}, and says why above.")
+        raise FacnetError(f"{command[0]}: status {done.returncode}, for the reason above.")
 
 
 if bool(features) != bool(annotations):

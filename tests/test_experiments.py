@@ -1,7 +1,10 @@
 """A whole run, and the figures and tables that are drawn from it."""
 
 import html
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import matplotlib
@@ -231,6 +234,20 @@ def test_a_name_in_a_table_is_no_markup(tmp_path, name):
         cells = re.findall(r"<(?:th|td)(?: [^>]*)?>\s*(.*?)\s*</(?:th|td)>", html_text, re.S)
         assert [html.unescape(one) for one in cells[:3]] == ["label", name, name]
     assert "mathjax_ignore" in shown
+
+
+@pytest.mark.parametrize("locale", ["C", "en_US.ISO-8859-1", "zh_CN.GBK"])
+def test_what_is_saved_is_utf8_in_any_locale(tmp_path, locale):
+    name = ascii("−1.2 视频 é")  # or the command itself would depend on the locale
+    code = ("import sys, pandas as pd, matplotlib.pyplot as plt\n"
+            "from facnet.study import plots, statistics\n"
+            f"statistics.save_table(pd.DataFrame({{'a': [{name}]}}), 't', sys.argv[1])\n"
+            f"plots.save_figure(plt.figure(), 'f', sys.argv[1], {name})\n")
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, env=os.environ | {
+        "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "agg",
+        "PYTHONIOENCODING": "ascii"})
+    for name in ("t.csv", "t.md", "t.tex", "f.txt"):
+        assert "视频 é" in (tmp_path / name).read_text(encoding="utf-8"), name
 
 
 def test_a_table_of_words_keeps_its_numbers_in_the_csv(tmp_path):
