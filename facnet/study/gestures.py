@@ -18,8 +18,8 @@ from facnet.study.tables import base_of, chosen_lambdas, sweep
 
 # Seeds of each sweep: the choice of weights, the main comparison, the ablations.
 SEEDS = {"weights": 3, "multilabel": 10, "table3": 5}
-# Of the ablations: a hundred trainings in little more than half the time. What it does to AVG can be
-# seen, since the full model is in the main comparison, too.
+# Of the ablations: a hundred trainings in little more than half the time. What it does to AVG can
+# be seen, since the full model is in the main comparison, too.
 FASTER = {"training.bfloat16": True}
 
 
