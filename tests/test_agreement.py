@@ -4,6 +4,7 @@ import os
 
 import pytest
 from agreement import main as print_agreement
+from joblib import cpu_count
 
 from facnet.study import published
 from facnet.study.evidence import agreement
@@ -33,4 +34,4 @@ def test_one_command_prints_it(capsys):
 @pytest.mark.slow
 @pytest.mark.skipif("FACNET_SLOW" not in os.environ, reason="takes ten minutes: set FACNET_SLOW")
 def test_runs_made_anew_are_near(tmp_path):
-    is_near(sweep("table3", "synthetic", "quick", 5, tmp_path, jobs=os.cpu_count()))
+    is_near(sweep("table3", "synthetic", "quick", 5, tmp_path, jobs=cpu_count()))
