@@ -12,7 +12,15 @@ import click
 import facnet  # what it names is imported when it is used: --help needs none of it
 from facnet.errors import FacnetError, check_choice, normal, one_line
 
-PATH = click.Path(path_type=Path)
+
+class UsersPath(click.Path):
+    """What a user calls a file or folder; a shell leaves the tilde of --out=~/here to us."""
+
+    def convert(self, value, param, ctx):
+        return Path(os.path.expanduser(super().convert(value, param, ctx)))
+
+
+PATH = UsersPath()
 needed = partial(click.option, type=PATH, required=True)
 
 
@@ -43,7 +51,7 @@ def check_out(path: Path | None) -> Path | None:
 
 
 DATA = together(
-    click.option("--dataset", default="synthetic", metavar="NAME|FOLDER",
+    click.option("--dataset", default="synthetic", metavar="NAME|FOLDER", type=os.path.expanduser,
                  help="synthetic, synthetic-activitynet, or a data set's folder."),
     click.option("--profile", default="quick", metavar="NAME",
                  help="Sizes and epochs: smoke, quick, half, or full (the preset's own)."),
@@ -346,7 +354,8 @@ def checkpoint():
 @checkpoint.command("import")
 @click.argument("file", type=PATH, metavar="FILE.pkl")
 @click.option("--stream", required=True, help="Which stream it was trained on, rgb or flow.")
-@click.option("--dataset", metavar="FOLDER", help="Whose classes it has.  [default: THUMOS14's 20]")
+@click.option("--dataset", type=PATH, metavar="FOLDER",
+              help="Whose classes it has.  [default: THUMOS14's 20]")
 @needed("--out", help="Folder for the checkpoint.")
 def import_(file, stream, dataset, out):
     """Turn the authors' released state dict into OUT/<stream>.safetensors."""

@@ -173,7 +173,8 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
                     and len(set(map(str.lower, v))) == len(v),
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}, with'
                     " different names without a blank around them"),
-        "snippet_seconds": (lambda v: type(v) in (int, float) and 0 < v < 1e6, "a positive number"),
+        "snippet_seconds": (lambda v: type(v) in (int, float) and 0.001 <= v <= 1e6,
+                            "a number from 0.001 to a million"),
         "train": (is_text, "the name of a subset"),
         "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
     found = {}
@@ -228,14 +229,20 @@ def read_features(file: Path) -> np.ndarray:
         two dimensions and at least one row.
     """
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        with open(file, "rb") as opened:
+            is_array = opened.read(6) == np.lib.format.MAGIC_PREFIX
+        array = np.load(file, mmap_mode="r", allow_pickle=False) if is_array else None
     except FileNotFoundError as error:
         raise FacnetError(f"{file}: no such file.") from error
     except Exception as error:  # numpy raises many kinds of error on a damaged file
         pickled = "allow_pickle" in str(error) or "Python objects" in str(error)
-        hint = "; it holds pickled objects, which may run code: `facnet data import` reads such"
+        hint = ("; it holds pickled objects, which may run code. Of W-TALC's file `facnet data"
+                " import thumos14` reads such; save others again as arrays of numbers")
         raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error})"
                           f"{hint if pickled else ''}.") from error
+    if array is None:
+        raise FacnetError(f"{file}: no .npy file, whatever its name (an archive, or a pointer to a"
+                          " file that Git LFS has yet to fetch?).")
     if array.ndim != 2 or 0 in array.shape:
         raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
     if array.dtype.kind != "f":

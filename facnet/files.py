@@ -218,7 +218,8 @@ def check_writable(path: str | Path) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write text in UTF-8, so that a reader sees the old file or the new one, never half of one."""
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        # A file's name that is no UTF-8 is written with its bytes as escapes.
+        partial.write_text(text, "utf-8", "backslashreplace", newline="\n")
 
 
 def write_json(path: str | Path, value: object) -> None:
@@ -263,7 +264,7 @@ def read_detections(path: str | Path) -> pd.DataFrame:
     for video, items in _get(read_json(path), "results", path, dict).items():
         where = f"{path}, {video}"
         for item in typed(items, where, list):
-            score = number(_get(item, "score", where, object), where)
+            score = number(_get(item, "score", where, object), f"{where}, score")
             rows.append((video, *_labelled_segment(item, where), score))
     return frame_of(rows, DETECTION)
 
@@ -319,16 +320,21 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
     if path.is_dir():
         path = path / "annotations.json"
     facts = read_json(path, faults)
-    videos, instances, ignored = [], [], []
+    videos, instances, ignored, spellings = [], [], [], {}
     for video, entry in _get(facts, "database", path, dict).items():
         where = f"{path}, {video}"
         own, subset, duration, labels = [], "", np.nan, None
         with collect(faults):
-            subset = str(typed(entry, where, dict).get("subset", "")).strip()
+            subset = str(typed(entry, where, dict).get("subset") or "").strip()
+            other = spellings.setdefault(subset.casefold(), subset)
+            if other != subset:
+                raise FacnetError(f"{where}: subset {subset!r}, but {other!r} in others; names that"
+                                  " differ in case alone are one: write it one way.")
             for item in _get(entry, "annotations", where, list):
                 with collect(faults):
                     own.append((video, *_labelled_segment(item, where)))
-            duration = number(entry["duration"], where) if "duration" in entry else np.nan
+            if "duration" in entry:
+                duration = number(entry["duration"], f"{where}, duration")
             if "labels" in entry:
                 labels = [typed(label, where) for label in typed(entry["labels"], where, list)]
         ignored += [(video, start, end) for _, label, start, end in own if is_ambiguous(label)]
@@ -346,7 +352,7 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
     instances = frame_of(instances, INSTANCE)
     timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
     known = {"test": next((timed[name] for name in TEST_SUBSETS if name in timed), None)}
-    for key, check in (("snippet_seconds", number), ("test", typed), ("protocol", _protocol)):
+    for key, check in (("snippet_seconds", stride), ("test", typed), ("protocol", _protocol)):
         with collect(faults):
             known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
     return Annotations(instances, frame_of(ignored, INTERVAL), videos, facts=facts, **known)
@@ -376,6 +382,14 @@ def _get(mapping: object, key: str, where: object, kind: type) -> object:
     return typed(mapping[key], f"{where}, {key}", kind)
 
 
+def stride(value: object, where: str) -> float:
+    """Seconds between the starts of two snippets."""
+    found = number(value, where)
+    if not 0.001 <= found <= 1e6:
+        raise FacnetError(f"{where}: {value!r:.80} is not from 0.001 to a million seconds.")
+    return found
+
+
 def _protocol(value: object, where: str) -> str:
     check_choice(value, PROTOCOL_NAMES, f"{where}: {value!r:.80} is no protocol")
     return value
@@ -389,7 +403,7 @@ def segment(value: object, where: str) -> tuple[float, float]:
     """A list of start and end, in seconds."""
     if len(typed(value, where, list)) != 2:
         raise FacnetError(f"{where}: {value!r:.80} is not a start and an end in seconds.")
-    start, end = (number(time, where) for time in value)
+    start, end = (number(time, f"{where}, {key}") for key, time in zip(("start", "end"), value))
     if end < start:
         raise FacnetError(f"{where}: segment [{start}, {end}] ends before it starts.")
     return start, end

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from facnet.errors import FacnetError, check_choice
+from facnet.errors import FacnetError, check_choice, suggest
 from facnet.evaluation import Evaluation, evaluate, rules_of, untimed
 from facnet.files import Annotations, read_detections, read_ignored, read_videos
 
@@ -44,7 +44,7 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
     ------
     FacnetError
         If a file cannot be used; if no subset can be told to be the one to test on; or if not one
-        detection lies in a video to evaluate.
+        detection is of a video and a class to evaluate.
     """
     found = read_detections(detections)
     listed = read_videos(videos) if videos else None
@@ -62,7 +62,17 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
         listed, None if unruled else ignored, snippet_seconds=truth.snippet_seconds)
     left_out = why[why != ""].value_counts().to_dict() | result.left_out
     evaluated, detected = set(listed or result.truth.video), set(found.video)
-    notes = [f"Left out: {count} detections {reason}." for reason, count in left_out.items()]
+    notes = _grid(result, truth)
+    if listed:
+        of = truth.videos.subset[truth.videos.video.isin(listed)].value_counts()
+        notes += [f"The listed videos are of {len(of)} subsets: " + ", ".join(
+            f"{count} of {name!r}" for name, count in of.items()) + "."] * (len(of) > 1)
+    notes += _units(found, truth, "detections") + _units(result.truth, truth, "instances")
+    if twice := int(found.duplicated().sum()):
+        notes.append(f"{twice} detections are there twice; the second counts as false.")
+    notes += [f"Label {label!r} is evaluated nowhere.{suggest(label, result.ap.index)}"
+              for label in sorted(set(found.label) - set(result.ap.index))[:3]]
+    notes += [f"Left out: {count} detections {reason}." for reason, count in left_out.items()]
     if result.elsewhere:
         notes.append(f"{result.elsewhere} detections lie in videos without any instance: false"
                      " positives.")
@@ -73,7 +83,7 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
         notes.append(f"{len(ignored)} ambiguous intervals: {RULES[rules_of(protocol).ignored]}.")
         unclear = set(ignored.video)
         notes += _named("Videos of these that are not annotated", unclear - known, unclear)
-    if detected and detected.isdisjoint(result.truth.video):
+    if detected and (result.detections.empty or detected.isdisjoint(result.truth.video)):
         raise FacnetError(f"{detections}: nothing to score. {' '.join(notes)}")
     return result, {
         "protocol": protocol, "source": rules_of(protocol).source,
@@ -92,6 +102,23 @@ def _unjudged(found: pd.DataFrame, truth: Annotations, listed: Sequence[str] | N
     labelled = found.video.isin(untimed(truth.videos, truth.instances))
     why = pd.Series("", found.index).mask(labelled, "in videos with labels but no segment")
     return why.mask(other, "in videos of subset " + subset.map(repr))
+
+
+def _grid(result: Evaluation, truth: Annotations) -> list[str]:
+    """On which snippets tIoU is computed, where it is, and whether the annotations say so."""
+    assumed = "" if "snippet_seconds" in truth.facts else ", which the annotations do not say"
+    return [f"tIoU is of whole snippets of {result.grid:g} s{assumed}."] if result.grid else []
+
+
+def _units(segments: pd.DataFrame, truth: Annotations, what: str) -> list[str]:
+    """Signs that times are not seconds, which are at most a video's duration."""
+    ends = segments.video.map(truth.videos.set_index("video").duration)
+    late = int((segments.end > 1.05 * ends + 2 * truth.snippet_seconds).sum())
+    early = (segments.end < ends / 10).mean()
+    signs = {f"{late} of {len(segments)} {what} end after their video": late > 0,
+             f"{early:.0%} of {len(segments)} {what} end in a video's first tenth": early > 0.95,
+             f"{(segments.start < 0).sum()} {what} begin before 0": (segments.start < 0).any()}
+    return [f"{sign}; are times in seconds?" for sign, seen in signs.items() if seen]
 
 
 def _named(what: str, some: set[str], of: set[str]) -> list[str]:

@@ -146,8 +146,8 @@ ODDITIES = {
         lambda d, f: f["database"]["test_3"].update(annotations=[]),
         r"annotations\.json, test_3: a test video without an instance\."),
     "a subset of its own": (
-        lambda d, f: f["database"].update(extra={"subset": "Validation", "annotations": []}),
-        r"annotations\.json: 1 videos of subset 'Validation', such as extra, are neither trained"
+        lambda d, f: f["database"].update(extra={"subset": "spare", "annotations": []}),
+        r"annotations\.json: 1 videos of subset 'spare', such as extra, are neither trained"
         r" nor tested on\."),
     "classes that look alike": (
         lambda d, f: (f["classes"].append("run "), f["database"]["train_0"].update(

@@ -528,6 +528,69 @@ def test_the_two_ways_to_write_a_letter_are_one_name(tmp_path, composed, parted)
     assert said["average"] == 100
 
 
+@pytest.mark.parametrize("change, note", [
+    (lambda one: one.update(segment=[25, 125]), "1 of 1 detections end after their video; are"),
+    (lambda one: one.update(segment=[0.1, 0.5]), "100% of 1 detections end in a video's first"),
+    (lambda one: one.update(segment=[-3, 5]), "1 detections begin before 0")])
+def test_times_that_are_no_seconds_are_doubted(tmp_path, change, note):
+    found = segments("v1", score=1)
+    change(found["v1"][0])
+    truth = {"v1": {"subset": "test", "duration": 20.0, "annotations": segments("v1")["v1"]}}
+    (tmp_path / "t.json").write_text(json.dumps({"database": truth}))
+    (tmp_path / "d.json").write_text(json.dumps({"results": found}))
+    said = json.loads(facnet("evaluate", tmp_path / "d.json", "--annotations", tmp_path / "t.json",
+                             "--json"))
+    assert any(own.startswith(note) for own in said["notes"])
+
+
+def test_the_grid_is_named_and_said_to_be_assumed(tmp_path):
+    truth, found = {"test": segments("v1")}, segments("v1", score=1)
+    said = scored(tmp_path, truth, found, "--protocol", "released")
+    assert said["notes"][0].startswith("tIoU is of whole snippets of 0.64 s, which the annotations")
+    assert not scored(tmp_path, truth, found, "--protocol", "seconds")["notes"]
+
+
+def test_a_label_in_another_spelling_is_refused_with_the_right_one(tmp_path):
+    with pytest.raises(FacnetError, match="nothing to score.*Did you mean 'Jump'"):
+        scored(tmp_path, {"test": segments("v1")}, segments("v1", score=1, label="jump"))
+
+
+def test_a_detection_that_is_there_twice_is_said(tmp_path):
+    found = segments("v1", score=1)
+    found["v1"] *= 2
+    said = scored(tmp_path, {"test": segments("v1")}, found)
+    assert "1 detections are there twice; the second counts as false." in said["notes"]
+
+
+def test_subsets_that_differ_in_case_alone_are_refused(tmp_path):
+    truth = {"Test": segments("v1"), "test": segments("v2")}
+    with pytest.raises(FacnetError, match="v2: subset 'test', but 'Test' in others"):
+        scored(tmp_path, truth, segments("v1", "v2", score=1))
+
+
+def test_listed_videos_of_several_subsets_are_said(tmp_path):
+    (tmp_path / "list.txt").write_text("v1\nt1\n")
+    said = scored(tmp_path, {"train": segments("t1"), "test": segments("v1")},
+                  segments("v1", "t1", score=1), "--videos", tmp_path / "list.txt")
+    assert said["notes"][0].startswith("The listed videos are of 2 subsets: 1 of ")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1e-5, 1e9, "x", None])
+def test_a_stride_that_cannot_be_is_refused(tmp_path, seconds):
+    facts = {"database": {"v1": {"annotations": segments("v1")["v1"]}}, "snippet_seconds": seconds}
+    (tmp_path / "t.json").write_text(json.dumps(facts))
+    (tmp_path / "d.json").write_text(json.dumps({"results": segments("v1", score=1)}))
+    with pytest.raises(FacnetError, match="t.json, snippet_seconds: "):
+        facnet("evaluate", tmp_path / "d.json", "--annotations", tmp_path / "t.json")
+
+
+def test_a_tilde_is_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    facnet("train", "--profile", "smoke", "--set", "training.epochs=0", "--out=~/run")
+    assert (tmp_path / "run/rgb.safetensors").is_file() and not (tmp_path / "~").exists()
+
+
 def test_a_class_called_map_keeps_its_row(tmp_path):
     both = {"v1": segments("v1", label="mAP")["v1"] + segments("v1")["v1"]}
     (tmp_path / "t.json").write_text(json.dumps({"database": {"v1": {"annotations": both["v1"]}}}))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facnet.config import changed
-from facnet.data import load
+from facnet.data import load, read_features
 from facnet.errors import FacnetError
 from facnet.evaluation import PROTOCOLS
 from facnet.experiment import run
@@ -308,3 +308,16 @@ def test_names_that_the_disk_writes_with_letters_taken_apart_are_found(tmp_path,
     np.testing.assert_array_equal(load(tmp_path).features(stream, video), wide[video])
     report = check_folder(tmp_path)
     assert report.errors == [] and "of no video used" not in " ".join(report.oddities)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04" + bytes(40), b"version https://git-lfs", b""])
+def test_what_is_no_npy_file_is_called_so(tmp_path, content):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(FacnetError, match="a.npy: no .npy file, whatever its name"):
+        read_features(tmp_path / "a.npy")
+
+
+def test_a_link_to_itself_is_one_line(tmp_path):
+    (tmp_path / "a.npy").symlink_to("a.npy")
+    with pytest.raises(FacnetError, match="a.npy: cannot be read"):
+        read_features(tmp_path / "a.npy")

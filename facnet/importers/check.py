@@ -1,5 +1,6 @@
 """Everything that is wrong with a data set's folder, at once; and what it holds, in numbers."""
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,7 +192,7 @@ def _check_features(features: Path, videos: pd.DataFrame, header: Header, report
 def _target(file: Path) -> Path:
     """The file, or where it lies if it is a link or in a folder that is one."""
     linked = any(path.is_symlink() for path in (file, *file.parents[:2]))
-    return file.resolve() if linked else file
+    return Path(os.path.realpath(file)) if linked else file  # of links that go round in circles too
 
 
 def _check_values(about: str, array: np.ndarray, report: Report) -> None:

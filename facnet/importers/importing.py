@@ -82,8 +82,9 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     try:
         root = out if in_place else out.parent
         root.mkdir(parents=True, exist_ok=True)
-        for left in root.glob(f"{prefix}*"):  # by an import that was killed
-            shutil.rmtree(left)
+        for left in root.glob(f"{prefix}*"):
+            if not _runs(left.name.removeprefix(prefix)):  # an import that was killed has left it
+                shutil.rmtree(left)
         folder = root / f"{prefix}{os.getpid()}"
         unchecked = folder / "annotations.unchecked"
         with ExitStack() as at_the_end:
@@ -111,6 +112,17 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     except OSError as error:
         raise FacnetError(f"{error.filename or out}: {error.strerror}; not imported.") from error
     return text
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of this number is there."""
+    try:
+        os.kill(int(process), 0)  # asks only
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def counted(folder: Path) -> list[str]:
