@@ -50,7 +50,7 @@ def normal(name: str) -> str:
 def suggest(word: str, choices: Iterable[str]) -> str:
     """End of an error message: the closest choice to `word`, or all of them if they are few.
 
-    Case, "v_" before a name and a file's extension after it do not count. Of many choices only
+    Case, ``v_`` before a name and a file's extension after it do not count. Of many choices only
     those next to `word` in the order of names are looked at.
     """
     choices = _in_order(frozenset(choices))
