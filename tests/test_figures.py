@@ -315,7 +315,7 @@ def test_a_method_without_foreground_scores_is_drawn_too(tmp_path):
     (["--stream", "depth"], "--stream depth: there is none. Choose from: flow, rgb."),
     (["--out", "a.jpg"], "--out a.jpg: must end in .svg, .pdf, .png."),
     (["--out", "a"], "--out a: must end in .svg, .pdf, .png."),
-    (["--out", "absent/a.svg"], "absent/a.svg: No such file or directory"),
+    (["--out", "absent/a.svg"], "absent/a.svg: cannot be written (its folder"),
 ])
 def test_mistakes_in_drawing_are_one_line(trained, tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.chdir(tmp_path)
