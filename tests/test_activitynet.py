@@ -215,7 +215,7 @@ def only(*names):
 
 @pytest.mark.parametrize("layout, message", [
     (harmed(nan), r"i3d/rgb/ccc.npy, ccc: 1 values are NaN or infinite, the first \(nan\) in"),
-    (harmed(lambda d: (d / "rgb/ccc.npy").write_bytes(b"\x93NUM")), "i3d/rgb/ccc.npy: cannot be"),
+    (harmed(lambda d: (d / "rgb/ccc.npy").write_bytes(b"\x93NUM")), "i3d/rgb/ccc.npy: no .npy"),
     (harmed(lambda d: np.save(d / "rgb/ccc.npy", np.zeros((1, 31, 3)))), r"of shape \(1, 31, 3\)"),
     (harmed(lambda d: np.save(d / "rgb/ccc.npy", np.zeros((31, 3), int))), "of type int64"),
     (harmed(lambda d: np.save(d / "rgb/ccc.npy", np.zeros((31, 4)))), "ccc: 4 features a snippet"),
@@ -247,7 +247,7 @@ def test_features_that_cannot_be_used_are_one_line_and_leave_nothing(
     ({name: None for name in ("ccc", "ddd", "uno")}, r"subsets are \['testing', 'training'\]"),
     ({"aaa": video("training", 16, ("Ballet", 3, 2))}, "aaa: .*ends before it starts"),
     ({"aaa": video("training", 16, ("Ballet", -1, 2))}, r"aaa: Ballet \[-1.0, 2.0\] starts before"),
-    ({"aaa": video("training", 16, ("Ballet", "soon", 2))}, "aaa: 'soon' is not a finite number"),
+    ({"aaa": video("training", 16, ("Ballet", "soon", 2))}, "aaa, start: 'soon' is not a finite number"),
     ({"aaa": {"subset": "training"}}, "aaa: no 'annotations'"),
     ({"../aaa": video("training", 16, ("Ballet", 1, 2))}, "'../aaa' is no name for a file"),
 ])
@@ -433,6 +433,6 @@ def test_the_real_annotations_run_from_import_to_a_number(reference, tmp_path):
            "--out", tmp_path / "run")
     facnet("localize", tmp_path / "run", "--dataset", part, "--out", found)
     text = facnet("evaluate", found, "--annotations", part)
-    assert "Protocol activitynet (ActivityNet's toolkit): 40 videos" in text
+    assert "Protocol activitynet (ActivityNet's toolkit), subset 'validation': 40 videos" in text
     result = json.loads(facnet("evaluate", found, "--annotations", part, "--json"))
     assert list(map(float, result["mean_ap"])) == pytest.approx(PROTOCOLS["activitynet"].tiou)
