@@ -53,3 +53,11 @@ def reference() -> Path:
     path = Path(folder)
     assert (path / "oracles").is_dir(), f"FACNET_REFERENCE={folder} holds no oracles/"
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open() -> Iterator[None]:
+    """Of whatever draws, commands too: an open figure would be another test's."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -206,4 +205,3 @@ def test_the_chart_of_errors_draws_every_kind(name):
     np.testing.assert_allclose(heights, profile.to_numpy().T)
     assert len(right.patches) == len(CAUSES) + 2
     assert right.get_xlabel() == "points of AVG"  # what missed instances cost is no gain
-    plt.close("all")

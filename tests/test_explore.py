@@ -18,12 +18,6 @@ matplotlib.use("Agg")
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def no_figure_is_left_open():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def drawn() -> list[float]:
     return []

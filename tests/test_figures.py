@@ -32,8 +32,6 @@ NONE = pd.DataFrame(columns=DETECTION)
 @pytest.fixture(autouse=True)
 def style():
     plots.use_style()
-    yield
-    plt.close("all")
 
 
 def dataset(videos: dict[str, tuple[int, tuple[str, ...]]], instances=(), ignored=()) -> Dataset:
@@ -598,3 +596,4 @@ def test_another_font_of_the_machine_is_taken_for_what_the_books_own_lacks():
     plots.find_fonts(figure)
     first, *others = text.get_fontfamily()
     assert first == "DejaVu Sans" and others
+    assert any(letter in plots._glyphs(font_manager.findfont(one)) for one in others)

@@ -96,13 +96,17 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     lines = textwrap.fill(source, round(21 * figure.get_figwidth()))  # or it would widen the figure
     figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4", parse_math=False)
     for kind in FORMATS:
-        write_figure(figure, folder / f"{name}{kind}")
+        _write(figure, folder / f"{name}{kind}")
     write_text(folder / f"{name}.txt", f"{source}\n")
 
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
     find_fonts(figure)
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()
     with replacing(path) as partial:
         figure.savefig(partial, dpi=200, format=kind[1:], metadata=FORMATS[kind])
@@ -129,7 +133,10 @@ def find_fonts(figure: Figure, *others: str) -> None:
     said = "".join([*others, *(one.get_text() for one in texts)])
     lacking = {ord(c) for c in said if c.isprintable()} - _glyphs(
         font_manager.findfont(font_manager.FontProperties(rules["font.family"])))
-    for font in font_manager.fontManager.ttflist if lacking else ():
+    # A family's bold or slanted face may have what its plain one, which is drawn, lacks.
+    faces = [one for one in font_manager.fontManager.ttflist
+             if one.style == "normal" and one.weight in (400, "normal", "regular")]
+    for font in faces if lacking else ():
         if found := lacking & _glyphs(font.fname):
             rules["font.family"], lacking = [*rules["font.family"], font.name], lacking - found
     for text in texts:
