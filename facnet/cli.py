@@ -41,7 +41,7 @@ def check_device(context, option, device: str) -> str:
     return device
 
 
-def check_out(path: Path | None) -> Path | None:
+def check_out(context, option, path: Path | None) -> Path | None:
     """Refuse a file that cannot be written before what it is to hold is computed."""
     from facnet.files import check_writable
 
@@ -66,7 +66,7 @@ MODELS = together(
     click.option("--protocol", metavar="NAME",
                  help="What they are for: released drops those that touch an ambiguous interval,"
                  " thumos and activitynet keep them.  [default: the data set's]"))
-FILE = {"type": PATH, "callback": lambda context, option, path: check_out(path)}
+FILE = {"type": PATH, "callback": check_out}
 SNIPPETS = click.option("--snippet-seconds", default=0.64,
                         help="Between two snippets: 16 frames at 25 fps; 0.13333 for 4 at 30.")
 

@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
-from facnet.files import Annotations, read_annotations, remembered_digests
+from facnet.files import STRIDES, Annotations, read_annotations, remembered_digests
 from facnet.profiles import profile as profile_of
 
 # How much longer one stream of a video may be than another: optical flow needs a frame more, and
 # extractors differ in what they do with the last chunk. What is longer is cut when it is read.
 CUT_SNIPPETS = 2
+SYNTHETIC = ("synthetic", "synthetic-activitynet")  # data sets that are no folder
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ class Header:
 
 def on_disk(path: Path) -> Path:
     """A path whose last name is written as the disk has it: macOS takes letters apart (NFD)."""
+    if path.name.isascii():  # asked of every read: spare the disk
+        return path
     apart = path.with_name(normalize("NFD", path.name))
     return apart if os.path.exists(apart) and not os.path.exists(path) else path
 
@@ -173,7 +176,7 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
                     and len(set(map(str.lower, v))) == len(v),
                     'like {"rgb": {}, "flow": {}} or {"rgb": {"columns": [0, 1024]}, ...}, with'
                     " different names without a blank around them"),
-        "snippet_seconds": (lambda v: type(v) in (int, float) and 0.001 <= v <= 1e6,
+        "snippet_seconds": (lambda v: type(v) in (int, float) and STRIDES[0] <= v <= STRIDES[1],
                             "a number from 0.001 to a million"),
         "train": (is_text, "the name of a subset"),
         "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
@@ -228,26 +231,33 @@ def read_features(file: Path) -> np.ndarray:
         If the file is missing, truncated, pickled or not an array of floating-point numbers with
         two dimensions and at least one row.
     """
+    foreign = (f"{file}: no .npy file, whatever its name (an archive, or a pointer to a file that"
+               " Git LFS has yet to fetch?).")
     try:
-        with open(file, "rb") as opened:
-            is_array = opened.read(6) == np.lib.format.MAGIC_PREFIX
-        array = np.load(file, mmap_mode="r", allow_pickle=False) if is_array else None
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise FacnetError(f"{file}: no such file.") from error
     except Exception as error:  # numpy raises many kinds of error on a damaged file
+        if not isinstance(error, OSError) and not _begins_as_npy(file):
+            raise FacnetError(foreign) from error
         pickled = "allow_pickle" in str(error) or "Python objects" in str(error)
         hint = ("; it holds pickled objects, which may run code. Of W-TALC's file `facnet data"
                 " import thumos14` reads such; save others again as arrays of numbers")
         raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error})"
                           f"{hint if pickled else ''}.") from error
-    if array is None:
-        raise FacnetError(f"{file}: no .npy file, whatever its name (an archive, or a pointer to a"
-                          " file that Git LFS has yet to fetch?).")
+    if not isinstance(array, np.ndarray):  # an archive's, which holds its file open
+        array.close()
+        raise FacnetError(foreign)
     if array.ndim != 2 or 0 in array.shape:
         raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
     if array.dtype.kind != "f":
         raise FacnetError(f"{file}: features of type {array.dtype}, not float16 or float32.")
     return array
+
+
+def _begins_as_npy(file: Path) -> bool:
+    with open(file, "rb") as opened:
+        return opened.read(6) == np.lib.format.MAGIC_PREFIX
 
 
 def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
@@ -269,8 +279,8 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
     size = profile_of(profile)
     from facnet.synthetic import activitynet, thumos14
 
-    made = {"synthetic": thumos14.make_synthetic,
-            "synthetic-activitynet": activitynet.make_synthetic_activitynet}
+    made = dict(zip(
+        SYNTHETIC, (thumos14.make_synthetic, activitynet.make_synthetic_activitynet)))
     if Path(dataset).is_dir() and str(dataset) not in made:
         return open_folder(Path(dataset))
     check_choice(str(dataset), made, f"{str(dataset)!r} is neither a data set nor a folder")

@@ -29,6 +29,7 @@ AMBIGUOUS = "Ambiguous"  # a label of intervals that no one is scored on, as in 
 # Subsets that papers evaluate on, best first. ActivityNet's "testing" has no public instances.
 TEST_SUBSETS = ("test", "testing", "validation", "valid", "val")
 DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+STRIDES = 0.001, 1e6  # seconds between the starts of two snippets that can be
 PROTOCOL_NAMES = ("released", "seconds", "activitynet", "thumos")  # facnet.evaluation: their rules
 
 
@@ -350,12 +351,17 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
                     ignored.append((video, *segment(one, where)))
     videos = pd.DataFrame(videos, columns=VIDEO)
     instances = frame_of(instances, INSTANCE)
-    timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
-    known = {"test": next((timed[name] for name in TEST_SUBSETS if name in timed), None)}
-    for key, check in (("snippet_seconds", stride), ("test", typed), ("protocol", _protocol)):
+    known = {"test": test_subset(videos, instances)}
+    for key, check in (("snippet_seconds", number), ("test", typed), ("protocol", _protocol)):
         with collect(faults):
             known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
     return Annotations(instances, frame_of(ignored, INTERVAL), videos, facts=facts, **known)
+
+
+def test_subset(videos: pd.DataFrame, instances: pd.DataFrame) -> str | None:
+    """The best of `TEST_SUBSETS` that has an instance, as it is written there; None without any."""
+    timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
+    return next((timed[name] for name in TEST_SUBSETS if name in timed), None)
 
 
 def is_ambiguous(label: str) -> bool:
@@ -385,7 +391,7 @@ def _get(mapping: object, key: str, where: object, kind: type) -> object:
 def stride(value: object, where: str) -> float:
     """Seconds between the starts of two snippets."""
     found = number(value, where)
-    if not 0.001 <= found <= 1e6:
+    if not STRIDES[0] <= found <= STRIDES[1]:
         raise FacnetError(f"{where}: {value!r:.80} is not from 0.001 to a million seconds.")
     return found
 

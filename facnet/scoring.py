@@ -8,7 +8,7 @@ import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
 from facnet.evaluation import Evaluation, evaluate, rules_of, untimed
-from facnet.files import Annotations, read_detections, read_ignored, read_videos
+from facnet.files import Annotations, read_detections, read_ignored, read_videos, stride
 
 # What a protocol does about ambiguous intervals, by its rule.
 RULES = {"dropped": "what touches one is left out",
@@ -53,6 +53,7 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
     for video in listed or ():
         check_choice(video, truth.videos.video.values, f"{videos}: {video!r} is not annotated")
     protocol = protocol or truth.protocol
+    stride(truth.snippet_seconds, f"{annotations}, snippet_seconds")
     ignored = read_ignored(ignore) if ignore else truth.ignored
     # The annotations' ambiguous intervals count where the protocol has a rule for them.
     unruled = not ignore and rules_of(protocol).ignored == "refused"

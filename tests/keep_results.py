@@ -5,7 +5,8 @@
 
 After an edit that should change no number, `check` computes two experiments of each sweep and two
 figures' seed 0 anew. If all are what is kept, to the last digit, the code of today is noted as that
-which computes them; else the first that differs is named and nothing is noted.
+which computes them; else the first that differs is named and nothing is noted. Fig. 8's
+probe is the same to the last digit on one thread alone: set OMP_NUM_THREADS=1, as make does.
 
 On the synthetic data at profile `quick`. It may be stopped and started again: records are kept in
 results/kept. tests/study_shrec21.py renews SHREC'21's.

@@ -121,7 +121,7 @@ def _runs(process: str) -> bool:
     except (ValueError, ProcessLookupError):
         return False
     except PermissionError:  # somebody else's
-        return True
+        pass
     return True
 
 

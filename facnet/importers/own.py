@@ -18,8 +18,7 @@ from facnet.importers.importing import ONE, described, entries, link_target, wri
 
 SUBSET, SUBSETS = "subset", ("train", "test")
 # What a subset of this name is for, as long as no other one is for the same.
-USES = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(
-    (*TEST_SUBSETS, "valid"), "test")
+USES = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(TEST_SUBSETS, "test")
 SEPARATORS = ",;\t"  # the first that is most frequent in the header
 # Where more than a tenth of the segments end later than features may end before their video does,
 # times are not seconds or the grid is another.

@@ -7,8 +7,8 @@ import pandas as pd
 
 from facnet.errors import FacnetError, normal
 from facnet.files import (
-    INSTANCE, INTERVAL, TEST_SUBSETS, VIDEO, Annotations, frame_of, number, read_annotations,
-    read_ignored, segment, typed)
+    INSTANCE, INTERVAL, VIDEO, Annotations, frame_of, number, read_annotations, read_ignored,
+    segment, test_subset, typed)
 from facnet.importers.pickled import read_array
 
 ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
@@ -57,9 +57,8 @@ def read_wtalc(folder: Path) -> Annotations:
     file = folder / "Ambiguous_test.txt"
     ignored = read_ignored(file) if file.is_file() else frame_of([], INTERVAL)
     instances, videos = frame_of(instances, INSTANCE), pd.DataFrame(videos, columns=VIDEO)
-    timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
-    test = next((timed[name] for name in TEST_SUBSETS if name in timed), None)
-    return Annotations(instances, ignored, videos, test, protocol="released")
+    return Annotations(
+        instances, ignored, videos, test_subset(videos, instances), protocol="released")
 
 
 def _row(value: object, where: str) -> list:

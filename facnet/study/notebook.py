@@ -8,11 +8,10 @@ from itertools import count
 from pathlib import Path
 
 from facnet.config import checked
-from facnet.data import Dataset
+from facnet.data import SYNTHETIC, Dataset
 from facnet.errors import FacnetError, suggest
 
 PATHS = ("features", "annotations", "dataset", "output")  # parameters
-NAMES = ("synthetic", "synthetic-activitynet")  # of data sets that are no folder
 
 
 def check_parameters(notebook: dict) -> None:
@@ -48,7 +47,7 @@ def absolute(name: str, given: str) -> str:
         If what is to be read is not there.
     """
     path = Path(os.path.expanduser(given)).absolute()
-    if given in NAMES:
+    if given in SYNTHETIC:
         return given
     if name != "output" and not path.exists():
         raise FacnetError(

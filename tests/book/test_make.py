@@ -107,7 +107,7 @@ def test_data_that_cannot_be_read_stop_make_with_one_line(checkout):
     done = subprocess.run(["make", "executed", "PROFILE=smoke", "DATASET=mine"], cwd=checkout,
                           capture_output=True, text=True)
     first, *others = done.stderr.splitlines()
-    assert done.returncode and "a b $(touch x).npy: cannot be read" in first
+    assert done.returncode and "a b $(touch x).npy: no .npy file" in first
     assert "Traceback" not in done.stderr and not (checkout / "ran.txt").exists()
 
 
