@@ -132,7 +132,7 @@ def find_fonts(figure: Figure, *others: str) -> None:
     texts, rules = figure.findobj(Text), matplotlib.rcParams
     said = "".join([*others, *(one.get_text() for one in texts)])
     lacking = {ord(c) for c in said if c.isprintable()} - _glyphs(
-        font_manager.findfont(font_manager.FontProperties(rules["font.family"])))
+        font_manager.findfont(font_manager.FontProperties(family=rules["font.family"])))
     # A family's bold or slanted face may have what its plain one, which is drawn, lacks.
     faces = [one for one in font_manager.fontManager.ttflist
              if one.style == "normal" and one.weight in (400, "normal", "regular")]

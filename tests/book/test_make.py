@@ -57,14 +57,19 @@ def checkout(tmp_path) -> Path:
     return folder
 
 
+def make(checkout: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As from a shell, also where make itself runs the tests."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("FACNET_", "MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *options], cwd=checkout, env=kept | environment,
+                          capture_output=True, text=True)
+
+
 def runs(checkout: Path, *options: str, **environment: str) -> list[str]:
     """What `make executed` runs: a line a notebook, with the data set that it is told."""
     noted = checkout / "ran.txt"
     noted.unlink(missing_ok=True)
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("FACNET_", "MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", "executed", "PROFILE=smoke", *options], cwd=checkout,
-                          env=kept | environment, capture_output=True, text=True)
+    done = make(checkout, "executed", "PROFILE=smoke", *options, **environment)
     assert done.returncode == 0, done.stderr
     return noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []
 
@@ -104,8 +109,7 @@ def test_a_data_set_is_found_from_the_environment_and_by_a_tilde(checkout):
 def test_data_that_cannot_be_read_stop_make_with_one_line(checkout):
     data = make_data(checkout / "mine")
     next((data / "features").glob("a b*")).write_bytes(b"no array")
-    done = subprocess.run(["make", "executed", "PROFILE=smoke", "DATASET=mine"], cwd=checkout,
-                          capture_output=True, text=True)
+    done = make(checkout, "executed", "PROFILE=smoke", "DATASET=mine")
     first, *others = done.stderr.splitlines()
     assert done.returncode and "a b $(touch x).npy: no .npy file" in first
     assert "Traceback" not in done.stderr and not (checkout / "ran.txt").exists()
