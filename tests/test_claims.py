@@ -1,5 +1,8 @@
 """The paper's claims name the right rows, and what is said of them follows from the numbers."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ from facnet.study.records import write_record
 from facnet.study.statistics import SEEDS, Verdict, interval, verdict
 from facnet.study.tables import base_of, variants
 
+ROOT = Path(__file__).parents[1]
 BASE = profile("smoke").apply(preset("released"))
 TIOUS = [f"0.{tenth}" for tenth in range(1, 8)]
 
@@ -301,12 +305,17 @@ def test_all_that_has_run_is_judged_and_classification_by_the_runs_of_table_3():
         wanted["table3"] | wanted["classification"]), "of variants that have not run there is none"
 
 
-@pytest.mark.parametrize("name", ["table3", "lambda_cw"])
-def test_what_is_kept_is_read_and_nothing_runs(monkeypatch, name):
-    monkeypatch.setattr(published, "result", lambda name: (name, f"source of {name}"))
+SHOWN = sorted({name for path in ROOT.glob("notebooks/*.py")
+                for name in re.findall(r'\bkept\("(\w+)"', path.read_text(encoding="utf-8"))})
+
+
+@pytest.mark.parametrize("name", [*SHOWN, *evidence.MEASURES])
+def test_what_a_chapter_shows_as_kept_is_there_and_nothing_runs(monkeypatch, name):
     monkeypatch.setattr(evidence, "load", None)
-    found = evidence.kept(name, "synthetic", "quick", 3, "results")
-    assert found == (name, f"{name}_draws", f"source of {name}")
+    assert "table3" in SHOWN and "lambda_cw" in SHOWN
+    runs, draws, source = evidence.kept(name, *published.KEPT, 3, "results")
+    assert len(runs) and (draws is None) == (name in evidence.NO_DRAWS)
+    assert "python tests/keep_results.py" in source
 
 
 def test_every_claim_is_a_row_of_each_data_set_with_a_verdict():

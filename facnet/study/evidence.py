@@ -22,6 +22,7 @@ from facnet.study.tables import SWEEPS, base_of, require, sweep, variants
 
 TABLES = ("table1", "table3", "table4", "table5", "fig4")
 MEASURES = ("fig1", "fig5", "fig6", "fig8")  # other measures take the place of AVG there
+NO_DRAWS = (*MEASURES, "lambda_cw")  # the last chooses, and decides no claim
 
 
 def kept(name: str, dataset: str, profile: str, seeds: int,
@@ -40,13 +41,13 @@ def kept(name: str, dataset: str, profile: str, seeds: int,
     runs : DataFrame
         As `sweep` gives it; of fig4 with each main branch's best point.
     draws : DataFrame or None
-        As `facnet.study.claims.resampled` gives it; of `MEASURES` there are none.
+        As `facnet.study.claims.resampled` gives it; of what is kept of `NO_DRAWS` there are none.
     source : str
         On what data, how often, and if kept by which command and code.
     """
     if (dataset, profile) == published.KEPT:
         runs, source = published.result(name)
-        return runs, None if name in MEASURES else published.result(f"{name}_draws")[0], source
+        return runs, None if name in NO_DRAWS else published.result(f"{name}_draws")[0], source
     source = provenance(load(dataset, profile), profile, seeds)
     if name not in SWEEPS:
         return measured(name, dataset, profile, seeds, folder), None, source
