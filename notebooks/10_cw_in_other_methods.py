@@ -66,7 +66,8 @@ plots.save_figure(figure, "table5", output, source)
 columns = [name for name in ("0.3", "0.7", "average") if name in runs]
 ours = means(runs, "variant", columns).set_index("variant").add_prefix("here, ")
 table = published.table(5)[["group", "method", *columns]]
-table = table.join(ours, on=table.method.str.removesuffix(" (reproduced)"))
+table["method"] = table.method.str.removesuffix(" (reproduced)")
+table = table.join(ours, on="method")
 own = published.table(1).set_index("method").average.rename(lambda name: name.partition(" (")[0])
 beside = summary(runs, "classification").drop(columns=["paper", "other"])
 shown = readable(beside.assign(own_paper=own)).rename(columns={"mean": "classification"})
@@ -83,7 +84,7 @@ print(five_source)
 wanted = claims.asked_of("table5", five)
 mean = claims.judge(five, wanted, draws).assign(name="mean of all")
 compared = pd.concat([claims.compare(five, wanted, draws), mean], ignore_index=True)
-shown = readable(compared.drop(columns=["claim", "same", "holds", "by_chance"]),
+shown = readable(compared.drop(columns=["claim", "same", "holds"]),
                  signed=["paper", "mean"])
 save_table(shown, "table5_claims", output, compared)
 

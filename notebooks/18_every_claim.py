@@ -3,7 +3,7 @@
 #
 # Which of the paper's claims hold, on synthetic videos and on real recordings of gestures? CW is the
 # best single branch, it says, with an AVG of 31.2; its full model's 42.2 is the best there was; and
-# some thirty things more. The numbers are the other chapters'.
+# some thirty claims in all. The numbers are the other chapters'.
 
 # %% tags=["parameters"]
 import os
@@ -37,7 +37,8 @@ measured = {data.name: judged(runs, draws)}
 study = gestures.read_study()
 real = ({"table3": part["table3"]} for part in (study.frames, study.draws))
 measured["SHREC'21, the book's run"] = judged(*real)
-print("SHREC'21:", study.sources["table3"])
+source = f"{source} {study.sources['table3']}"
+print(study.sources["table3"])
 
 # %% mystnb={"image": {"alt": "A matrix: a row for each claim of the paper, a column for each data set, and in each cell a mark for the verdict; a cross where a claim does not hold, a filled circle where it holds"}, "figure": {"name": "fig-every-claim", "caption": "Every claim of the paper (rows, with where it stands) on every data set (columns). The first column is this page's data."}}
 every = claims.every_claim(measured).astype({"n": "Int64"})
@@ -68,10 +69,10 @@ counts = pd.crosstab(every.verdict, every.data)[list(measured)]
 display(save_table(counts.reset_index(), "every_claim_counts", output))
 yes, no = wide.isin([Verdict.HOLDS, Verdict.ON_AVERAGE, Verdict.PARTLY]), wide == Verdict.FAILS
 everywhere = (wide != Verdict.UNTESTED).all(axis=1)
-for name, chosen in {"Holds on all data:": yes.all(axis=1),
+for name, chosen in {"Holds on all data, at least on average:": yes.all(axis=1),
                      "Tested on all, holds on none:": everywhere & ~yes.any(axis=1),
                      "Holds on one, fails on another:": yes.any(axis=1) & no.any(axis=1)}.items():
-    print(name, *wide.index[chosen], sep="\n  ")
+    print(name, *(wide.index[chosen] if chosen.any() else ["none"]), sep="\n  ")
 
 # %% [markdown]
 # Some of these claims are one comparison, some many. Why one holds here and not there is not told:
@@ -97,7 +98,7 @@ print(every.claim.nunique(), "claims,", tested.claim.nunique(), "of them tested"
 # ## To remember, and to try
 #
 # - A claim is a direction, an interval and the data that it was measured on.
-# - *Not resolved* is an answer: so many seeds cannot tell.
+# - *Not resolved* is an answer: this number of seeds cannot tell.
 # - Try your own data: the first column is then theirs. Train beforehand, on many cores: `facnet
 #   sweep table3 --dataset data/mine --seeds 5` ([How to scale](../book/how_to_scale.md)).
 # - Predict first: which verdicts on Table 3 change if test videos are not drawn again?

@@ -59,7 +59,7 @@ def runs_for(group: str, folder) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("group, count", [
-    ("table1", 6), ("table3", 33), ("table4", 12), ("table5", 4), ("fig4", 8),
+    ("table1", 6), ("table3", 37), ("table4", 12), ("table5", 4), ("fig4", 8),
     ("classification", 2), ("fig5", 2), ("fig6", 1)])
 def test_every_comparison_is_of_runs_that_exist(group, count, tmp_path):
     wanted, runs = read_claims(group), runs_for(group, tmp_path)
@@ -190,7 +190,6 @@ def test_every_claim_is_judged_by_its_mean_and_one_of_each_says_if_some_do_not_h
     assert one.holds.to_dict() == {"all": "1 of 1", "most": "1 of 2", "none": "0 of 2",
                                    "open": "0 of 1", "one open": "2 of 3", "mean": "1 of 2"}
     # One of forty differences that are none holds.
-    assert one.by_chance.tolist() == pytest.approx([n / 40 for n in (1, 2, 2, 1, 3, 2)])
 
 
 def test_a_model_is_no_comparison_with_itself_and_does_not_count():
@@ -203,9 +202,9 @@ def test_a_model_is_no_comparison_with_itself_and_does_not_count():
     assert compared.same.tolist() == [0, 5]
     table = claims.judge(runs, wanted)
     assert table["mean"].item() == 4.0 and table.verdict.item() == Verdict.PARTLY
-    assert table.holds.item() == "1 of 2" and table.by_chance.item() == 1 / 40
+    assert table.holds.item() == "1 of 2"
     alone = claims.judge(runs, wanted[1:])
-    assert alone.verdict.item() == Verdict.SAME and alone.by_chance.item() == 0
+    assert alone.verdict.item() == Verdict.SAME
 
 
 @pytest.mark.parametrize("ratio", [0, 0.5, 1, 3])

@@ -23,7 +23,6 @@ from facnet.study.statistics import Verdict, interval, verdict
 
 WHOLE = "whole video, its classes"  # Table 2's variant without localisation
 UNTESTED = "untested"  # the group of what nothing here can test
-BY_CHANCE = 0.025  # how often a difference that is none holds
 
 
 @dataclass(frozen=True)
@@ -191,8 +190,8 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
     -------
     DataFrame
         The columns of `compare` without name and same, for the mean of those of a claim's
-        comparisons that can be told, with the claim's verdict; holds, how many of the comparisons
-        hold ("2 of 3"); and by_chance, how many would if there were no difference in any.
+        comparisons that can be told, with the claim's verdict; and holds, how many of the comparisons
+        hold ("2 of 3").
     """
     comparisons, found = list(comparisons), []
     for claim in dict.fromkeys(one.claim for one in comparisons):
@@ -211,8 +210,7 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
             row["verdict"] = Verdict.SAME
         elif own[0].each and row["verdict"] == Verdict.HOLDS and holds < len(own):
             row["verdict"] = Verdict.PARTLY if holds + same == len(own) else Verdict.ON_AVERAGE
-        found.append(row | {"holds": f"{holds} of {len(own)}",
-                            "by_chance": BY_CHANCE * (len(own) - same)})
+        found.append(row | {"holds": f"{holds} of {len(own)}"})
     return pd.DataFrame(found)
 
 
