@@ -66,7 +66,8 @@ printed = published.table(1).drop(columns=["features", "key", "source"]).assign(
 ours = means(runs, "variant", [*(name for name in runs if name.startswith("0.")), "average"])
 ours = ours.rename(columns={"variant": "method"}).assign(supervision="weak", data=data.name)
 numbers = pd.concat([printed, ours], ignore_index=True)
-numbers.insert(1, "average", numbers.pop("average"))
+for column in ("average", "method"):  # to the left
+    numbers.insert(0, column, numbers.pop(column))
 shown = readable(numbers).fillna("")
 save_table(shown, "table1", output, numbers)
 lines = show(shown.replace(r" \[", "\n[", regex=True)).set_properties(**{"white-space": "pre"})
