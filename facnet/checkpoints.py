@@ -141,23 +141,21 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
 
 
 def save_training(path: Path, origin: dict[str, str], model: torch.nn.Module,
-                  optimizer: torch.optim.Optimizer, history: list[dict]) -> None:
+                  optimizer: torch.optim.Optimizer, history: list[dict],
+                  random: torch.Tensor) -> None:
     """Write the state of training after the last epoch of `history`, whole or not at all.
 
     It holds all that the rest depends on: weights, Adam's moments and step counts, the state of
-    the random generators, and the `origin`.
+    the model's random numbers, and the `origin`.
     """
-    random, device = {"cpu": torch.get_rng_state()}, next(model.parameters()).device
-    if device.type == "cuda":
-        random["cuda"] = torch.cuda.get_rng_state(device)
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()["state"],
              "random": random}
     _write(path, flat(state), origin | {"history": json.dumps(history)})
 
 
 def load_training(path: Path, origin: dict[str, str], model: torch.nn.Module,
-                  optimizer: torch.optim.Optimizer) -> list[dict]:
-    """Put model, optimiser and random generators into the state in `path`; return the history.
+                  optimizer: torch.optim.Optimizer) -> tuple[list[dict], torch.Tensor]:
+    """Put model and optimiser into the state in `path`; return the history and random state.
 
     Raises
     ------
@@ -172,11 +170,7 @@ def load_training(path: Path, origin: dict[str, str], model: torch.nn.Module,
             moments.setdefault(int(number), {})[name] = tensors[f"optimizer.{number}.{name}"]
         model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-        torch.set_rng_state(tensors["random.cpu"])
-        device = next(model.parameters()).device
-        if device.type == "cuda" and "random.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random.cuda"], device)
-        return json.loads(facts["history"])
+        return json.loads(facts["history"]), tensors["random"]
 
 
 def import_released(path: Path, stream: str, classes: tuple[str, ...]) -> Checkpoint:

@@ -164,6 +164,8 @@ class CommonTraining(Config):
     bfloat16 : bool
         Matrix products of the embedding in bfloat16 (autocast); all else stays in float32. Saves
         time on a GPU, or a CPU with AVX512-BF16 or AMX; costs time on any other CPU.
+    tf32 : bool
+        On CUDA, all matrix products with inputs rounded to 10 bits (TF32). Nothing elsewhere.
     """
 
     epochs: WholeNumber = 100
@@ -178,6 +180,7 @@ class CommonTraining(Config):
     held_out: BelowOne = 0.0
     supervision: Literal["video", "frame"] = "video"
     bfloat16: bool = False
+    tf32: bool = False
 
 
 @dataclass(frozen=True)

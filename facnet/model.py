@@ -9,7 +9,8 @@ A mini-batch of videos is *packed*: the snippets of all videos stand one under t
 call for all snippets, and attention is a softmax over the rows of one video.
 
 Shapes in comments: B videos, N packed snippets, D channels, K class columns (C + 1 with a
-background class, C without), H temperatures.
+background class, C without), H temperatures. Everything here is of one model; `facnet.training`
+computes several at once by `torch.func.vmap`, which puts one more axis before all of these.
 """
 
 import math
@@ -45,14 +46,19 @@ class Embedding(nn.ModuleList):
 
     def forward(self, x: Tensor, videos: "Packing", bfloat16: bool = False) -> Tensor:
         """Packed snippets [N, input_width] to X_e [N, D]."""
-        dtype = x.dtype
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
-            for layer in self:
-                x = layer(neighbourhood(x, videos.of_snippet, self.kernel))
-                if self.training and self.dropout > 0:
-                    x = dropout_before_relu(x, self.dropout)
-                x = x.relu_()  # in place: so wide a tensor costs more to allocate than to compute
-        return x.to(dtype)
+        snippets, dtype, on_cpu = len(x), x.dtype, videos.membership is None
+        # oneDNN makes a program for each number of rows: so that there are few, it is rounded up.
+        spare = -snippets % 64 if on_cpu else 0
+        x, video = functional.pad(x, (0, 0, 0, spare)), videos.of_snippet
+        video = functional.pad(video, (0, spare), value=-1)
+        dropped = round(self.dropout * 256) if self.training else 0
+        for i, layer in enumerate(self):
+            x = neighbourhood(x, video, self.kernel)
+            x = linear(x, layer, 256 / (256 - dropped), bfloat16, on_cpu)
+            if dropped:
+                drop_before_relu(x, dropped, videos.key(i))
+            x = x.relu_()  # in place: so wide a tensor costs more to allocate than to compute
+        return x[:snippets].to(dtype)
 
 
 class Output(NamedTuple):
@@ -109,21 +115,24 @@ class FACNet(nn.Module):
             with torch.no_grad():
                 self.W_f.copy_(-self.W_a[-1:])
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Output:
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False,
+                key: Tensor | None = None) -> Output:
         """Scores of packed videos.
 
         Parameters
         ----------
         x : Tensor [N, input_width]
             Snippets of all videos, one video after the other.
-        lengths : Tensor [B], integer, on the CPU
-            Snippets a video, each at least 1; they add up to N.
+        lengths : Tensor [B], integer, on the CPU, or Tensor [N, B]
+            Snippets a video, each at least 1; they add up to N. Or a membership, as in `Packing`.
         bfloat16 : bool
             Compute the embedding, nine tenths of the work, in bfloat16. Cosines and attention
             keep the weights' precision: an error of 2^-9 would move the sharper softmaxes.
+        key : Tensor [], integer, optional
+            From which the dropout of training follows; without it one is drawn.
         """
         config = self.config
-        videos = Packing(lengths, x.device)
+        videos = Packing(lengths, x, key)
         X_e = self.embedding(x, videos, bfloat16)  # [N, D]
         # (1) and (8) in one product, the foreground's score last: [N, K+1]
         W = torch.cat([self.W_a, self.W_f])
@@ -247,39 +256,77 @@ class Packing:
 
     Parameters
     ----------
-    lengths : Tensor [B], integer, on the CPU
-    device : torch.device
-        Of the snippets.
+    lengths : Tensor [B], integer, on the CPU, or Tensor [N, B]
+        Snippets a video; or the membership, 1 where a snippet is of a video, else 0. A snippet of
+        none fills up: it has no part in anything.
+    x : Tensor [N, ...]
+        Snippets: for their device and type.
+    key : Tensor [], integer, optional
+        Of the mini-batch's random numbers.
 
-    Only the wide sums are one product a video: packed in one batched product, they would have to
-    be padded to a common length first, which takes longer.
+    There are two ways to sum over a video's snippets. On a CPU they are added up, video by video;
+    padded to one length, or multiplied by the membership, they take longer. Elsewhere, and where
+    several models are computed at once, a sum is a product with the membership: a few large
+    operations, which add in the same order every time.
     """
 
-    def __init__(self, lengths: Tensor, device: torch.device):
-        self.lengths = lengths.tolist()
-        self.videos = len(lengths)
-        self.of_snippet = torch.repeat_interleave(torch.arange(self.videos), lengths).to(device)
+    def __init__(self, lengths: Tensor, x: Tensor, key: Tensor | None = None):
+        self._key, self.membership = key, None
+        if lengths.ndim == 2:
+            self.membership, self.videos, self.counts = lengths, lengths.shape[1], lengths.sum(0)
+            numbers = torch.arange(1, self.videos + 1, device=x.device, dtype=x.dtype)
+            self.of_snippet = lengths @ numbers - 1  # -1: of none
+            return
+        self.lengths, self.videos, self.counts = lengths.tolist(), len(lengths), lengths.to(x)
+        self.of_snippet = torch.repeat_interleave(torch.arange(self.videos), lengths).to(x.device)
+        if x.device.type != "cpu":
+            self.membership = functional.one_hot(self.of_snippet, self.videos).to(x.dtype)
+
+    def key(self, number: int) -> Tensor:
+        """Of the mini-batch's random numbers, the `number`-th of those that a network draws."""
+        key = torch.randint(2**62, ()) if self._key is None else self._key
+        return key + (number << 40)  # further than any has numbers
 
     def sums(self, x: Tensor) -> Tensor:
         """Sum over each video's snippets: [N, ...] to [B, ...]."""
+        if self.membership is not None:
+            return (self.membership.T @ x.reshape(len(x), -1)).view(-1, *x.shape[1:])
         return x.new_zeros(self.videos, *x.shape[1:]).index_add(0, self.of_snippet, x)
+
+    def spread(self, values: Tensor, else_: float = 0.0) -> Tensor:
+        """To each snippet its video's value: [B, ...] to [N, ...]; `else_` where it is of none."""
+        if self.membership is None:
+            return values[self.of_snippet]
+        found = (self.membership @ values.reshape(self.videos, -1)).view(-1, *values.shape[1:])
+        of_none = 1 - self.membership.sum(1)
+        return found + else_ * of_none.view(-1, *[1] * (values.ndim - 1))
 
     def means(self, x: Tensor) -> Tensor:
         """Mean over each video's snippets: [N, ...] to [B, ...]."""
-        counts = torch.tensor(self.lengths, dtype=x.dtype, device=x.device)
-        return self.sums(x) / counts.view(-1, *[1] * (x.ndim - 1))
+        return self.sums(x) / self.counts.view(-1, *[1] * (x.ndim - 1))
 
-    def softmax(self, scores: Tensor, temperatures: tuple[float, ...]) -> Tensor:
+    def softmax(self, scores: Tensor, temperatures: tuple[float, ...] | Tensor) -> Tensor:
         """Softmax over each video's snippets of τ times the scores: [N, G] to [N, H, G]."""
+        tau = torch.as_tensor(temperatures).to(scores).view(-1, 1)
+        below = scores - self.spread(self._largest(scores.detach()), else_=1e9)
+        weight = torch.exp(tau * below.unsqueeze(1))
+        return weight / self.spread(self.sums(weight), else_=1.0)
+
+    def _largest(self, scores: Tensor) -> Tensor:
+        """Each video's largest score: [N, G] to [B, G]."""
+        if self.membership is not None:
+            own = self.membership.unsqueeze(2) > 0  # [N, B, 1]
+            return torch.where(own, scores.unsqueeze(1), -math.inf).amax(0)
         index = self.of_snippet.unsqueeze(1).expand_as(scores)
         top = scores.new_full((self.videos, scores.shape[1]), -math.inf)
-        top = top.scatter_reduce(0, index, scores.detach(), "amax")
-        tau = scores.new_tensor(temperatures).view(1, -1, 1)
-        weight = torch.exp(tau * (scores - top[self.of_snippet]).unsqueeze(1))
-        return weight / self.sums(weight)[self.of_snippet]
+        return top.scatter_reduce(0, index, scores, "amax")
 
     def weighted_sums(self, weights: Tensor, x: Tensor) -> Tensor:
         """Σ_t weights(t, h, g) x(t, d) of each video: [N, H, G] and [N, D] to [B, H, G, D]."""
+        if self.membership is not None:
+            wide = self.membership.unsqueeze(2) * weights.flatten(1).unsqueeze(1)
+            found = wide.flatten(1).T @ x  # [B H G, D]
+            return found.unflatten(0, (self.videos, *weights.shape[1:]))
         each = zip(weights.flatten(1).split(self.lengths), x.split(self.lengths))
         return torch.stack([w.T @ own for w, own in each]).unflatten(1, weights.shape[1:])
 
@@ -307,24 +354,46 @@ def neighbourhood(x: Tensor, video: Tensor, kernel: int) -> Tensor:
     return torch.cat(columns, dim=1)
 
 
-def dropout_before_relu(x: Tensor, rate: float) -> Tensor:
-    """Dropout, in place, of what goes into a ReLU next: zeros at `rate`, the rest grows to match.
+def random_bytes(key: Tensor, like: Tensor) -> Tensor:
+    """Bytes from -128 to 127 by a key alone, on any device and in any company: a `like` shape.
 
-    With the ReLU and both gradients it takes less than a fifth of the time of torch's own dropout
-    on one core (5.5 times as fast for 800 snippets of 64 channels, 5.8 for 3,261 of 1,024, a
-    mini-batch at THUMOS14's size; `python tests/benchmark.py dropout`), which at full size took as
-    long as the matrix product before it.
-
-    It saves twice. A random byte decides each place, below `rate` * 256 or not, so that one random
-    64-bit word serves eight places, where torch draws a number for each. And no mask is kept for
-    the gradient: autograd sees only the multiplication, and the zeros are written without its
-    knowledge (`detach` shares the memory). The gradient is right all the same, because the ReLU
-    that follows passes none to where x is 0.
+    A word of 64 bits serves eight places. Its place's number is added to the key and mixed by two
+    rounds of multiplying and shifting (as in SplitMix64).
     """
+    words = torch.arange(-(-like.numel() // 8), device=like.device) + key.to(like.device)
+    for factor, shift in ((-7046029254386353131, 32), (-4658895280553007687, 29)):
+        words = words.mul_(factor)
+        above = (words >> shift).bitwise_and_(2 ** (64 - shift) - 1)  # without copies of the sign
+        words = words.bitwise_xor_(above)
+    return words.view(torch.int8)[: like.numel()].view_as(like)
+
+
+def linear(x: Tensor, layer: nn.Linear, factor: float, bfloat16: bool, on_cpu: bool) -> Tensor:
+    """The layer's output times a factor.
+
+    On a CPU float32 goes to oneDNN, which computes the same as MKL, PyTorch's own choice, in half
+    of the time on processors that are not Intel's.
+    """
+    weight, bias = (layer.weight, layer.bias) if factor == 1 else (
+        factor * layer.weight, factor * layer.bias)
+    if bfloat16:
+        x, weight, bias = (one.to(torch.bfloat16) for one in (x, weight, bias))
+    elif on_cpu and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        return functional.linear(x.to_mkldnn(), weight, bias).to_dense()
+    return functional.linear(x, weight, bias)
+
+
+def drop_before_relu(x: Tensor, dropped: int, key: Tensor) -> None:
+    """Dropout, in place, of what goes into a ReLU next: zeros for `dropped` in 256 places.
+
+    A random byte decides each place, where torch draws a number for each. And no mask is kept for
+    the gradient: the zeros are written without autograd's knowledge (`detach` shares the memory).
+    The gradient is right all the same, because the ReLU that follows passes none to where x is 0.
+    """
+    x.detach().mul_(random_bytes(key, x).ge_(dropped - 128).to(x.dtype))  # ge_: to 1 or 0
+
+
+def dropout_mask(like: Tensor, rate: float, key: Tensor) -> Tensor:
+    """What dropout multiplies with: 0 at `rate`, else what lets the mean be 1."""
     dropped = round(rate * 256)
-    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
-    words.random_(torch.iinfo(torch.int64).min, None)
-    keep = words.view(torch.int8)[: x.numel()].view_as(x).ge_(dropped - 128)  # to 1 or 0, in place
-    x = x.mul_(256 / (256 - dropped))
-    x.detach().mul_(keep.to(x.dtype))
-    return x
+    return random_bytes(key, like).ge_(dropped - 128).to(like.dtype) * (256 / (256 - dropped))

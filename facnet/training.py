@@ -1,35 +1,58 @@
-"""Fit a method's models on video-level labels, one a stream or one on all (section 3.6)."""
+"""Training by video-level labels, of one model or of several at once, and prediction (section 3.6).
 
+What a step sees of the videos is drawn first, from random numbers that are the model's own; then it
+is read, and computed.
+"""
+
+import copy
+import ctypes
+import json
+import os
+import platform
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
 from facnet.checkpoints import load_training, origin, save_training
-from facnet.config import CommonTraining, Experiment
+from facnet.config import CommonTraining, Experiment, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.localization import Scores
 from facnet.methods import Method, method_of, preset
 from facnet.model import Packing
 
+TOGETHER = 16  # models at most: more gain little
+
+if platform.libc_ver()[0] == "glibc":
+    # To keep what is freed, up to a gigabyte: a step's tensors are some megabytes each, and mapped
+    # and cleared anew every time they cost a sixth of a training. Largest piece kept, and in all.
+    for setting, size in ((-3, 32 << 20), (-1, 1 << 30)):
+        ctypes.CDLL(None).mallopt(setting, size)
+
 
 def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
     """Videos [T, D] one under the other, [N, D], and their lengths [B] (on the CPU)."""
     packed = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
     lengths = torch.tensor([len(array) for array in arrays])
+    if torch.device(device).type == "cuda":
+        packed = packed.pin_memory()  # else the copy waits, and what computes with it
     return packed.to(device, non_blocking=True), lengths
 
 
-def adam(model: nn.Module, config: CommonTraining) -> torch.optim.Adam:
+def adam(weights: Iterable[Tensor], config: CommonTraining) -> torch.optim.Adam:
     """The released optimiser; the L2 penalty is added to the gradient."""
-    return torch.optim.Adam(model.parameters(), config.learning_rate, config.betas,
+    return torch.optim.Adam(weights, config.learning_rate, config.betas,
                             weight_decay=config.weight_decay, fused=True)
 
 
@@ -66,80 +89,96 @@ def sampled(length: int, config: CommonTraining) -> np.ndarray | slice:
     return edges[:-1] + (torch.rand(wanted).numpy() * size).astype(int)
 
 
-def train_step(method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor,
-               lengths: Tensor, labels: Tensor, config: CommonTraining,
-               frames: Tensor | None = None) -> dict[str, Tensor]:
-    """One optimiser step on a packed mini-batch.
+def losses_of(method: Method, model: nn.Module, config: CommonTraining, x: Tensor, lengths: Tensor,
+              labels: Tensor, key: Tensor | None = None, frames: Tensor | None = None,
+              weights: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The losses of the videos of a packed mini-batch by name, [B] each.
 
     Parameters
     ----------
-    method, model, optimizer, config
-    x : Tensor [N, D], lengths : Tensor [B]
+    method, model, config
+    x : Tensor [N, D], lengths : Tensor [B] or [N, B], key : Tensor []
         As in `FACNet.forward`.
     labels : Tensor [B, C]
         Video-level labels.
     frames : Tensor [N, C], optional
         Which classes each snippet shows; their cross-entropy, averaged over a video's snippets,
-        is added to the loss.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The mini-batch's summed losses by name.
+        is added to "total".
+    weights : dict of str to Tensor, optional
+        In place of the model's own, by the names of its parameters.
     """
-    output = model(x, lengths, config.bfloat16)
+    seen = x, lengths, config.bfloat16, key
+    output = functional_call(model, weights, seen) if weights else model(*seen)
     losses = method.losses(output, labels, config)
     if frames is not None:
-        own = _frame_loss(method.frame_logits(model, output), lengths, frames)
+        own = _frame_loss(method.frame_logits(model, output), Packing(lengths, x), frames)
         losses = losses | {"total": losses["total"] + own}
+    return losses
+
+
+def train_step(losses: dict[str, Tensor], optimizer: torch.optim.Optimizer,
+               config: CommonTraining) -> dict[str, Tensor]:
+    """One optimiser step down the losses of a mini-batch, [..., B]; their sums by name, [...]."""
     total = losses["total"]
-    objective = total.sum() if config.reduction == "sum" else total.mean()
-    optimizer.zero_grad(set_to_none=True)
-    objective.backward()
+    objective = total.sum(-1) if config.reduction == "sum" else total.mean(-1)
+    for weight in optimizer.param_groups[0]["params"]:
+        weight.grad = None  # as zero_grad, a hundredth of a step faster
+    objective.sum().backward()  # models have no weight in common: each gets its own gradient
     optimizer.step()
-    return {name: value.detach().sum() for name, value in losses.items()}
+    return {name: value.detach().sum(-1) for name, value in losses.items()}
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one core: the order of sums, and with it the result, is then always the same.
+def repeatable(device: str = "cpu", tf32: bool = False) -> Iterator[None]:
+    """Compute so that the same comes out every time on a machine.
 
-    More cores are for more experiments at once.
+    On the CPU on one core, since the order of sums follows from the number of cores; more are for
+    more experiments at once. On CUDA by algorithms that add in a fixed order.
     """
-    threads = torch.get_num_threads()
+    threads, fixed = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    products = torch.backends.cuda.matmul
+    precision = products.fp32_precision
     torch.set_num_threads(1)
+    if torch.device(device).type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it then
+        torch.use_deterministic_algorithms(True)
+        products.fp32_precision = "tf32" if tf32 else "ieee"
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(fixed)
+        products.fp32_precision = precision
 
 
-@one_thread()
-def fit(dataset: Dataset, stream: str, experiment: Experiment = preset(), device: str = "cpu",
-        state_file: Path | None = None, progress: bool = True,
+def fit(dataset: Dataset, stream: str, experiments: Experiment | Sequence[Experiment] = preset(),
+        device: str | None = None, state_file: Path | None = None, progress: bool = True,
         after_epoch: Callable[[int, nn.Module], None] | None = None,
-        ) -> tuple[nn.Module, pd.DataFrame]:
-    """Train a model on the training videos of one stream.
+        ) -> tuple[nn.Module, pd.DataFrame] | list[tuple[nn.Module, pd.DataFrame]]:
+    """Train a model on the training videos of one stream, or several models.
+
+    What becomes of a model does not depend on the others. On a CPU they are trained one after the
+    other; elsewhere those that `stacks` finds to fit together take their steps at once.
 
     Parameters
     ----------
     dataset : Dataset
     stream : str
         Or streams side by side, "rgb+flow"; `Method.streams` has what the method is trained on.
-    experiment : Experiment
-        Its `method`, `model`, `training` and `seed` are used. Initial weights, the order of
-        videos, their sampling and dropout follow from the seed alone, so a run repeats exactly on a
+    experiments : Experiment, or a sequence of them
+        `method`, `model`, `training` and `seed` are used. Initial weights, the order of videos,
+        their sampling and dropout follow from the seed alone, so a run repeats exactly on a
         machine.
-    device : str
-        Such as "cpu" or "cuda".
+    device : str, optional
+        By default the data set's.
     state_file : Path, optional
-        Where the state of training is kept: written after every epoch, and gone on from if it
-        exists. A training that was cut short then ends as if it had not been.
+        Of one experiment: where the state of training is kept: written after every epoch, and gone
+        on from if it exists. A training that was cut short then ends as if it had not been.
     progress : bool
         Whether to show a bar.
     after_epoch : callable, optional
-        Called with the number of epochs that are done and the model, in evaluation mode: before
-        the first epoch, and after each. As long as it draws no random number, nothing changes.
+        Of one experiment: called with the number of epochs that are done and the model, in
+        evaluation mode: before the first epoch, and after each.
 
     Returns
     -------
@@ -147,12 +186,13 @@ def fit(dataset: Dataset, stream: str, experiment: Experiment = preset(), device
         The method's network; :class:`facnet.model.FACNet` for FAC-Net.
     history : DataFrame [epoch, total, ...]
         Mean losses of a video by epoch, epochs counted from 1; FAC-Net's are cw, ca, mil, total.
+        Of several experiments a list of such pairs, in their order.
 
     Raises
     ------
     FacnetError
-        If a stream or video cannot be read, if the loss stops being a number, or if `state_file`
-        is damaged or comes of another training.
+        If a stream or video cannot be read, if a loss stops being a number, if the device has not
+        enough memory, or if `state_file` is damaged or comes of another training.
 
     Notes
     -----
@@ -160,40 +200,295 @@ def fit(dataset: Dataset, stream: str, experiment: Experiment = preset(), device
     first one; here an incomplete mini-batch makes a step of its own. At THUMOS14's 200 videos
     and 10 a mini-batch there is none.
     """
-    method, config = method_of(experiment), experiment.training
-    _check(experiment, method, device)
-    videos, _ = training_videos(dataset, experiment)
-    labels = torch.from_numpy(dataset.labels(videos)).to(device)
-    history, hooks = [], [after_epoch] if after_epoch else []
-    with torch.random.fork_rng():
-        torch.manual_seed(experiment.seed)
-        width = dataset.features(stream, videos[0]).shape[1]
-        model = method.network(width, len(dataset.classes), experiment.model).to(device)
-        optimizer = adam(model, config)
+    dataset = replace(dataset, device=device or dataset.device)
+    if isinstance(experiments, Experiment):
+        (only,) = _fit(dataset, stream, [experiments], state_file, progress, after_epoch)
+        return only
+    found = {}
+    for group in stacks(experiments, dataset, stream):
+        found |= zip(group, _fit(dataset, stream, group, progress=progress))
+    return [found[one] for one in experiments]
+
+
+def _fit(dataset: Dataset, stream: str, group: list[Experiment],
+         state_file: Path | None = None, progress: bool = True,
+         after_epoch: Callable[[int, nn.Module], None] | None = None,
+         ) -> list[tuple[nn.Module, pd.DataFrame]]:
+    """`fit` of experiments that `stacks` has put together."""
+    config, device = group[0].training, dataset.device
+    hooks = [after_epoch] if after_epoch else []
+    for experiment in group:
+        _check(experiment, method_of(experiment), device)
+    with repeatable(device, config.tf32), _memory_named(device, len(group)):
+        members = [Member(dataset, stream, experiment) for experiment in group]
+        stack = Stack(members, device)
         if state_file is not None:
-            known = origin(dataset, stream, experiment)
+            (own,), known = members, origin(dataset, stream, group[0])
             if state_file.exists():
-                history = load_training(state_file, known, model, optimizer)
-            hooks.insert(0, lambda *_: history and save_training(
-                state_file, known, model, optimizer, history))
-        bar = tqdm(
-            range(len(history) + 1, config.epochs + 1), desc=f"training {stream}", unit="epoch",
-            initial=len(history), total=config.epochs,
-            **({} if progress else {"disable": True}))  # unsaid, TQDM_DISABLE decides
+                own.history, own.random = load_training(
+                    state_file, known, own.model, stack.optimizer)
+            hooks.insert(0, lambda *_: own.history and save_training(
+                state_file, known, own.model, stack.optimizer, own.history, own.random))
+        done = len(members[0].history)
+        bar = tqdm(range(done + 1, config.epochs + 1), initial=done, total=config.epochs,
+                   desc=f"training {stream}" + f", {len(group)} models" * (len(group) > 1),
+                   unit="epoch", **({} if progress else {"disable": True}))  # else TQDM_DISABLE
         for hook in hooks:
-            hook(len(history), model.eval())
+            hook(done, members[0].model.eval())
+        source = Source(dataset, stream, members) if done < config.epochs else None
         for epoch in bar:
-            losses = _epoch(
-                method, model.train(), optimizer, dataset, stream, videos, labels, config)
-            if not np.isfinite(losses["total"]):
-                raise FacnetError(
-                    f"{dataset.name}, {stream}: the loss is {losses['total']} in epoch {epoch};"
-                    " check the features for NaN, or lower learning_rate.")
-            history.append({"epoch": epoch, **losses})
+            for member, losses in zip(members, _epoch(stack, source)):
+                if not np.isfinite(losses["total"]):
+                    raise FacnetError(
+                        f"{dataset.name}, {stream}: the loss is {losses['total']} in epoch {epoch};"
+                        " check the features for NaN, or lower learning_rate.")
+                member.history.append({"epoch": epoch, **losses})
             bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             for hook in hooks:
-                hook(epoch, model.eval())
-    return model.eval(), pd.DataFrame(history, columns=None if history else ["epoch", "total"])
+                hook(epoch, members[0].model.eval())
+        stack.hand_back()
+    return [(one.model.eval(), pd.DataFrame(
+        one.history, columns=None if one.history else ["epoch", "total"])) for one in members]
+
+
+class Plan(NamedTuple):
+    """What an optimiser step of one model sees."""
+
+    batch: list[int]  # videos
+    rows: list[np.ndarray | slice]  # snippets of each
+    key: Tensor  # of its dropout
+
+
+class Batch(NamedTuple):
+    """A packed mini-batch, as `losses_of` takes it; of several models with an axis of them before.
+
+    What is the same for all models, since they have one seed, has no such axis.
+    """
+
+    x: Tensor
+    lengths: Tensor
+    labels: Tensor
+    key: Tensor
+    frames: Tensor | None
+
+
+class Member:
+    """A model in training, with all that is its own: weights, videos, random numbers, losses."""
+
+    def __init__(self, dataset: Dataset, stream: str, experiment: Experiment):
+        self.method, self.experiment, self.history = method_of(experiment), experiment, []
+        self.videos, _ = training_videos(dataset, experiment)
+        self.labels = torch.from_numpy(dataset.labels(self.videos))
+        self.width = dataset.features(stream, self.videos[0]).shape[1]
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(experiment.seed)
+            self.model = self.method.network(self.width, len(dataset.classes), experiment.model)
+            self.random = torch.get_rng_state()
+
+    def plans(self, snippets: dict[str, int]) -> Iterator[Plan]:
+        """Those of an epoch, drawn one by one from the member's own random numbers."""
+        config, batches = self.experiment.training, None
+        while True:
+            with torch.random.fork_rng(devices=()):
+                torch.set_rng_state(self.random)
+                batches = batches or iter(self.method.batches(self.labels, config))
+                batch = next(batches, None)
+                if batch is not None:
+                    rows = [sampled(snippets[self.videos[v]], config) for v in batch]
+                    key = torch.randint(2**62, ())
+                self.random = torch.get_rng_state()
+            if batch is None:
+                return
+            yield Plan(batch.tolist(), rows, key)
+
+
+class Source:
+    """A stream's features of the training videos, packed into mini-batches on a device.
+
+    They lie on the device where they take at most half of its free memory. Else, and on a CPU, each
+    mini-batch is read when its turn comes; for another device while that computes the one before.
+    """
+
+    def __init__(self, dataset: Dataset, stream: str, members: list[Member]):
+        self.dataset, self.stream, self.members = dataset, stream, members
+        self.device, self.table, self.stream_aside = torch.device(dataset.device), None, None
+        videos = tuple(dict.fromkeys(one for member in members for one in member.videos))
+        self.snippets = {one: len(dataset.features(stream, one)) for one in videos}
+        self.first = dict(zip(videos, np.cumsum([0, *self.snippets.values()])))
+        size = 4 * members[0].width * sum(self.snippets.values())
+        if self.device.type == "cuda" and size <= torch.cuda.mem_get_info(self.device)[0] / 2:
+            self.table, _ = pack(self._features(videos), self.device)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The mini-batches of an epoch."""
+        plans = zip(*(member.plans(self.snippets) for member in self.members), strict=True)
+        if self.device.type == "cpu" or self.table is not None:
+            yield from map(self.batch, plans)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._aside, next(plans))
+            for following in plans:
+                ready, coming = coming.result(), reader.submit(self._aside, following)
+                yield self._here(ready)
+            yield self._here(coming.result())
+
+    def batch(self, plans: tuple[Plan, ...]) -> Batch:
+        """A step's mini-batch of each member."""
+        chosen = list(zip(self.members, plans))[: 1 if one_seed(self.members) else None]
+        parts = [self._part(member, plan) for member, plan in chosen]
+        if len(self.members) == 1:
+            return parts[0]
+        longest = max(len(part.x) for part in parts)
+        parts = [part._replace(lengths=membership(part.lengths, longest, part.x),
+                               x=_filled(part.x, longest), frames=_filled(part.frames, longest))
+                 for part in parts]
+        if len(parts) == 1:
+            return parts[0]
+        return Batch(*(None if own[0] is None else torch.stack(own) for own in zip(*parts)))
+
+    def _aside(self, plans: tuple[Plan, ...]) -> Batch:
+        """The same on CUDA's second stream, so that copies do not wait for what is computed."""
+        if self.device.type != "cuda":
+            return self.batch(plans)
+        self.stream_aside = self.stream_aside or torch.cuda.Stream(self.device)
+        with torch.cuda.stream(self.stream_aside):
+            batch = self.batch(plans)
+            self.stream_aside.synchronize()
+        return batch
+
+    def _here(self, batch: Batch) -> Batch:
+        """To be used on the first stream: its memory is not given away before that is done."""
+        for own in batch:
+            if own is not None and own.is_cuda:
+                own.record_stream(torch.cuda.current_stream(self.device))
+        return batch
+
+    def _part(self, member: Member, plan: Plan) -> Batch:
+        """The mini-batch of one member, `lengths` as a packed batch has them."""
+        names = [member.videos[v] for v in plan.batch]
+        counts, frames = [self.snippets[name] for name in names], None
+        if self.table is None:
+            arrays = [array[own] for array, own in zip(self._features(names), plan.rows)]
+            x, lengths = pack(arrays, self.device)
+        else:
+            index = [self.first[name] + np.arange(count)[own]
+                     for name, count, own in zip(names, counts, plan.rows)]
+            lengths = torch.tensor([len(own) for own in index])
+            x = self.table[torch.from_numpy(np.concatenate(index)).to(self.device)]
+        if member.experiment.training.supervision == "frame":
+            shown = [frame_labels(self.dataset, name, count)[own]
+                     for name, count, own in zip(names, counts, plan.rows)]
+            frames = torch.from_numpy(np.concatenate(shown)).to(x)
+        return Batch(x, lengths, member.labels[plan.batch].to(x), plan.key.to(x.device), frames)
+
+    def _features(self, names: Sequence[str]) -> list[np.ndarray]:
+        return _features(self.dataset, self.stream, names, self.members[0].width)
+
+
+def membership(lengths: Tensor, snippets: int, x: Tensor) -> Tensor:
+    """Which of so many snippets is of which video, as `Packing` takes it: [B] to [N, B]."""
+    ends = lengths.cumsum(0).to(x.device)
+    place = torch.arange(snippets, device=x.device).unsqueeze(1)
+    return ((place < ends) & (place >= ends - lengths.to(x.device))).to(x.dtype)
+
+
+def _filled(x: Tensor | None, rows: int) -> Tensor | None:
+    """With rows of zeros behind."""
+    return x if x is None else nn.functional.pad(x, (0, 0, 0, rows - len(x)))
+
+
+class Stack:
+    """Models that take their optimiser steps at once.
+
+    One is computed by its network as it is. Of several the weights lie in one tensor each, with an
+    axis of models before its own, and `torch.func.vmap` computes for all what the network computes
+    for one: a product of matrices becomes a batch of them.
+    """
+
+    def __init__(self, members: list[Member], device: str):
+        first = members[0]
+        self.method, self.members, self.settings = first.method, members, first.experiment
+        networks = [member.model.to(device).train() for member in members]
+        self.network, self.weights = networks[0], dict(networks[0].named_parameters())
+        if len(members) > 1:
+            self.weights, _ = stack_module_state(networks)
+            like = next(iter(self.weights.values()))
+            self.varying = {place: like.new_tensor([
+                _setting(one.experiment, place) for one in members])
+                for place in self.method.together}
+        self.optimizer = adam(self.weights.values(), first.experiment.training)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """An optimiser step of each model; its summed losses by name, [M]."""
+        training = self.settings.training
+        if len(self.members) == 1:
+            losses = losses_of(self.method, self.network, training, *batch)
+            losses = {name: value.unsqueeze(0) for name, value in losses.items()}
+        else:
+            axes = (0, 0, *(None if own is None or one_seed(self.members) else 0 for own in batch))
+            losses = vmap(self._losses, axes)(self.weights, self.varying, *batch)
+        return train_step(losses, self.optimizer, training)
+
+    def _losses(self, weights: dict[str, Tensor], varying: dict[str, Tensor],
+                *batch: Tensor) -> dict[str, Tensor]:
+        """`losses_of` one of several models, with settings that are its own."""
+        self.network.config = _with(self.settings.model, "model", varying)
+        training = _with(self.settings.training, "training", varying)
+        return losses_of(self.method, self.network, training, *batch, weights=weights)
+
+    def hand_back(self) -> None:
+        """Give each member's network its weights."""
+        self.network.config = self.settings.model
+        for m, member in enumerate(self.members):
+            if len(self.members) > 1:
+                member.model.load_state_dict({name: own[m] for name, own in self.weights.items()})
+
+
+def one_seed(members: list[Member]) -> bool:
+    """Whether all see the same videos in the same order, with the same dropout."""
+    return len({member.experiment.seed for member in members}) == 1
+
+
+def _setting(experiment: Experiment, place: str) -> object:
+    """A setting by its dotted name."""
+    part, _, name = place.partition(".")
+    return getattr(getattr(experiment, part), name)
+
+
+def _with(config: object, part: str, varying: dict[str, Tensor]) -> object:
+    """The settings of one model of a stack: a tensor where the models differ."""
+    own = copy.copy(config)
+    for place, value in varying.items():
+        if place.startswith(f"{part}."):
+            object.__setattr__(own, place.partition(".")[2], value)
+    return own
+
+
+def stacks(experiments: Sequence[Experiment], dataset: Dataset,
+           stream: str) -> list[list[Experiment]]:
+    """Put experiments together that can be trained at once on the data set's device.
+
+    On a CPU each is alone. Elsewhere those of a method that say of every setting the same but for
+    the seed and `Method.together`, those of one seed side by side, which see the same mini-batches.
+    A stack has at most `TOGETHER` models, and takes at most half of the device's free memory.
+    """
+    alike = {}
+    for one in dict.fromkeys(experiments):
+        method = method_of(one)
+        if torch.device(dataset.device).type == "cpu" or method.together is None:
+            alike[one] = [one]
+            continue
+        rest = to_dict(one) | {"seed": 0, "localization": {}}
+        for place in method.together:
+            part, _, name = place.partition(".")
+            rest[part] = rest[part] | {name: np.shape(_setting(one, place))}
+        alike.setdefault(json.dumps(rest, sort_keys=True), []).append(one)
+    found = []
+    for group in alike.values():
+        most = len(group) if len(group) == 1 else _most(group[0], dataset, stream)
+        group = sorted(group, key=lambda one: one.seed)
+        found += [group[i : i + most] for i in range(0, len(group), most)]
+    return found
 
 
 def _check(experiment: Experiment, method: Method, device: str) -> None:
@@ -207,48 +502,70 @@ def _check(experiment: Experiment, method: Method, device: str) -> None:
     if config.bfloat16 and torch.device(device).type == "cpu" and not has_bfloat16():
         warnings.warn(
             "bfloat16: this processor has no instructions for it; results are those of any other"
-            " processor, but training takes several times as long as in float32.", stacklevel=3)
+            " processor, but training takes several times as long as in float32.", stacklevel=4)
 
 
-def _epoch(method: Method, model: nn.Module, optimizer: torch.optim.Optimizer, dataset: Dataset,
-           stream: str, videos: tuple[str, ...], labels: Tensor,
-           config: CommonTraining) -> dict[str, float]:
-    """An optimiser step on each mini-batch; the mean losses of a video by name."""
+def _most(experiment: Experiment, dataset: Dataset, stream: str) -> int:
+    """How many models like this one are trained at once: `TOGETHER`, or what memory allows.
+
+    Reckoned are six numbers a channel and snippet of the largest mini-batch, four an attention
+    weight and video, and five a weight: itself, its gradient, Adam's two and one to spare.
+    """
+    if not dataset.device.startswith("cuda") or not torch.cuda.is_available():  # a worker has it
+        return TOGETHER
+    config, videos = experiment.training, dataset.subset("train")
+    snippets = sorted(len(dataset.features(stream, video)) for video in videos)
+    size = min(config.batch_size, len(videos))
+    rows = size * config.snippets if config.snippets else sum(snippets[-size:])
+    own = Member(dataset, stream, experiment).model
+    columns = len(dataset.classes) * len(getattr(own.config, "temperatures", (1.0,)))
+    floats = (rows * (own.input_width + 6 * sum(own.config.embedding_widths) + 4 * size * columns)
+              + 5 * sum(weight.numel() for weight in own.parameters()))
+    free, _ = torch.cuda.mem_get_info(dataset.device)
+    return int(np.clip(free / 2 / (4 * floats), 1, TOGETHER))
+
+
+@contextmanager
+def _memory_named(device: str, models: int) -> Iterator[None]:
+    """Out of memory is one line that says what to set."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise FacnetError(
+            f"{device}: out of memory in the training of {models} at once; set"
+            " training.batch_size lower, training.snippets, or training.bfloat16.") from error
+
+
+def _epoch(stack: Stack, source: Source) -> list[dict[str, float]]:
+    """An optimiser step on each mini-batch; of each member the mean losses of a video by name."""
+    stack.network.train()
     sums, seen = {}, 0
-    for batch in method.batches(labels, config):
-        names, frames = [videos[v] for v in batch], None
-        arrays = _features(dataset, stream, names, model.input_width)
-        rows = [sampled(len(array), config) for array in arrays]
-        x, lengths = pack([array[own] for array, own in zip(arrays, rows)], labels.device)
-        if config.supervision == "frame":
-            shown = [frame_labels(dataset, name, len(array))[own]
-                     for name, array, own in zip(names, arrays, rows)]
-            frames = torch.from_numpy(np.concatenate(shown)).to(x)
-        losses = train_step(method, model, optimizer, x, lengths, labels[batch], config, frames)
+    for batch in source:
+        losses = stack.step(batch)
         sums = {name: sums.get(name, 0) + value for name, value in losses.items()}
-        seen += len(batch)
-        del x, arrays  # before the next is packed: two at a time fragment memory
-    return {name: (value / seen).item() for name, value in sums.items()}
+        seen += batch.labels.shape[-2]
+        del batch  # before the next is packed: two at a time fragment memory
+    means = {name: (value / seen).tolist() for name, value in sums.items()}
+    return [dict(zip(means, own)) for own in zip(*means.values())]
 
 
-@one_thread()
 def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, ...],
-            experiment: Experiment = preset(), device: str = "cpu") -> Scores:
+            experiment: Experiment = preset()) -> Scores:
     """Scores of whole videos, dropout off; `videos` in the order given.
 
-    All of a video's snippets are used, whatever training saw of them at a time.
+    Computed where the model lies, from all of a video's snippets, whatever training saw of them.
 
     Raises
     ------
     FacnetError
         If a video's features are not numbers, or not as many a snippet as the model takes.
     """
-    method = method_of(experiment)
+    method, device = method_of(experiment), next(model.parameters()).device
     first_of = stream.partition("+")[0]  # of streams side by side: that would read them all
     counts = [len(dataset.features(first_of, video)) for video in videos]
     offsets, found = np.concatenate([[0], np.cumsum(counts)]), []
     begins = np.arange(len(videos) + 1), offsets, offsets  # of each video in each result
-    with torch.inference_mode():
+    with torch.inference_mode(), repeatable(device):
         for first, last in _groups(counts):
             x, lengths = pack(
                 _features(dataset, stream, videos[first:last], model.input_width), device)
@@ -288,7 +605,7 @@ def _features(dataset: Dataset, stream: str, names: list[str], width: int) -> li
     return arrays
 
 
-def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
+def _frame_loss(logits: Tensor, videos: Packing, shown: Tensor) -> Tensor:
     """Cross-entropy of snippets averaged over each video, [B]; of logits [N, K] and shown [N, C].
 
     A snippet's target is even over the classes that it shows; where it shows none, the background
@@ -298,7 +615,7 @@ def _frame_loss(logits: Tensor, lengths: Tensor, shown: Tensor) -> Tensor:
         shown = torch.cat([shown, (shown.sum(1, keepdim=True) == 0).float()], dim=1)
     targets = shown / shown.sum(1, keepdim=True).clamp_min(1)
     of_snippet = -(targets * torch.log_softmax(logits, dim=-1)).sum(-1)
-    return Packing(lengths, logits.device).means(of_snippet)
+    return videos.means(of_snippet)
 
 
 def _groups(counts: list[int]) -> Iterator[tuple[int, int]]:

@@ -290,7 +290,7 @@ def test_the_block_is_fac_nets_own_branch(background_class, temperatures):
     network, (_, x, lengths) = network_of(config).eval(), batch()
     output = network(x, lengths)
     got = class_wise_foreground(output.X_e, output.S_a, network.W_f,
-                                Packing(lengths, x.device), temperatures, 10.0)
+                                Packing(lengths, x), temperatures, 10.0)
     assert got.shape == (len(lengths), CLASSES + background_class)
     torch.testing.assert_close(got, output.R_a)
 
@@ -357,8 +357,7 @@ def test_masks_choose_snippets_and_leave_um_s_features_whole(monkeypatch):
                               model__background_divisor=3))
     x = torch.tensor([[5, 0, 0], [0, 4, 0], [0, 0, 3], [2, 0, 0], [0, 1, 0], [0, 0, 0.5]]).double()
     mask = torch.tensor([0, 2, 2, 2, 2, 0])
-    monkeypatch.setattr(nn.functional, "dropout",
-                        lambda v, *options: v * mask if v.ndim == 1 else v * 0)
+    monkeypatch.setattr(um, "dropout_mask", lambda v, *options: mask if v.ndim == 1 else v * 0)
     output = network(x, torch.tensor([6]))
     assert torch.equal(output.x_action[0], x[1:4].mean(0))
     assert torch.equal(output.x_background[0], x[3:5].mean(0))
@@ -726,13 +725,13 @@ def test_with_and_without_cw_begin_alike_and_see_the_same(smoke, monkeypatch, ho
         weights.append(fit(smoke, stream, experiment)[0].state_dict())
         seen = []
 
-        def step(method, model, optimizer, x, lengths, labels, config, frames):
-            seen.append((x.clone(), lengths, labels))
-            return step_taken(method, model, optimizer, x, lengths, labels, config, frames)
+        def step(stack, batch):
+            seen.append((batch.x.clone(), batch.lengths, batch.labels, batch.key))
+            return step_taken(stack, batch)
 
-        step_taken = training.train_step
+        step_taken = training.Stack.step
         with monkeypatch.context() as patch:
-            patch.setattr(training, "train_step", step)
+            patch.setattr(training.Stack, "step", step)
             fit(smoke, stream, small(name, epochs=2))
         batches.append(seen)
     assert list(weights[0]) == list(weights[1])
@@ -740,7 +739,7 @@ def test_with_and_without_cw_begin_alike_and_see_the_same(smoke, monkeypatch, ho
     assert len(batches[0]) == len(batches[1]) >= 2
     assert all(torch.equal(a, b) for one, other in zip(*batches) for a, b in zip(one, other))
     assert not torch.equal(batches[0][0][0], batches[0][1][0])
-    longest = {int(lengths.max()) for _, lengths, _ in batches[0]}
+    longest = {int(lengths.max()) for _, lengths, *_ in batches[0]}
     assert longest == {experiment.training.snippets}  # some videos are longer
 
 

@@ -10,7 +10,8 @@ from conftest import FIXTURES
 from facnet.config import ModelConfig, TrainingConfig
 from facnet.methods import preset
 from facnet.model import (
-    FACNet, dropout_before_relu, fac_net_losses, normalised_cross_entropy, separate_cross_entropy,
+    FACNet, dropout_mask, fac_net_losses, linear, normalised_cross_entropy, random_bytes,
+    separate_cross_entropy,
 )
 
 PARAMETERS = {
@@ -116,18 +117,41 @@ def test_a_video_of_dead_snippets_has_uniform_scores():
         assert (scores == 0).all()
 
 
+def test_random_bytes_are_even_in_each_place_and_alike_in_none():
+    like = torch.empty(4000, 64)
+    drawn = {key: random_bytes(torch.tensor(key), like) for key in (5, 6, 5 + (1 << 40), 2**62 - 1)}
+    for found in drawn.values():
+        lanes = found.flatten().view(-1, 8).long() + 128  # the bytes of a word
+        for lane in lanes.T:
+            counts = torch.bincount(lane, minlength=256).double()
+            expected = len(lane) / 256
+            assert ((counts - expected) ** 2 / expected).sum() < 255 + 6 * (2 * 255) ** 0.5
+        assert (torch.corrcoef(lanes.T.double()) - torch.eye(8)).abs().max() < 0.03
+        flat = found.flatten().double()
+        for apart in (1, 2, 8, 16, 64, 512):
+            assert torch.corrcoef(torch.stack([flat[apart:], flat[:-apart]]))[0, 1].abs() < 0.01
+    between = torch.corrcoef(torch.stack([found.flatten().double() for found in drawn.values()]))
+    # Keys 5 and 6 share all words but one: a key of a step is drawn, and far from any other.
+    between[0, 1] = between[1, 0] = 0
+    assert (between - torch.eye(4)).abs().max() < 0.01
+
+
 @pytest.mark.parametrize("rate", [0.5, 0.3, 255 / 256])
 def test_dropout_keeps_the_mean_and_drops_at_its_rate(rate):
-    torch.manual_seed(0)
-    mask = dropout_before_relu(torch.ones(4000, 63), rate)
+    mask = dropout_mask(torch.ones(4000, 63), rate, torch.tensor(5))
     assert float((mask == 0).float().mean()) == pytest.approx(rate, abs=0.005)
     assert float(mask.mean()) == pytest.approx(1.0, abs=0.02 if rate < 0.9 else 0.2)
     assert len(mask.unique()) == 2
-    # Neighbours and layers are dropped independently of each other.
-    other = dropout_before_relu(torch.ones(4000, 63), rate)
-    for a, b in ((mask, other), (mask[:, 1:], mask[:, :-1]), (mask[1:], mask[:-1])):
-        both = torch.stack([a.flatten(), b.flatten()])
-        assert abs(float(torch.corrcoef(both)[0, 1])) < 0.01
+
+
+def test_the_products_of_the_embedding_are_exact_to_float32():
+    torch.manual_seed(0)
+    layer, x = torch.nn.Linear(128, 256), torch.randn(930, 128)
+    expected = 2 * (x.double() @ layer.weight.double().T + layer.bias.double())
+    got = linear(x, layer, 2.0, False, True)
+    assert (got - expected).abs().max() < 2e-6 * expected.abs().max()
+    in_bfloat16 = linear(x, layer, 2.0, True, True).float()
+    assert 1e-4 < (in_bfloat16 - expected).abs().max() / expected.abs().max() < 1e-2
 
 
 def test_dropout_before_the_activation_is_dropout_after_it():
@@ -136,20 +160,20 @@ def test_dropout_before_the_activation_is_dropout_after_it():
     for layer in model.embedding:  # so that some activations are negative, and biases count
         torch.nn.init.normal_(layer.bias)
     x, lengths = torch.randn(50, 6, dtype=torch.float64), torch.tensor([20, 30])
-    torch.manual_seed(1)
-    got = model(x, lengths).X_e
+    key = torch.tensor(2**61 + 1)
+    got = model(x, lengths, key=key).X_e
     gradients = torch.autograd.grad(got.square().sum(), list(model.embedding.parameters()))
     for activation_first in (True, False):
-        torch.manual_seed(1)
         expected = x
-        for layer in model.embedding:
+        for i, layer in enumerate(model.embedding):
             expected = layer(expected)
-            mask = dropout_before_relu(torch.ones_like(expected), 0.3)
+            like = expected.new_empty(64, expected.shape[1])  # of 50 snippets, rounded up
+            mask = dropout_mask(like, 0.3, key + (i << 40))[:50]
             if activation_first:  # released
                 expected = expected.relu() * mask
             else:  # text
                 expected = (expected * mask).relu()
-        assert torch.equal(got, expected)
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
         again = torch.autograd.grad(expected.square().sum(), list(model.embedding.parameters()))
         for a, b in zip(gradients, again):
             torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
@@ -161,7 +185,7 @@ def test_evaluation_drops_nothing():
     x = torch.randn(5, 6)
     first, second = model.embedding
     expected = second(first(x).relu()).relu()
-    assert torch.equal(model(x, torch.tensor([5])).X_e, expected)
+    torch.testing.assert_close(model(x, torch.tensor([5])).X_e, expected)
 
 
 def test_the_initial_foreground_is_minus_the_background_in_released_only():

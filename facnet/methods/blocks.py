@@ -60,9 +60,10 @@ class HostNetwork(nn.Module):
         self.embedding = Embedding(input_width, config.embedding_widths, kernel, config.dropout)
         self.width = (input_width, *config.embedding_widths)[-1]
 
-    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False) -> Any:
+    def forward(self, x: Tensor, lengths: Tensor, bfloat16: bool = False,
+                key: Tensor | None = None) -> Any:
         """Packed snippets [N, input_width] of videos [B], as `FACNet.forward`, to Output."""
-        videos = Packing(lengths, x.device)
+        videos = Packing(lengths, x, key)
         return self.compute(self.embedding(x, videos, bfloat16), videos)
 
     def class_wise(self, x: Tensor, activation: Tensor, videos: Packing) -> Tensor | None:

@@ -161,7 +161,7 @@ def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor
     """
     with torch.no_grad():
         q = output.activation.softmax(-1)  # [N, K]
-        true = (q[:, :-1] * labels[output.videos.of_snippet]).amax(1)  # [N]
+        true = (q[:, :-1] * output.videos.spread(labels)).amax(1)  # [N]
         radius = math.ceil(3 * sigma)
         offsets = torch.arange(-radius, radius + 1, device=q.device)
         weights = torch.exp(-0.5 * (offsets / sigma) ** 2).to(q.dtype)
@@ -217,4 +217,4 @@ HOST = Experiment("BM", Model(), Training(), Localization())
 METHOD = Method(
     name="BM", recipes={"BM": HOST, "BM + CW": changed(HOST, {"training.lambda_cw": 0.1})},
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    localize=localize, fuse=fuse)
+    localize=localize, fuse=fuse, together=())

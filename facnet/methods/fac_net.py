@@ -99,4 +99,6 @@ def other_rule(config: LocalizationConfig) -> LocalizationConfig:
 
 METHOD = Method(name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
                 predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
-                thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule)
+                thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule,
+                together=("model.scale", "model.video_scale", "model.temperatures",
+                          "training.lambda_cw", "training.lambda_ca", "training.lambda_mil"))

@@ -40,7 +40,7 @@ class Method:
         One model on all streams, their features side by side, or one model a stream.
     network : callable
         (input_width, classes, model config) to a module, with an attribute input_width. Its
-        forward takes packed snippets [N, input_width], lengths [B] and whether to use bfloat16.
+        forward takes what `FACNet.forward` takes.
     losses : callable
         (Output, labels [B, C], training config) to a dict of losses by name, [B] each, of which
         "total" is trained on.
@@ -63,6 +63,10 @@ class Method:
         (network, Output) to [N, K], for training on labels of snippets.
     snippet_probability : callable
         (activation [N, K]) to the probability of each class in each snippet, [N, K].
+    together : tuple of str, optional
+        Settings of numbers in which models that are trained at once may differ, beside the seed, by
+        dotted name. None: one by one, as where a network loops over the videos, which
+        `torch.func.vmap` cannot.
     other_rule : callable, optional
         From a localization config to that of another threshold rule, to compare with.
     """
@@ -80,6 +84,7 @@ class Method:
     batches: Callable[[Tensor, Any], Iterable[Tensor]] = shuffled
     snippet_probability: Callable[[np.ndarray], np.ndarray] = softmax
     frame_logits: Callable[[nn.Module, Any], Tensor] | None = None
+    together: tuple[str, ...] | None = None
     other_rule: Callable[[Any], Any] | None = None
 
     def streams(self, dataset: Dataset) -> tuple[str, ...]:

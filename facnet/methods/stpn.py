@@ -180,4 +180,5 @@ METHOD = Method(
              "STPN + Embedding": EMBEDDING,
              "STPN + Embedding + CW": changed(EMBEDDING, {"training.lambda_cw": 0.05})},
     joint=False, network=Network, losses=losses, predictions=predictions, sequence=sequence,
-    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid)
+    thresholds=thresholds, localize=localize, fuse=fuse, snippet_probability=sigmoid,
+    together=())

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from facnet.config import (BelowOne, CommonTraining, Config, Count, Experiment, NotNegative, Odd,
+from facnet.config import (CommonTraining, Config, Count, Experiment, NotNegative, Odd,
                            Rate, Share, Thresholds, WholeNumber, changed)
 from facnet.errors import FacnetError
 from facnet.localization import (
@@ -22,7 +22,7 @@ from facnet.localization import (
 from facnet.methods.blocks import (HostModel, HostNetwork, binary_cross_entropy, foreground_vector,
                                    means_where_largest, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
-from facnet.model import Packing
+from facnet.model import Packing, dropout_mask
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Model(HostModel):
     embedding_widths: tuple[Count, ...] = (2048,)
     embedding_kernel: Odd = 3
     dropout: Rate = 0.7
-    selection_dropout: BelowOne = 0.7
+    selection_dropout: Rate = 0.7
     action_divisor: Count = 9
     background_divisor: Count = 4
 
@@ -147,16 +147,17 @@ class Network(HostNetwork):
 
     def compute(self, x: Tensor, videos: Packing) -> Output:
         """Embedded snippets [N, D] of packed videos to `Output`."""
-        config = self.config
-        activation = self.classifier(nn.functional.dropout(x, config.dropout, self.training))
+        config, keep = self.config, [1.0, 1.0]
+        length = torch.linalg.vector_norm(x, dim=1)
+        if self.training:
+            keep = [dropout_mask(like, rate, videos.key(i)) for i, (like, rate) in enumerate(
+                ((x, config.dropout), (length, config.selection_dropout)))]
+        activation = self.classifier(x * keep[0])
         k_action, k_background = ([max(1, n // divisor) for n in videos.lengths]
                                   for divisor in (config.action_divisor, config.background_divisor))
-        length = torch.linalg.vector_norm(x, dim=1)
         with torch.no_grad():
-            mask = nn.functional.dropout(
-                torch.ones_like(length), config.selection_dropout, self.training)
             longest = torch.stack([own.max() for own in length.split(videos.lengths)])
-            longness, shortness = length * mask, (longest[videos.of_snippet] - length) * mask
+            longness, shortness = (by * keep[1] for by in (length, videos.spread(longest) - length))
         return Output(length, activation, top_k_means(activation, videos, k_action),
                       means_where_largest(activation, shortness, videos, k_background),
                       means_where_largest(x, longness, videos, k_action),
