@@ -5,6 +5,7 @@
 #   make figures PROFILE=full DATASET=data/mine  of these, the paper's eight figures alone
 #   make book ACTIVITYNET=data/activitynet       the same for the chapter on Table 2
 #   make book SHREC21=data/shrec21               runs the chapter on gestures again
+#   make book DEVICE=cuda                        trains on a GPU; auto, mps
 #
 # FACNET_PROFILE, FACNET_DATASET, ... in the environment, which a notebook reads, count here too.
 #
@@ -21,12 +22,14 @@ PROFILE     = $(or $(FACNET_PROFILE),quick)
 DATASET     = $(or $(FACNET_DATASET),synthetic)
 ACTIVITYNET = $(or $(FACNET_ACTIVITYNET),synthetic-activitynet)
 SHREC21     = $(FACNET_SHREC21)
+DEVICE      = $(or $(FACNET_DEVICE),cpu)
 # A folder as notebooks/ sees it, a tilde expanded; a name stays as it is. No rule depends on a data
 # set's path, which may hold whatever a path can: what_is_read.py looks into it.
 place = $(shell given='$(subst ','\'',$(1))'; \
     case $$given in ("~" | "~/"*) given=$$HOME$${given:1};; esac; \
     if [ -d "$$given" ]; then CDPATH= cd -- "$$given" && pwd; else printf %s "$$given"; fi)
 export FACNET_PROFILE := $(PROFILE)
+export FACNET_DEVICE := $(DEVICE)
 export FACNET_DATASET := $(call place,$(DATASET))
 export FACNET_ACTIVITYNET := $(call place,$(ACTIVITYNET))
 export FACNET_SHREC21 := $(call place,$(SHREC21))
@@ -73,8 +76,8 @@ lab: $(READY)  ## open the notebooks in JupyterLab, with sliders
 	env -u TQDM_DISABLE FACNET_LIVE=1 JUPYTER_PATH="$(abspath $(VENV))/share/jupyter" \
 	    $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
 
-bench: $(READY)  ## measure speed and memory on all cores; renew book/benchmark_results.md
-	env -u OMP_NUM_THREADS $(BIN)/python tests/benchmark.py
+bench: $(READY)  ## measure speed and memory; renew book/benchmark_results.md (DEVICE=cpu)
+	$(BIN)/python tests/benchmark.py $(filter-out cpu,$(FACNET_DEVICE))
 
 refresh: $(READY)  ## renew the committed notebooks from their text (PROFILE=smoke)
 	@$(MAKE) executed $(SMOKE)

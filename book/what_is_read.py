@@ -1,8 +1,9 @@
 """What the notebooks read beside the code, for make: python book/what_is_read.py FILE
 
-FILE gets the profile and the data sets that the environment names, with a hash of each that is a
-folder: of its annotations and of all its features. It is touched only if that is something else
-than before. A folder's files are read once; afterwards those alone that were touched since.
+FILE gets the profile, the device and the data sets that the environment names, with a hash of each
+that is a folder: of its annotations and of all its features. It is touched only if that is
+something else than before. A folder's files are read once; afterwards those alone that were touched
+since.
 """
 
 import hashlib
@@ -25,7 +26,8 @@ def said(dataset: str) -> str:
 
 def write(target: Path) -> None:
     names = ("FACNET_DATASET", "FACNET_ACTIVITYNET", "FACNET_SHREC21")
-    text = "\n".join([PROFILE, *(said(os.environ.get(name, "")) for name in names), ""])
+    text = "\n".join([PROFILE, os.environ.get("FACNET_DEVICE", ""),
+                      *(said(os.environ.get(name, "")) for name in names), ""])
     if not target.is_file() or target.read_text(encoding="utf-8") != text:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

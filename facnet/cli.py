@@ -31,14 +31,9 @@ def together(*options):
 
 def check_device(context, option, device: str) -> str:
     """Refuse a device that this machine does not have; a scheduler's workers have their own."""
-    import torch
+    from facnet.data import usable
 
-    if not context.params.get("scheduler"):
-        try:
-            torch.ones(1, device=device).item()  # of "meta" there is nothing to read
-        except (AssertionError, RuntimeError) as error:
-            raise FacnetError(f"--device {device}: {str(error).splitlines()[0]}") from error
-    return device
+    return device if context.params.get("scheduler") else usable(device)
 
 
 def check_out(context, option, path: Path | None) -> Path | None:
@@ -55,7 +50,8 @@ DATA = together(
                  help="synthetic, synthetic-activitynet, or a data set's folder."),
     click.option("--profile", default="quick", metavar="NAME",
                  help="Sizes and epochs: smoke, quick, half, or full (the preset's own)."),
-    click.option("--device", default="cpu", callback=check_device, help="Such as cpu or cuda."))
+    click.option("--device", default="cpu", envvar="FACNET_DEVICE", callback=check_device,
+                 help="auto, cpu, cuda, cuda:1 or mps; by default what FACNET_DEVICE says."))
 RECIPE = together(
     click.option("--preset", default="released", metavar="NAME",
                  help="Recipe: released, paper, or one of those that `facnet train -h` explains."),
@@ -102,7 +98,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
 
     experiment = profiles.profile(profile).apply(facnet.preset(preset))
     experiment = replace(config.changed(experiment, _changes(changes)), seed=seed)
-    data = facnet.load(dataset, profile)
+    data = facnet.load(dataset, profile, device)
     out.mkdir(parents=True, exist_ok=True)
     check_writable(out / "losses.csv")
     # Before anything is trained: also what another method, of other streams, has left here.
@@ -115,7 +111,7 @@ def train(dataset, profile, device, preset, seed, changes, out):
         else:
             if state.exists():
                 click.echo(f"{state}: going on from here")
-            model, history = facnet.fit(data, stream, experiment, device, state_file=state)
+            model, history = facnet.fit(data, stream, experiment, state_file=state)
             write_text(out / f"{stream}_losses.csv", history.to_csv(index=False))
             checkpoints.save_checkpoint(path, checkpoints.Checkpoint(
                 model.cpu(), stream, data.classes, experiment, data.name, data.fingerprint,
@@ -133,8 +129,8 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
     from facnet.experiment import checkpoint_scores
     from facnet.files import write_detections
 
-    data = facnet.load(dataset, profile)
-    scores, experiment = checkpoint_scores(checkpoints, data, data.subset(subset), device)
+    data = facnet.load(dataset, profile, device)
+    scores, experiment = checkpoint_scores(checkpoints, data, data.subset(subset))
     found = facnet.detect(scores, data, experiment, protocol)
     write_detections(out, found)
     click.echo(f"{out}: {len(found)} detections in {found.video.nunique()} videos")
@@ -190,12 +186,12 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 
     if out.suffix.lower() not in plots.FORMATS:
         raise FacnetError(f"--out {out}: must end in {', '.join(plots.FORMATS)}.")
-    data = facnet.load(dataset, profile)
+    data = facnet.load(dataset, profile, device)
     video, labels = normal(video), [normal(label) for label in labels]
     check_choice(video, list(data.videos.video), f"--video {video}: there is none")
     for label in labels:
         check_choice(label, data.classes, f"--label {label}: there is none")
-    scores, experiment = checkpoint_scores(checkpoints, data, (video,), device)
+    scores, experiment = checkpoint_scores(checkpoints, data, (video,))
     stream = stream or list(scores)[-1]
     check_choice(stream, scores, f"--stream {stream}: there is none")
     found = facnet.detect(scores, data, experiment, protocol)

@@ -10,7 +10,7 @@ optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.m
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -57,6 +57,8 @@ class Dataset:
         a name of ``facnet.evaluation.PROTOCOLS``.
     columns : dict of str to tuple of int
         Columns [first, last) of the streams that lie side by side in one file a video.
+    device : str
+        Where models of it are trained and asked: cpu, cuda, cuda:1, mps.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Dataset:
     simulated: bool = False
     protocol: str = "seconds"
     columns: dict[str, tuple[int, int]] = field(default_factory=dict)
+    device: str = "cpu"
 
     def features(self, stream: str, video: str) -> np.ndarray:
         """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side.
@@ -260,7 +263,28 @@ def _begins_as_npy(file: Path) -> bool:
         return opened.read(6) == np.lib.format.MAGIC_PREFIX
 
 
-def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
+def usable(device: str) -> str:
+    """The device, or what "auto" stands for: CUDA where there is one, else Apple's, else the CPU.
+
+    Raises
+    ------
+    FacnetError
+        If this machine has no such device.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else (
+            "mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        torch.ones(1, device=device).item()  # of "meta" there is nothing to read
+    except (AssertionError, RuntimeError) as error:
+        raise FacnetError(f"device {device}: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def load(dataset: str | Path = "synthetic", profile: str = "full",
+         device: str = "cpu") -> Dataset:
     """Load a data set.
 
     Parameters
@@ -270,11 +294,14 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
         ActivityNet-1.3, or a folder laid out as in :mod:`facnet.data`.
     profile : {"smoke", "quick", "half", "full"}
         Size of the synthetic data sets. Data in a folder are always used whole.
+    device : str
+        "auto", or as in `Dataset`.
 
     Raises
     ------
     FacnetError
-        If `dataset` is neither a known name nor a folder, or if the folder's data are unusable.
+        If `dataset` is neither a known name nor a folder, if the folder's data are unusable, or if
+        this machine has no such device.
     """
     size = profile_of(profile)
     from facnet.synthetic import activitynet, thumos14
@@ -282,9 +309,9 @@ def load(dataset: str | Path = "synthetic", profile: str = "full") -> Dataset:
     made = dict(zip(
         SYNTHETIC, (thumos14.make_synthetic, activitynet.make_synthetic_activitynet)))
     if Path(dataset).is_dir() and str(dataset) not in made:
-        return open_folder(Path(dataset))
+        return replace(open_folder(Path(dataset)), device=usable(device))
     check_choice(str(dataset), made, f"{str(dataset)!r} is neither a data set nor a folder")
-    return made[str(dataset)](size)
+    return replace(made[str(dataset)](size), device=usable(device))
 
 
 def open_folder(folder: Path) -> Dataset:

@@ -94,23 +94,23 @@ def evaluate_test(detections: pd.DataFrame, dataset: Dataset,
 
 
 def trained(dataset: Dataset, experiment: Experiment, stream: str, folder: str | Path | None = None,
-            device: str = "cpu", progress: bool = False) -> tuple[torch.nn.Module, pd.DataFrame]:
+            progress: bool = False) -> tuple[torch.nn.Module, pd.DataFrame]:
     """`fit`, remembered: whoever asks for the same training again gets it from `folder`.
 
     Parameters
     ----------
-    dataset, experiment, stream, device, progress
+    dataset, experiment, stream, progress
         As in `fit`.
     folder : str or Path, optional
         Where states of training are kept, a file each. Without it nothing is remembered.
     """
     if folder is None:
-        return fit(dataset, stream, experiment, device, progress=progress)
+        return fit(dataset, stream, experiment, progress=progress)
     experiment = training_of(experiment)
     key = experiment_key(dataset.fingerprint, experiment, dataset.protocol)
     state = Path(folder) / f"{key}.{stream}.training"
     state.parent.mkdir(parents=True, exist_ok=True)
-    return fit(dataset, stream, experiment, device, state, progress)
+    return fit(dataset, stream, experiment, state_file=state, progress=progress)
 
 
 def training_of(experiment: Experiment) -> Experiment:
@@ -119,14 +119,14 @@ def training_of(experiment: Experiment) -> Experiment:
 
 
 def stream_scores(dataset: Dataset, experiment: Experiment, stream: str,
-                  folder: str | Path | None = None, device: str = "cpu") -> Scores:
+                  folder: str | Path | None = None) -> Scores:
     """Train on one stream, or remember it as `trained` does, and score the test videos."""
-    model, _ = trained(dataset, experiment, stream, folder, device)
-    return predict(model, dataset, stream, dataset.subset("test"), experiment, device)
+    model, _ = trained(dataset, experiment, stream, folder)
+    return predict(model, dataset, stream, dataset.subset("test"), experiment)
 
 
-def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
-                      device: str = "cpu") -> tuple[dict[str, Scores], Experiment]:
+def checkpoint_scores(folder: Path, dataset: Dataset,
+                      videos: tuple[str, ...]) -> tuple[dict[str, Scores], Experiment]:
     """Scores of the videos by stream, by the models that a folder holds, and their recipe.
 
     Raises
@@ -135,7 +135,7 @@ def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
         If it has not one model of each stream, all of one recipe and trained on classes, a grid
         and columns that are the data set's.
     """
-    models = [load_checkpoint(path, device) for path in files_in(folder, ".safetensors")]
+    models = [load_checkpoint(path, dataset.device) for path in files_in(folder, ".safetensors")]
     if not models:
         raise FacnetError(f"{folder}: no .safetensors checkpoint in this folder.")
     first = models[0].experiment
@@ -150,11 +150,12 @@ def checkpoint_scores(folder: Path, dataset: Dataset, videos: tuple[str, ...],
         raise FacnetError(f"{folder}: holds models of {', '.join(one.stream for one in models)}; it"
                           f" takes one of each of {', '.join(streams)}.")
     return {stream: predict(given[stream].model, dataset, stream, videos,
-                            given[stream].experiment, device) for stream in streams}, first
+                            given[stream].experiment) for stream in streams}, first
 
 
 def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | None = None,
-        device: str = "cpu", progress: bool = True, folder: str | Path | None = None) -> Result:
+        device: str | None = None, progress: bool = True,
+        folder: str | Path | None = None) -> Result:
     """Train the method's models, localise the test videos, evaluate.
 
     Parameters
@@ -168,12 +169,19 @@ def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | Non
     folder : str or Path, optional
         As in `trained`.
     """
-    videos = dataset.subset("test")
-    models, histories, scores = {}, {}, {}
-    for stream in method_of(experiment).streams(dataset):
-        models[stream], histories[stream] = trained(
-            dataset, experiment, stream, folder, device, progress)
-        scores[stream] = predict(models[stream], dataset, stream, videos, experiment, device)
+    dataset = replace(dataset, device=device or dataset.device)
+    return result_of(dataset, experiment, {
+        stream: trained(dataset, experiment, stream, folder, progress)
+        for stream in method_of(experiment).streams(dataset)}, protocol)
+
+
+def result_of(dataset: Dataset, experiment: Experiment,
+              found: dict[str, tuple[torch.nn.Module, pd.DataFrame]],
+              protocol: str | None = None) -> Result:
+    """What comes of models that `fit` has found, one a stream: localise, evaluate."""
+    models, histories = ({stream: one[part] for stream, one in found.items()} for part in (0, 1))
+    scores = {stream: predict(model, dataset, stream, dataset.subset("test"), experiment)
+              for stream, model in models.items()}
     detections = detect(scores, dataset, experiment, protocol)
     evaluation = evaluate_test(detections, dataset, protocol)
     return Result(experiment, models, histories, scores, detections, evaluation)

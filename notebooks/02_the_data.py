@@ -11,6 +11,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 0  # not used: nothing is trained here
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -28,7 +29,7 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
+data = load(dataset, profile, device)
 here = "synthetic" if data.simulated else plots.plain(f"{data.name}, here")
 source = provenance(data, profile, seeds, "released")
 print(source)

@@ -10,6 +10,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 1  # not used: this page shows one run
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
@@ -27,7 +28,7 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data = load(dataset, profile)
+data = load(dataset, profile, device)
 source = provenance(data, profile, seeds=1)
 print(source)
 show_if_measurable(data)

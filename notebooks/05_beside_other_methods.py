@@ -11,6 +11,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -29,13 +30,13 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Six rows, one a method; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table1", "caption": "AVG of every run on the data named above. BG: background class. Band: 95 % interval over seeds. Diamonds: the paper's Table 1, which has no AVG of W-TALC."}}
-runs = sweep("table1", dataset, profile, seeds, folder)
+runs = sweep("table1", dataset, profile, seeds, folder, device=device)
 figure = plots.strip(runs)
 plots.save_figure(figure, "table1", output, source)
 
@@ -81,7 +82,7 @@ lines.set_properties(subset=(shown.index[len(printed):], shown.columns), **{"fon
 # claim](18_every_claim.ipynb) judges the sentences of section 4.3 by them.
 
 # %% tags=["full-width"]
-five, draws, five_source = kept("table1", dataset, profile, seeds, folder)
+five, draws, five_source = kept("table1", dataset, profile, seeds, folder, device=device)
 print(five_source)
 compared = claims.compare(five, claims.asked_of("table1", five), draws)
 shown = readable(compared.drop(columns=["claim", "same"]), signed=["paper", "mean"])

@@ -12,6 +12,7 @@ import os
 dataset: str = os.environ.get("FACNET_ACTIVITYNET", "synthetic-activitynet")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -30,14 +31,14 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 protocol = "activitynet"
 source = provenance(data, profile, seeds, protocol)
 print(source)
 show_if_measurable(data)
 
 # %%
-runs = sweep("table2", dataset, profile, seeds, folder, protocol=protocol)
+runs = sweep("table2", dataset, profile, seeds, folder, protocol=protocol, device=device)
 runs, draws = claims.beside_whole_videos(runs, "FAC-Net", folder)
 found, told = evaluate_test(whole_videos(data), data, protocol), "whole video, told the class"
 row = {"variant": told, "seed": 0, "average": found.average}

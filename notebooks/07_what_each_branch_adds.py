@@ -13,6 +13,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 live: bool = "FACNET_LIVE" in os.environ  # sliders; `make lab` sets it
 
@@ -28,13 +29,13 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Twenty rows, one a combination of branches; points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table3", "caption": "AVG of every run of Table 3 on the data named above. BG: with a background class. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
-runs = sweep("table3", dataset, profile, seeds, folder)
+runs = sweep("table3", dataset, profile, seeds, folder, device=device)
 figure = plots.strip(runs)
 plots.save_figure(figure, "table3", output, source)
 
@@ -55,7 +56,7 @@ plots.save_figure(figure, "table3", output, source)
 # left out.
 
 # %% tags=["full-width"]
-five, draws, five_source = kept("table3", dataset, profile, seeds, folder)
+five, draws, five_source = kept("table3", dataset, profile, seeds, folder, device=device)
 table = summary(runs)
 ticks = runs.groupby("variant", sort=False)[["cw", "ca", "mil", "hybrid", "background"]].first()
 shown = readable(table).rename(columns={"mean": "here"})
@@ -97,7 +98,7 @@ save_table(shown, "table3_claims", output, compared)
 # grid of λ; here each is 0.001, 0.03 or 1.
 
 # %% mystnb={"image": {"alt": "Three maps of AVG, one for each main branch, over the weights of the other two branches"}, "figure": {"name": "fig-lambda", "caption": "The paper's Fig. 4 on the data named above: AVG by the weights of two branches beside the main one. Second line: seeds with a collapsed stream, of all."}}
-points, point_draws, source = kept("fig4", dataset, profile, seeds, folder)
+points, point_draws, source = kept("fig4", dataset, profile, seeds, folder, device=device)
 print(source)
 figure = plots.lambda_maps(points)
 plots.save_figure(figure, "fig4", output, source)

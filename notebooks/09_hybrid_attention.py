@@ -11,6 +11,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -27,13 +28,13 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 show_if_measurable(data)
 
 # %% mystnb={"image": {"alt": "Four panels, one a column of Table 4, with a row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "AVG of every run of Table 4, data named above, by set of temperatures. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
-runs, draws, source = kept("table4", dataset, profile, seeds, folder)
+runs, draws, source = kept("table4", dataset, profile, seeds, folder, device=device)
 print(source)
 figure = plots.strip(runs, panel="column", label="temperatures")
 plots.save_figure(figure, "table4", output, source)

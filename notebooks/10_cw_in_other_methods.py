@@ -10,6 +10,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -29,13 +30,13 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 source = provenance(data, profile, seeds)
 print(source)
 show_if_measurable(data, held_out=True)
 
 # %% mystnb={"image": {"alt": "Nine rows, five hosts without and four with CW; points for the seeds, a bar for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table5", "caption": "AVG of every run of Table 5 on the data named above. Band: 95 % interval over seeds. Diamonds: what the paper prints for its own runs on THUMOS14."}}
-runs = sweep("table5", dataset, profile, seeds, folder)
+runs = sweep("table5", dataset, profile, seeds, folder, device=device)
 figure = plots.strip(runs)
 plots.save_figure(figure, "table5", output, source)
 
@@ -79,7 +80,7 @@ display(save_table(readable(table), "table5", output, table), show(shown.reset_i
 # together. That takes five seeds: of the runs that this book keeps, or on other data of yours.
 
 # %% tags=["full-width"]
-five, draws, five_source = kept("table5", dataset, profile, seeds, folder)
+five, draws, five_source = kept("table5", dataset, profile, seeds, folder, device=device)
 print(five_source)
 wanted = claims.asked_of("table5", five)
 mean = claims.judge(five, wanted, draws).assign(name="mean of all")
@@ -97,7 +98,7 @@ save_table(shown, "table5_claims", output, compared)
 # uncertain, which the intervals of Table 5 leave out.
 
 # %% mystnb={"image": {"alt": "For each of four hosts, held-out loss and test AVG against the weight of the CW branch, the chosen weight marked"}, "figure": {"name": "fig-cw-weights", "caption": "The weight of the CW branch, on the data named above: loss on held-out training videos, by which it is chosen (stripe), and AVG on test videos."}}
-weights, _, source = kept("lambda_cw", dataset, profile, seeds, folder)
+weights, _, source = kept("lambda_cw", dataset, profile, seeds, folder, device=device)
 print(source)
 save_table(weights.drop(columns=["paper", "other_average"]), "cw_weights", output)
 chosen = chosen_weights(weights)
@@ -121,7 +122,7 @@ plots.save_figure(figure, "cw_weights", output, source)
 # attention that rejects next to nothing, such as STPN's.
 
 # %%
-full = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
+full = sweep("seeds", dataset, profile, seeds, folder, device=device).assign(variant="FAC-Net")
 agreed = consistency.agreements(pd.concat([runs, full]), folder)
 agreed = means(agreed, ["variant", "stream"], ["rank correlation", "tIoU of supports"])
 save_table(readable(agreed, digits=2), "consistency", output, agreed)

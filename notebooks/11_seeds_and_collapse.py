@@ -12,6 +12,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 20  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -30,11 +31,11 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 show_if_measurable(data, background=True, quoted="reached")
 
 # %%
-runs, draws, source = kept("collapse", dataset, profile, seeds, folder)
+runs, draws, source = kept("collapse", dataset, profile, seeds, folder, device=device)
 print(source)
 
 # %% mystnb={"image": {"alt": "Left: AVG of each seed, coloured by which stream collapsed. Right: AVG against the ROC area of each stream's sequence"}, "figure": {"name": "fig-seeds", "caption": "The released preset, each seed, on the data named above. Left: AVG by seed and by the streams that collapsed. Right: AVG against each stream's ROC area."}}

@@ -11,6 +11,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 3  # how many: 0, 1, ...
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -26,11 +27,11 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 show_if_measurable(data)
 
 # %%
-runs, draws, source = kept("differences", dataset, profile, seeds, folder)
+runs, draws, source = kept("differences", dataset, profile, seeds, folder, device=device)
 print(source)
 
 # %% mystnb={"image": {"alt": "Rows in groups, one a field of the recipe: a point with a thick and a thin interval for the change of AVG when that field alone is as in the text"}, "figure": {"name": "fig-differences", "caption": "Change of AVG by one field as the text has it, on the data named above. Thick: 95 % interval over seeds; thin: over test videos. Grey: either holds zero."}}

@@ -14,6 +14,7 @@ dataset: str = os.environ.get("FACNET_SHREC21", "")  # "": this book's run
 profile: str = "half"  # or smoke, quick, full
 seeds: int = 10  # of the comparison that all else follows: 0, 1, ...
 jobs: int = int(os.environ.get("JOBS") or cpu_count())  # processes, one a core that may be used
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -28,7 +29,7 @@ plots.use_style()
 # %%
 if dataset:  # as `facnet data import shrec21` made it
     study = gestures.run_study(dataset, Path(output) / "experiments", profile,
-                               gestures.SEEDS | {"multilabel": seeds}, jobs)
+                               gestures.SEEDS | {"multilabel": seeds}, jobs, device)
 else:  # data/results has this book's run; `FACNET_SHREC21=data/shrec21 make book` runs it again
     study = gestures.read_study()
 main, source = study.frames["multilabel"], study.sources["multilabel"]

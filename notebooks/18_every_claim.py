@@ -11,6 +11,7 @@ import os
 dataset: str = os.environ.get("FACNET_DATASET", "synthetic")  # or a folder
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 5  # how many: 0, 1, ...; a verdict takes five. Kept runs have their own
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -24,12 +25,12 @@ check_parameters(globals())
 plots.use_style()
 
 # %%
-data, folder = load(dataset, profile), Path(output) / "experiments"
+data, folder = load(dataset, profile, device), Path(output) / "experiments"
 show_if_measurable(data)
 
 # %%
 names = (*evidence.TABLES, *evidence.MEASURES)
-found = evidence.all_kept(names, dataset, profile, seeds, folder)
+found = evidence.all_kept(names, dataset, profile, seeds, folder, device=device)
 runs, draws = ({name: one[part] for name, one in found.items()} for part in (0, 1))
 source = found["table3"][2]
 print(source)

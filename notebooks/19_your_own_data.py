@@ -14,6 +14,7 @@ streams: str = ""  # "rgb,flow" where the columns of an array are two streams si
 dataset: str = "synthetic"  # not used: the example is always of synthetic videos
 profile: str = os.environ.get("FACNET_PROFILE", "quick")  # or smoke, full
 seeds: int = 1  # not used: this page shows one run
+device: str = os.environ.get("FACNET_DEVICE", "cpu")  # or auto, cuda, mps
 output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
@@ -39,7 +40,7 @@ def run(*command, ends=(0,), last=0):
     print("$", " \\\n    ".join(command))
     words = shlex.split(" ".join(command))
     done = subprocess.run([sys.executable, "-m", "facnet.cli", *words[1:]], cwd=folder,
-                          env=os.environ | {"PYTHONUTF8": "1"}, encoding="utf-8",
+                          env=os.environ | {"PYTHONUTF8": "1", "FACNET_DEVICE": device}, encoding="utf-8",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     for line in done.stdout.splitlines()[-last:]:
         print(fill(line, 78, subsequent_indent="    ") if len(line) > 78 else line)

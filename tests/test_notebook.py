@@ -60,7 +60,7 @@ def test_every_path_of_a_notebook_is_among_those_that_are_resolved():
     for path in (ROOT / "notebooks").glob("*.py"):
         cells = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
         texts = [line.partition(":")[0] for line in cells[0].source.splitlines() if ": str" in line]
-        assert set(texts) - {"profile", "streams"} <= set(PATHS), path.name
+        assert set(texts) - {"profile", "streams", "device"} <= set(PATHS), path.name
 
 
 def test_each_run_has_a_folder_of_its_own_and_nothing_that_is_there_is_touched(tmp_path):

@@ -20,7 +20,7 @@ import torch
 from conftest import copy_package, run_copy
 from test_cli import facnet, fails
 
-from facnet import experiment
+from facnet import experiment, training
 from facnet.config import changed
 from facnet.data import load
 from facnet.errors import FacnetError
@@ -160,8 +160,8 @@ from facnet.methods import preset
 from facnet.study import records, tables
 
 base = changed(profile("smoke").apply(preset()), {"training.epochs": 1})
-ran, record = [], records.record
-records.record = lambda *given: ran.append(given) or record(*given)
+ran, records_of = [], records.records_of
+records.records_of = lambda *given: ran.append(given) or records_of(*given)
 (key,) = tables.sweep("seeds", "synthetic", "smoke", 1, "records", base).key
 print(key, len(ran))
 """
@@ -301,7 +301,7 @@ def test_a_sweep_gives_a_tidy_frame_and_runs_once(small, tmp_path, monkeypatch):
     for stream in ("rgb", "flow"):
         assert frame[f"area {stream}"].iloc[-1] == last["separation"][stream]
         assert frame[f"loss {stream}"].iloc[-1] == last["losses"][stream]["total"][-1]
-    monkeypatch.setattr(records, "record", None)
+    monkeypatch.setattr(records, "records_of", None)
     pd.testing.assert_frame_equal(run_small(tmp_path), frame)
     assert len(list(tmp_path.iterdir())) == 12
 
@@ -310,7 +310,7 @@ def test_a_record_counts_whatever_device_made_it(small, tmp_path, monkeypatch):
     frame = run_small(tmp_path)
     for path in tmp_path.glob("*.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"device": "cuda"}))
-    monkeypatch.setattr(records, "record", None)
+    monkeypatch.setattr(records, "records_of", None)
     for device in ("cpu", "cuda"):
         pd.testing.assert_frame_equal(run_small(tmp_path, device=device), frame)
 
@@ -336,7 +336,7 @@ def test_a_failed_experiment_decides_the_exit_status(small, tmp_path, monkeypatc
     def fail(*arguments):
         raise ArithmeticError("diverged")
 
-    monkeypatch.setattr(records, "record", fail)
+    monkeypatch.setattr(records, "records_of", fail)
     error = fails(capsys, "sweep", "table3", "--profile", "smoke", "--seeds", "1",
                   "--results", tmp_path)
     assert "facnet: table3: 6 of 6 experiments failed, the first with ArithmeticError" in error
@@ -397,12 +397,13 @@ def test_numbers_with_intervals_become_words():
 
 
 def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch):
-    def sometimes(data, experiment, *options):
-        if experiment.model.temperatures != (1.0,) and experiment.seed == 1:
+    def sometimes(data, experiments, protocol):
+        if any(one.model.temperatures != (1.0,) and one.seed == 1 for one in experiments):
             raise ArithmeticError("diverged")
-        return record(data, experiment, *options)
+        return records_of(data, experiments, protocol)
 
-    monkeypatch.setattr(records, "record", sometimes)
+    records_of = records.records_of
+    monkeypatch.setattr(records, "records_of", sometimes)
     with pytest.raises(records.Failure, match="3 of 12 experiments failed, the first with"
                                              " ArithmeticError: diverged"):
         run_small(tmp_path)
@@ -410,7 +411,7 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(small, tmp_path, monkeypatch
     assert len(failed) == 3 and len(list(tmp_path.glob("*.json"))) == 12
     said = json.loads(failed[0].read_text())
     assert "ArithmeticError: diverged" in said["traceback"] and "seed=1" in said["experiment"]
-    monkeypatch.setattr(records, "record", record)
+    monkeypatch.setattr(records, "records_of", records_of)
     assert len(run_small(tmp_path)) == 6 * 2
     assert not list(tmp_path.glob("*.failed.json"))
 
@@ -421,15 +422,15 @@ from dataclasses import replace
 from functools import partial
 from facnet.study import records, tables
 
-table3, record = tables._table3, records.record
+table3, records_of = tables._table3, records.records_of
 def first_six(base):
     return table3(replace(base, training=replace(base.training, epochs=1)))[:6]
-def noted(data, experiment, *options):
-    one = record(data, experiment, *options)
+def noted(*given):
+    found = records_of(*given)
     with open(sys.argv[2] + ".log", "a") as log:
-        log.write(one["key"] + "\\n")
-    return one
-tables.SWEEPS["table3"], records.record = first_six, noted
+        log.writelines(one["key"] + "\\n" for one in found)
+    return found
+tables.SWEEPS["table3"], records.records_of = first_six, noted
 folder, out, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
 frame = tables.sweep("table3", "synthetic", "smoke", folder=folder, **{"seeds": 2, **options})
 frame.to_json(out, orient="table", double_precision=15)
@@ -533,27 +534,53 @@ def test_a_worker_that_is_killed_is_replaced(small, tmp_path):
 def test_what_kills_its_worker_fails_alone(deadly, monkeypatch):
     """One of the tasks kills every process that takes it."""
     monkeypatch.setattr(records, "_attempt", partial(_deadly, deadly))
-    found = list(records._here([(f"{i}", TINY) for i in range(7)], jobs=2))
+    found = list(records._here([{f"{i}": TINY} for i in range(7)], None, jobs=2))
     assert sorted(one["key"] for one in found) == list("0123456")
     assert [one["key"] for one in found if "traceback" in one] == [deadly]
 
 
+def test_a_stack_that_kills_its_worker_is_tried_one_by_one(monkeypatch):
+    monkeypatch.setattr(records, "_attempt", partial(_deadly, "2"))
+    found = list(records._here([{"0": TINY, "1": TINY}, {"2": TINY, "3": TINY}], None, jobs=2))
+    assert sorted(one["key"] for one in found) == list("0123")
+    assert [one["key"] for one in found if "traceback" in one] == ["2"]
+
+
+def test_a_sweep_trained_in_stacks_gives_what_it_gives_one_by_one(small, tmp_path, monkeypatch):
+    """As on a GPU; computed on the CPU."""
+    expected = run_small(tmp_path / "alone")
+    sizes, fit_ = [], training._fit
+
+    def on_cpu(data, stream, group, **options):
+        sizes.append(len(group))
+        return fit_(replace(data, device="cpu"), stream, group, **options)
+
+    monkeypatch.setattr(training, "_fit", on_cpu)
+    monkeypatch.setattr(records, "load_once", lambda name, profile, fingerprint, device: replace(
+        load(name, profile), device=device))
+    found = run_small(tmp_path / "together", device="mps")
+    assert max(sizes) > 1 and sum(sizes) == 2 * len(expected)
+    assert found.key.tolist() == expected.key.tolist()
+    np.testing.assert_allclose(found["area flow"], expected["area flow"], atol=1e-3)
+    assert read_record(tmp_path / "together", found.key[0])["device"] == "mps"
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="takes Linux's /proc")
 def test_a_folder_that_takes_no_record_is_told_before_anything_runs(small, monkeypatch):
-    monkeypatch.setattr(records, "record", lambda *arguments: pytest.fail("it ran"))
+    monkeypatch.setattr(records, "records_of", lambda *arguments: pytest.fail("it ran"))
     with pytest.raises(OSError, match="/proc/"):
         run_small(Path("/proc/self"))
 
 
-def _deadly(deadly: str, key: str, experiment) -> dict:
-    if key == deadly:
+def _deadly(deadly: str, task: dict, place) -> list[dict]:
+    if deadly in task:
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
-    return {"key": key}
+    return [{"key": key} for key in task]
 
 
 def test_a_worker_with_other_data_is_told(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "record", lambda *arguments: {"key": "of other data"})
+    monkeypatch.setattr(records, "records_of", lambda *arguments: [{"key": "of other data"}])
     with pytest.raises(records.Failure, match="it is not the data set that the sweep was started"):
         run_small(tmp_path)
 

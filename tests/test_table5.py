@@ -61,7 +61,8 @@ def asked(monkeypatch):
     """The experiments that are run. None trains; the held-out loss is least at `BEST`."""
     asked = []
 
-    def made_up(dataset, experiment, protocol, device, folder):
+    def made_up(dataset, experiments, protocol):
+        (experiment,) = experiments
         training = experiment.training
         asked.append(experiment)
         held_out = None
@@ -70,12 +71,12 @@ def asked(monkeypatch):
                        if recipes()[one].method == experiment.method)
             held_out = {"videos": 3, "classification": 50.0,
                         "loss": abs(training.lambda_cw - BEST[host])}
-        return {"key": experiment_key(dataset.fingerprint, experiment, protocol), "tiou": [0.5],
-                "mean_ap": [1.0], "average": 1.0, "other_rule": None, "classification": 1.0,
-                "collapsed": [], "separation": {}, "losses": {}, "seconds": 0.0,
-                "held_out": held_out}
+        return [{"key": experiment_key(dataset.fingerprint, experiment, protocol), "tiou": [0.5],
+                 "mean_ap": [1.0], "average": 1.0, "other_rule": None, "classification": 1.0,
+                 "collapsed": [], "separation": {}, "losses": {}, "seconds": 0.0,
+                 "held_out": held_out}]
 
-    monkeypatch.setattr(records, "record", made_up)
+    monkeypatch.setattr(records, "records_of", made_up)
     return asked
 
 
@@ -116,7 +117,7 @@ def test_held_out_loss_is_the_mean_binary_cross_entropy(data, monkeypatch):
     scores = Scores(videos, np.arange(len(videos) + 1), probability, None, None)
     monkeypatch.setattr(records, "predict", lambda *arguments: scores)
     result = Result(experiment, {"rgb+flow": None}, {}, {}, None, None)
-    found = records._held_out(result, data, "cpu")
+    found = records._held_out(result, data)
     wanted = -(labels.sum() * np.log(0.8) + (1 - labels).sum() * np.log(0.9)) / labels.size
     assert found["loss"] == pytest.approx(wanted, rel=1e-9)
     assert found["classification"] == 100 and found["videos"] == len(videos)

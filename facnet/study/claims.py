@@ -190,8 +190,8 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
     -------
     DataFrame
         The columns of `compare` without name and same, for the mean of those of a claim's
-        comparisons that can be told, with the claim's verdict; and holds, how many of the comparisons
-        hold ("2 of 3").
+        comparisons that can be told, with the claim's verdict; and holds, how many of the
+        comparisons hold ("2 of 3").
     """
     comparisons, found = list(comparisons), []
     for claim in dict.fromkeys(one.claim for one in comparisons):

@@ -25,15 +25,15 @@ MEASURES = ("fig1", "fig5", "fig6", "fig8")  # other measures take the place of 
 NO_DRAWS = (*MEASURES, "lambda_cw")  # the last chooses, and decides no claim
 
 
-def kept(name: str, dataset: str, profile: str, seeds: int,
-         folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
+def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
+         device: str = "cpu") -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
     """The runs of a table or figure: as data/results/ has them, or run as `sweep` runs them.
 
     Parameters
     ----------
     name : str
         A key of `facnet.study.tables.SWEEPS`, or one of `MEASURES`.
-    dataset, profile, seeds, folder
+    dataset, profile, seeds, folder, device
         As in `sweep`; where runs are kept, with the seeds that these have.
 
     Returns
@@ -50,17 +50,18 @@ def kept(name: str, dataset: str, profile: str, seeds: int,
         return runs, None if name in NO_DRAWS else published.result(f"{name}_draws")[0], source
     source = provenance(load(dataset, profile), profile, seeds)
     if name not in SWEEPS:
-        return measured(name, dataset, profile, seeds, folder), None, source
-    return *with_draws(name, sweep(name, dataset, profile, seeds, folder), folder), source
+        return measured(name, dataset, profile, seeds, folder, device), None, source
+    runs = sweep(name, dataset, profile, seeds, folder, device=device)
+    return *with_draws(name, runs, folder), source
 
 
-def all_kept(names: Iterable[str], dataset: str, profile: str, seeds: int,
-             folder: str | Path) -> dict[str, tuple[pd.DataFrame, pd.DataFrame | None, str]]:
+def all_kept(names: Iterable[str], dataset: str, profile: str, seeds: int, folder: str | Path,
+             device: str = "cpu") -> dict[str, tuple[pd.DataFrame, pd.DataFrame | None, str]]:
     """`kept` of several, by name; for one that the data set has too little for, a line says so."""
     found = {}
     for name in names:
         try:
-            found[name] = kept(name, dataset, profile, seeds, folder)
+            found[name] = kept(name, dataset, profile, seeds, folder, device)
         except Lacking as error:
             print(f"Not tested, the claims of {name}. {error}")
     return found
@@ -72,14 +73,15 @@ def with_draws(
     return with_best_points(runs, folder) if name == "fig4" else (runs, resampled(runs, folder))
 
 
-def measured(
-        name: str, dataset: str, profile: str, seeds: int, folder: str | Path) -> pd.DataFrame:
+def measured(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
+             device: str = "cpu") -> pd.DataFrame:
     """What the claims of one of `MEASURES` compare: DataFrame [variant, seed, average]."""
     if name == "fig1":
-        fac_net = sweep("seeds", dataset, profile, seeds, folder).assign(variant="FAC-Net")
-        hosts = sweep("table5", dataset, profile, seeds, folder)
+        fac_net = sweep("seeds", dataset, profile, seeds, folder, device=device)
+        fac_net["variant"] = "FAC-Net"
+        hosts = sweep("table5", dataset, profile, seeds, folder, device=device)
         return fig1_runs(pd.concat([hosts, fac_net]), folder)
-    data, base = load(dataset, profile), base_of("table3", profile)
+    data, base = load(dataset, profile, device), base_of("table3", profile)
     require(data, background=True)
     stream, models = data.streams[-1], {v.name: v.experiment for v in variants("table3", base)}
     if name == "fig8":

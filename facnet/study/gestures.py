@@ -44,7 +44,7 @@ class Study:
 
 
 def run_study(dataset: str | Path, folder: str | Path, profile: str = "half",
-              seeds: dict[str, int] = SEEDS, jobs: int = 1) -> Study:
+              seeds: dict[str, int] = SEEDS, jobs: int = 1, device: str = "cpu") -> Study:
     """Run what is missing of the study.
 
     Parameters
@@ -55,13 +55,13 @@ def run_study(dataset: str | Path, folder: str | Path, profile: str = "half",
         Of the records.
     profile : str
         Gives sizes, epochs and learning rate.
-    seeds, jobs
-        Seeds of each sweep, and processes on this machine.
+    seeds, jobs, device
+        Seeds of each sweep, processes on this machine, and as in `load`.
     """
     base, frames = base_of("weights", profile, "shrec21"), {}
     for name, count in seeds.items():  # the choice first: all others take it
         own = changed(base, FASTER) if name == "table3" else base
-        frames[name] = sweep(name, str(dataset), profile, count, folder, own, jobs)
+        frames[name] = sweep(name, str(dataset), profile, count, folder, own, jobs, device=device)
         if name == "weights":
             base = changed(base, chosen_lambdas(frames[name]))
     data = load(dataset)

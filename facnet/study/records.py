@@ -14,15 +14,17 @@ import threading
 import time
 import traceback
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from multiprocessing import current_process
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
@@ -32,37 +34,50 @@ from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
-    CODE, Result, detect, evaluate_test, experiment_key, run, training_of)
+    CODE, Result, detect, evaluate_test, experiment_key, result_of, training_of)
 from facnet.files import read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
 from facnet.study.separation import CHANCE, separation
-from facnet.training import predict, training_videos
+from facnet.training import fit, predict, stacks, training_videos
 
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None,
-           device: str = "cpu", folder: str | Path | None = None) -> dict:
+def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None) -> dict:
     """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
 
-    Without a name the protocol is the data set's; `folder` is as in `facnet.experiment.trained`.
-
-    One at a time, since threads of a process share their random numbers.
+    Without a name the protocol is the data set's.
     """
-    protocol = protocol or dataset.protocol
+    (only,) = records_of(dataset, [experiment], protocol or dataset.protocol)
+    return only
+
+
+def records_of(dataset: Dataset, experiments: list[Experiment], protocol: str) -> list[dict]:
+    """Of several, of one method: equal trainings run once, and together those that can.
+
+    One call at a time, since threads of a process share torch's settings.
+    """
     with _ONE_AT_A_TIME:
-        started = time.perf_counter()
-        result = run(dataset, experiment, protocol, device, progress=False, folder=folder)
-        seconds = time.perf_counter() - started
-        return _plain(
-            _asked(dataset, experiment, protocol, device)
-            | _measured(result, dataset, protocol, device)
-            | {"seconds": seconds, "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+        started, trainings = time.perf_counter(), list(dict.fromkeys(map(training_of, experiments)))
+        models = {one: {} for one in trainings}
+        for stream in method_of(trainings[0]).streams(dataset):
+            for one, found in zip(trainings, fit(dataset, stream, trainings, progress=False)):
+                models[one][stream] = found
+        share, found = (time.perf_counter() - started) / len(experiments), []
+        for one in experiments:
+            started = time.perf_counter()
+            result = result_of(dataset, one, models[training_of(one)], protocol)
+            measured = _measured(result, dataset, protocol)
+            seconds = share + time.perf_counter() - started
+            made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            found.append(_plain(_asked(dataset, one, protocol) | measured
+                                | {"seconds": seconds, "made": made}))
+        return found
 
 
-def _asked(dataset: Dataset, experiment: Experiment, protocol: str, device: str) -> dict:
+def _asked(dataset: Dataset, experiment: Experiment, protocol: str) -> dict:
     """What was run, on what, by what."""
     data = {"name": dataset.name, "fingerprint": dataset.fingerprint,
             "simulated": dataset.simulated,
@@ -71,13 +86,13 @@ def _asked(dataset: Dataset, experiment: Experiment, protocol: str, device: str)
     versions = {name: importlib.metadata.version(name)
                 for name in ("facnet", "torch", "numpy", "pandas", "scikit-learn", "scipy")}
     return {"key": experiment_key(dataset.fingerprint, experiment, protocol), "dataset": data,
-            "experiment": to_dict(experiment), "protocol": protocol, "device": device,
+            "experiment": to_dict(experiment), "protocol": protocol, "device": dataset.device,
             "revision": REVISION, "code": CODE,
             "machine": f"{platform.system()} {platform.machine()}",
             "versions": versions | {"python": platform.python_version()}}
 
 
-def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> dict:
+def _measured(result: Result, dataset: Dataset, protocol: str) -> dict:
     """What came of it."""
     experiment, evaluation, scores = result.experiment, result.evaluation, result.scores
     whole = evaluate_test(
@@ -90,7 +105,7 @@ def _measured(result: Result, dataset: Dataset, protocol: str, device: str) -> d
             "other_rule": _by_other_rule(result, dataset, protocol),
             "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
                             "resampled": resampled_averages(whole, dataset).tolist()},
-            "held_out": _held_out(result, dataset, device),
+            "held_out": _held_out(result, dataset),
             "resampled": resampled_averages(evaluation, dataset).tolist(),
             "separation": separations,
             "consistency": {
@@ -143,12 +158,12 @@ def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.
     return found[["video", "label", "start", "end", "score"]].reset_index(drop=True)
 
 
-def _held_out(result: Result, dataset: Dataset, device: str) -> dict | None:
+def _held_out(result: Result, dataset: Dataset) -> dict | None:
     """How well the held-out training videos are classified: mAP, and mean binary cross-entropy."""
     _, videos = training_videos(dataset, result.experiment)
     if not videos:
         return None
-    scores = {stream: predict(model, dataset, stream, videos, result.experiment, device)
+    scores = {stream: predict(model, dataset, stream, videos, result.experiment)
               for stream, model in result.models.items()}
     labels, probability = dataset.labels(videos), video_probability(scores, dataset)
     likelihood = np.where(labels > 0, probability, 1 - probability)
@@ -246,7 +261,7 @@ def resampled_averages(
     """
     videos = len(dataset.subset("test"))
     drawn = np.random.default_rng(0).multinomial(
-        videos, np.full(videos, 1 / videos), size=resamples)
+        videos, np.full(videos, 1 / videos), size=resamples).astype(np.int32)
     return np.concatenate([weighted_averages(evaluation, dataset, some).round(3)
                            for some in np.array_split(drawn, max(1, resamples // 200))])
 
@@ -259,11 +274,13 @@ def weighted_averages(evaluation: Evaluation, dataset: Dataset, drawn: np.ndarra
     position = {video: i for i, video in enumerate(dataset.subset("test"))}
     instances, found = dataset.instances_of("test"), evaluation.detections
     interpolated = rules_of(evaluation.protocol).interpolated
+    (true, true_at), (label_of, found_at) = (
+        (one.label.to_numpy(), one.video.map(position).to_numpy(int)) for one in (instances, found))
     averages = []
     for label in evaluation.ap.index:
-        count = drawn[:, instances.video[instances.label == label].map(position)].sum(1)  # [R]
-        rows = (found.label == label).to_numpy()
-        weight = drawn[:, found.video[rows].map(position)]  # [R, n]
+        count = drawn[:, true_at[true == label]].sum(1)  # [R]
+        rows = label_of == label
+        weight = drawn[:, found_at[rows]]  # [R, n]
         averages.append(np.mean([average_precision(outcome, count, interpolated, weight)
                                  for outcome in evaluation.outcomes[:, rows]], axis=0))
     return np.nanmean(averages, axis=0)
@@ -315,15 +332,25 @@ class Failure(FacnetError):
 
 
 @lru_cache(maxsize=2)
-def load_once(dataset: str, profile: str, fingerprint: str) -> Dataset:
+def load_once(dataset: str, profile: str, fingerprint: str, device: str) -> Dataset:
     """The data set as a worker keeps it; another fingerprint says that it has changed since."""
-    return load(dataset, profile)
+    return load(dataset, profile, device)
 
 
-def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile: str,
-                fingerprint: str, protocol: str, folder: Path, jobs: int = 1,
-                scheduler: str | None = None, device: str = "cpu") -> dict[str, dict]:
-    """The records of experiments, by key; those that are not in `folder` are run.
+class Place(NamedTuple):
+    """Where experiments are run, and on what."""
+
+    folder: Path  # of the records; absolute, since workers start elsewhere
+    dataset: str
+    profile: str
+    fingerprint: str
+    protocol: str
+    device: str
+
+
+def run_missing(title: str, wanted: dict[str, Experiment], place: Place, jobs: int = 1,
+                scheduler: str | None = None) -> dict[str, dict]:
+    """The records of experiments, by key; those that are not in `place.folder` are run.
 
     Parameters
     ----------
@@ -331,12 +358,9 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
         For progress and messages.
     wanted : dict of str to Experiment
         By key.
-    dataset, profile, fingerprint, protocol, device
-        What they are run on.
-    folder : Path
-        Of the records; absolute, since workers start elsewhere.
+    place : Place
     jobs : int
-        Processes on this machine.
+        Processes on this machine; on CUDA at most two a GPU, one to evaluate while one trains.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers run them instead.
 
@@ -345,19 +369,17 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     Failure
         If experiments failed; the rest is done. FOLDER/KEY.failed.json holds each traceback.
     """
+    folder = place.folder
     found = {key: read_record(folder, key) for key in wanted}
-    missing = {key: wanted[key] for key, one in found.items() if one is None}
-    # Experiments that differ in localisation alone share their models, on this machine.
-    times = Counter(map(training_of, missing.values()))
-    tasks = [(key, one, folder if times[training_of(one)] > 1 and scheduler is None else None,
-              folder, dataset, profile, fingerprint, protocol, device)
-             for key, one in missing.items()]
+    tasks = _tasks({key: wanted[key] for key, one in found.items() if one is None}, place)
     random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     folder.mkdir(parents=True, exist_ok=True)
     TemporaryFile(dir=folder).close()  # fails here, not after hours spent on what cannot be kept
     failed = []
-    results = _on_cluster(tasks, scheduler) if scheduler else _here(tasks, jobs)
-    for done in tqdm(results, total=len(tasks), desc=title, unit="experiment"):
+    if place.device.startswith("cuda") and not scheduler:
+        jobs = min(jobs, 2 * torch.cuda.device_count() if place.device == "cuda" else 2)
+    results = _on_cluster(tasks, place, scheduler) if scheduler else _here(tasks, place, jobs)
+    for done in tqdm(results, total=sum(map(len, tasks)), desc=title, unit="experiment"):
         failure = folder / f"{done['key']}.failed.json"
         if "traceback" in done:
             failed.append(done)
@@ -374,20 +396,50 @@ def run_missing(title: str, wanted: dict[str, Experiment], dataset: str, profile
     return found
 
 
-def _attempt(key: str, experiment: Experiment, models: Path | None, folder: Path, dataset: str,
-             profile: str, fingerprint: str, protocol: str, device: str) -> dict:
-    """One experiment: its record, or what went wrong. Runs in any process, on any machine."""
-    try:
-        # Somebody else may have finished it since.
-        found = read_record(folder, key, set_aside=False) or record(
-            load_once(dataset, profile, fingerprint), experiment, protocol, device, models)
-        if found["key"] != key:
-            raise FacnetError(
-                f"{dataset}: on {socket.gethostname()} it is not the data set that the sweep was"
-                " started on; the copies, or the versions of numpy or this package, differ.")
+def _tasks(missing: dict[str, Experiment], place: Place) -> list[dict[str, Experiment]]:
+    """Experiments that one process runs: whose training is one, or goes together."""
+    alike: dict[Experiment, dict[str, Experiment]] = {}
+    for key, one in missing.items():
+        alike.setdefault(training_of(one), {})[key] = one
+    groups = [[one] for one in alike]
+    if alike and place.device != "cpu":
+        data = replace(load(place.dataset, place.profile), device=place.device)
+        by_stream: dict[str, list[Experiment]] = {}
+        for one in alike:
+            by_stream.setdefault(method_of(one).streams(data)[0], []).append(one)
+        groups = [group for stream, own in by_stream.items() for group in stacks(own, data, stream)]
+    return [{key: one for training in group for key, one in alike[training].items()}
+            for group in groups]
+
+
+def _attempt(task: dict[str, Experiment], place: Place) -> list[dict]:
+    """Their records, or what went wrong. Runs in any process, on any machine."""
+    ready = {key: read_record(place.folder, key, set_aside=False) for key in task}
+    found = [one for one in ready.values() if one]  # somebody else may have finished some since
+    task = {key: one for key, one in task.items() if ready[key] is None}
+    if not task:
         return found
+    try:
+        data = load_once(place.dataset, place.profile, place.fingerprint, _own(place.device))
+        made = records_of(data, list(task.values()), place.protocol)
+        if [one["key"] for one in made] != list(task):
+            raise FacnetError(
+                f"{place.dataset}: on {socket.gethostname()} it is not the data set that the sweep"
+                " was started on; the copies, or the versions of numpy or this package, differ.")
+        return found + made
     except Exception as error:  # recorded, and said at the end: the other experiments go on
-        return _failure(key, experiment, error)
+        if len(task) > 1:  # each alone: one may have spoilt the others
+            return found + [one for key, own in task.items() for one in _attempt({key: own}, place)]
+        ((key, experiment),) = task.items()
+        return found + [_failure(key, experiment, error)]
+
+
+def _own(device: str) -> str:
+    """Worker i of this machine takes the i-th of several GPUs."""
+    number = current_process().name.rpartition("-")[2]
+    if device != "cuda" or not number.isdigit():
+        return device
+    return f"cuda:{(int(number) - 1) % torch.cuda.device_count()}"
 
 
 def _failure(key: str, experiment: Experiment, error: BaseException) -> dict:
@@ -395,25 +447,27 @@ def _failure(key: str, experiment: Experiment, error: BaseException) -> dict:
             "traceback": "".join(traceback.format_exception(error))}
 
 
-def _here(tasks: list[tuple], jobs: int) -> Iterator[dict]:
+def _here(tasks: list[dict[str, Experiment]], place: Place, jobs: int) -> Iterator[dict]:
     """What `_attempt` makes of the tasks, as it comes, in processes of this machine."""
-    left = {task[0]: task for task in tasks}
+    left = list(tasks)
     while left:
         try:
             parallel = Parallel(min(jobs, len(left)), batch_size=1, return_as="generator_unordered")
-            for done in parallel(delayed(_attempt)(*task) for task in list(left.values())):
-                del left[done["key"]]
-                yield done
+            for done in parallel(delayed(_attempt)(task, place) for task in left):
+                keys = {one["key"] for one in done}
+                left = [task for task in left if not keys & {*task}]
+                yield from done
         except TerminatedWorkerError:  # for want of memory perhaps, by one of those at work
-            for task in list(left.values())[:jobs]:
+            suspects, left = left[:jobs], left[jobs:]
+            for key, one in (pair for task in suspects for pair in task.items()):
                 try:  # each alone, in a process that may be killed
-                    yield Parallel(2)([delayed(_attempt)(*task)])[0]
+                    yield from Parallel(2)([delayed(_attempt)({key: one}, place)])[0]
                 except TerminatedWorkerError as error:
-                    yield _failure(*task[:2], error)
-                del left[task[0]]
+                    yield _failure(key, one, error)
 
 
-def _on_cluster(tasks: list[tuple], scheduler: str) -> Iterator[dict]:
+def _on_cluster(tasks: list[dict[str, Experiment]], place: Place,
+                scheduler: str) -> Iterator[dict]:
     """The same by the workers of a Dask scheduler.
 
     Not by joblib's Dask backend, which waits for ever for a task that kills every worker.
@@ -431,12 +485,13 @@ def _on_cluster(tasks: list[tuple], scheduler: str) -> Iterator[dict]:
             f"{scheduler}: no scheduler answers, or no worker came within {WAIT} seconds ({error});"
             f" start one with `dask worker {scheduler}`.") from error
     with client:
-        tasks_of = {client.submit(_attempt, *task, pure=False): task for task in tasks}
+        tasks_of = {client.submit(_attempt, task, place, pure=False): task for task in tasks}
         for future in as_completed(tasks_of):
             if future.status == "cancelled":
                 raise Failure(f"{scheduler}: the scheduler is gone; what was finished is kept.")
             error = future.exception()  # such as a worker lost again and again
-            yield future.result() if error is None else _failure(*tasks_of[future][:2], error)
+            yield from future.result() if error is None else [
+                _failure(*pair, error) for pair in tasks_of[future].items()]
 
 
 def _remove_leftovers(folder: Path) -> None:

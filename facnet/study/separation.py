@@ -213,7 +213,7 @@ def embedded(
         x, lengths = pack([dataset.features(stream, video)])
         if model is not None:
             with torch.inference_mode():
-                x = model.embedding(x, Packing(lengths, x.device))  # all: a kernel sees neighbours
+                x = model.embedding(x, Packing(lengths, x))  # all: a kernel sees neighbours
         found |= zip(own.index, x.numpy()[own.snippet])
     return np.stack([found[i] for i in snippets.index])
 

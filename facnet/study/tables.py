@@ -24,7 +24,7 @@ from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.profiles import profile
 from facnet.study import published
-from facnet.study.records import run_missing
+from facnet.study.records import Place, run_missing
 from facnet.study.separation import Lacking, drawn_snippets
 
 BRANCHES = ("cw", "ca", "mil")
@@ -392,8 +392,10 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
         Processes on this machine.
     scheduler : str, optional
         Address of a Dask scheduler, tcp://host:port, whose workers run the experiments instead.
-    protocol, device : str
-        As in `facnet.experiment.run`: by default the data set's protocol.
+    protocol : str, optional
+        By default the data set's.
+    device : str
+        As in `load`.
 
     Returns
     -------
@@ -433,9 +435,8 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
         key = experiment_key(data.fingerprint, experiment, protocol)
         planned.append((cell, seed, key))
         wanted[key] = experiment
-    found = run_missing(
-        name, wanted, dataset, profile_name, data.fingerprint, protocol, folder, jobs, scheduler,
-        device)
+    place = Place(folder, dataset, profile_name, data.fingerprint, protocol, device)
+    found = run_missing(name, wanted, place, jobs, scheduler)
     return pd.DataFrame([_run(cell, seed, found[key]) for cell, seed, key in planned])
 
 
