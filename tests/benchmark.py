@@ -1,11 +1,12 @@
 """How fast and how large: measure, write tests/benchmark.json and the page's tables.
 
     python tests/benchmark.py            an epoch of training, evaluation, memory; some ten minutes
+    python tests/benchmark.py cuda       an epoch of training there, alone and many models at once
     python tests/benchmark.py bfloat16   what bfloat16 changes in AVG over five seeds; half an hour
                                          on a core without instructions for it
-    python tests/benchmark.py dropout    dropout against torch's; seconds
 
-`make bench` runs the first, with a thread a core. Needs Linux, which tells a process's peak memory.
+`make bench` and `make bench DEVICE=cuda` run the first two. Needs Linux, which tells a process's
+peak memory.
 """
 
 import copy
@@ -31,16 +32,14 @@ from facnet.data import Dataset, load
 from facnet.evaluation import evaluate
 from facnet.experiment import run
 from facnet.methods import METHODS, preset
-from facnet.model import FACNet, dropout_before_relu
+from facnet.model import FACNet
 from facnet.study.statistics import cell, interval
-from facnet.training import adam, fit, one_thread, has_bfloat16, pack, train_step
+from facnet.training import adam, fit, has_bfloat16, losses_of, pack, repeatable, train_step
 
 FILE = Path(__file__).with_name("benchmark.json")
 PAGE = Path(__file__).parents[1] / "book" / "benchmark_results.md"
 SNIPPETS, WIDTH = 65_215, 1024  # of THUMOS14's 200 training videos, one stream of I3D
 SEEDS = range(5)
-MINI_BATCHES = [(800, 64), (3261, 1024)]  # of 10 videos, snippets and channels at quick and full
-WANTED = {"float32": 1.5, "bfloat16": 2.5, "evaluation": 50, "memory": 1.5}
 
 
 def write_features(folder: Path, source: Dataset, snippets: int, width: int) -> None:
@@ -110,7 +109,7 @@ class PlainLoop:
     def step(self, batch: torch.Tensor, dropout: float = 0.5) -> torch.Tensor:
         """One optimiser step on the videos of a mini-batch; their summed losses."""
         self.optimizer.zero_grad()
-        sums = torch.zeros(4)
+        sums = torch.zeros(4, device=self.labels.device)
         for video in batch.tolist():
             losses = self.losses(video, dropout)
             losses[3].backward()
@@ -133,62 +132,72 @@ def check_agreement(data: Dataset, loop: PlainLoop, model: FACNet, config: Train
     loop = PlainLoop(model, loop.videos, loop.labels)
     model = copy.deepcopy(model)
     model.embedding.dropout = 0.0
-    optimizer = adam(model, config)
+    optimizer = adam(model.parameters(), config)
     for batch in torch.arange(len(names)).split(config.batch_size)[:2]:
-        x, lengths = pack([data.features(stream, names[v]) for v in batch])
-        ours = train_step(
-            METHODS["FAC-Net"], model, optimizer, x, lengths, loop.labels[batch], config)
+        x, lengths = pack([data.features(stream, names[v]) for v in batch], loop.labels.device)
+        ours = train_step(losses_of(METHODS["FAC-Net"], model, config, x, lengths,
+                                    loop.labels[batch]), optimizer, config)
         ours = torch.stack(list(ours.values()))
         torch.testing.assert_close(ours, loop.step(batch, dropout=0.0), rtol=1e-4, atol=1e-4)
 
 
-def measure_training(folder: Path, model: ModelConfig, rounds: int) -> dict:
-    """Seconds of an epoch: the loop on one thread, as `fit` is."""
-    data = load(folder)
+def measure_training(folder: Path, model: ModelConfig, rounds: int, device: str = "cpu",
+                     models: int = 2) -> dict:
+    """Seconds of an epoch, of a stack of models per model; on a CPU all on one thread.
+
+    On CUDA the loop's features lie there, the clock waits for the device, and a first round, which
+    is not counted, warms it. Two runs of a stack from one seed must be equal bit by bit.
+    """
+    data = load(folder, device=device)
     stream, names = data.streams[0], data.subset("train")
     assert isinstance(data.features(stream, names[0]), np.memmap)
-    videos = [torch.from_numpy(np.array(data.features(stream, name))) for name in names]
+    videos = [torch.from_numpy(np.array(data.features(stream, name))).to(device) for name in names]
     training = replace(preset("released").training, epochs=1)
-    network = FACNet(videos[0].shape[1], len(data.classes), model).train()
-    loop = PlainLoop(network, videos, torch.from_numpy(data.labels(names)))
+    network = FACNet(videos[0].shape[1], len(data.classes), model).train().to(device)
+    loop = PlainLoop(network, videos, torch.from_numpy(data.labels(names)).to(device))
     check_agreement(data, loop, network, training)
 
-    measured = {"loop": [], "float32": [], "bfloat16": []}
-    for number in range(rounds):
-        # Without its instructions an epoch in bfloat16 takes minutes, and once is enough.
-        measure_bfloat16_too = has_bfloat16() or number == 0
-        with one_thread():
-            measured["loop"].append(seconds(lambda: loop.epoch(training.batch_size)))
-        for name in ("float32", "bfloat16") if measure_bfloat16_too else ("float32",):
-            config = replace(training, bfloat16=name == "bfloat16")
-            experiment = replace(preset(), model=model, training=config, seed=number)
-            measured[name].append(seconds(lambda: fit(data, stream, experiment)))
+    def epoch(config: TrainingConfig, number: int = 1, by_seed: bool = False) -> list:
+        weights = np.linspace(0, 1, number)
+        group = [replace(preset(), model=model, seed=n * by_seed,
+                         training=replace(config, lambda_cw=1.0 if by_seed else weights[n]))
+                 for n in range(number)]
+        return fit(data, stream, group, progress=False)
+
+    faster = replace(training, bfloat16=True, tf32=True)
+    contenders = {
+        "loop": lambda: loop.epoch(training.batch_size), "float32": lambda: epoch(training),
+        "bfloat16": lambda: epoch(replace(training, bfloat16=True)),
+        "variants": lambda: epoch(training, models), "seeds": lambda: epoch(training, models, True)}
+    if device != "cpu":
+        contenders["tf32"] = lambda: epoch(replace(training, tf32=True))
+        contenders["variants, bfloat16 and tf32"] = lambda: epoch(faster, models)
+        first, second = (epoch(training, models, True) for _ in range(2))
+        assert all(torch.equal(a, b) for (one, _), (other, _) in zip(first, second)
+                   for a, b in zip(one.parameters(), other.parameters())), "it does not repeat"
+    measured = {name: [] for name in contenders}
+    for number in range(-(device != "cpu"), rounds):
+        for name, run_epoch in contenders.items():
+            # Without its instructions an epoch in bfloat16 takes minutes, and once is enough.
+            if name == "bfloat16" and number > 0 and device == "cpu" and not has_bfloat16():
+                continue
+            with repeatable(device):
+                taken = seconds(lambda: (run_epoch(), device != "cpu" and torch.cuda.synchronize()))
+            if number >= 0:
+                many = models if name.startswith(("variants", "seeds")) else 1
+                measured[name].append(taken / many)
         print(f"round {number + 1} of {rounds}:", *(
-            f"{name} {own[-1]:.2f} s" for name, own in measured.items() if len(own) > number),
+            f"{name} {own[-1]:.3f} s" for name, own in measured.items() if len(own) > number >= 0),
             flush=True)
     return {"videos": len(videos), "snippets": sum(map(len, videos)),
             "features": videos[0].shape[1], "embedding_widths": list(model.embedding_widths),
-            "batch_size": training.batch_size, "threads": 1, "loop_threads": 1,
+            "batch_size": training.batch_size, "models": models, "device": name_of(device),
             "seconds": measured}
 
 
-def measure_dropout(sizes: list[tuple[int, int]], rounds: int) -> dict:
-    """Milliseconds of dropout and ReLU, forward and backward, of mini-batches: torch's and ours."""
-    contenders = {
-        "torch": lambda x: functional.dropout(x, 0.5).relu_(),
-        "torch, in place": lambda x: functional.dropout(x, 0.5, inplace=True).relu_(),
-        "facnet": lambda x: dropout_before_relu(x, 0.5).relu_()}
-    found = []
-    for size in sizes:
-        x, gradient = torch.randn(size, requires_grad=True), torch.randn(size)
-        times = {name: [] for name in contenders}
-        for _ in range(rounds):
-            for name, dropped in contenders.items():
-                times[name].append(1000 * min(
-                    seconds(lambda: dropped(x * 1.0).backward(gradient)) for _ in range(5)))
-        found.append({"size": list(size), "milliseconds": times})
-        print("dropout", size, {name: round(np.median(t), 3) for name, t in times.items()})
-    return {"machine": machine(), "threads": torch.get_num_threads(), "sizes": found}
+def name_of(device: str) -> str:
+    """What a reader knows it by."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "one thread"
 
 
 def make_detections(source: Dataset, count: int) -> pd.DataFrame:
@@ -329,41 +338,50 @@ def seconds(function: Callable[[], object]) -> float:
 def as_page(measured: dict) -> str:
     """The page's tables and the sentences that depend on them."""
     parts = []
-    if "training" in measured:
-        parts += [_results(measured), _about_bfloat16(measured)]
-    if "dropout" in measured:
-        parts += [_dropout(measured["dropout"])]
+    for name in ("training", "cuda"):
+        if name in measured:
+            parts += [_epochs(measured[name], measured["machine"])]
+    if "evaluation" in measured:
+        parts += [_rest(measured)]
     if "bfloat16" in measured:
         parts += [_differences(measured["bfloat16"])]
     return "\n\n".join(parts) + "\n"
 
 
-def _results(measured: dict) -> str:
-    training, evaluation = measured["training"], measured["evaluation"]
-    epoch, scoring, memory = training["seconds"], evaluation["seconds"], measured["memory"]
-    threads = "1 thread" if training["loop_threads"] == 1 else f"{training['loop_threads']} threads"
-    rows = [
-        (f"epoch, plain loop ({threads}, its best)", "", _seconds(epoch["loop"])),
-        ("epoch, `facnet` in float32", f"{WANTED['float32']} times as fast",
-         _ratio(epoch["loop"], epoch["float32"])),
-        ("epoch, `facnet` in bfloat16", f"{WANTED['bfloat16']} times as fast",
-         _ratio(epoch["loop"], epoch["bfloat16"])),
-        ("evaluation with sets of snippets", "", _seconds(scoring["sets"])),
-        ("evaluation, `facnet`", f"{WANTED['evaluation']} times as fast",
-         _ratio(scoring["sets"], scoring["facnet"])),
-        ("peak memory of an epoch, `facnet`", f"{WANTED['memory']} times the features",
-         f"{memory['peak_bytes'] / memory['stream_bytes']:.2f} times"
-         f" ({memory['peak_bytes'] / 2**20:.0f} MiB)"),
-    ]
-    lines = ["| what | wanted, at least; memory at most | measured |", "| --- | --- | --- |"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + (
-        f"\n\nMedians, smallest and largest of {len(epoch['loop'])} rounds (evaluation"
-        f" {len(scoring['sets'])}, bfloat16 {len(epoch['bfloat16'])}; memory once); an epoch is"
-        f" {training['videos']} videos, {training['snippets']:,} snippets of"
-        f" {training['features']} features, evaluation"
-        f" {evaluation['detections']:,} detections against {evaluation['instances']:,} instances in"
-        f" {evaluation['videos']} videos at {evaluation['thresholds']} tIoUs."
-        f" {_about(measured['machine'])}")
+SAID = {"loop": "plain loop, video by video", "float32": "`fit`, one model",
+        "bfloat16": "`fit`, one model, `bfloat16`", "tf32": "`fit`, one model, `tf32`",
+        "variants": "`fit`, {} variants of one seed", "seeds": "`fit`, {} seeds",
+        "variants, bfloat16 and tf32": "`fit`, {} variants of one seed, `bfloat16` and `tf32`"}
+
+
+def _epochs(training: dict, machine: dict) -> str:
+    loop = training["seconds"]["loop"]
+    lines = [f"| an epoch, {training['device']} | seconds a model | times as fast as the loop |",
+             "| --- | --- | --- |"]
+    for name, own in training["seconds"].items():
+        ratios = np.array(loop[: len(own)]) / own
+        lines.append(f"| {SAID[name].format(training['models'])} | {_seconds(own)}"
+                     f" | {np.median(ratios):.3g} |")
+    return "\n".join(lines) + (
+        f"\n\nMedians, smallest and largest of {len(loop)} rounds, in which the contenders took"
+        f" turns; an epoch is {training['videos']} videos, {training['snippets']:,} snippets of"
+        f" {training['features']} features, {training['embedding_widths'][-1]} channels."
+        f" {_about(machine)}")
+
+
+def _rest(measured: dict) -> str:
+    evaluation, memory = measured["evaluation"], measured["memory"]
+    scoring = evaluation["seconds"]
+    rows = [("evaluation with sets of snippets", _seconds(scoring["sets"])),
+            ("evaluation, `facnet`", _ratio(scoring["sets"], scoring["facnet"])),
+            ("peak memory of an epoch, `facnet`",
+             f"{memory['peak_bytes'] / memory['stream_bytes']:.2f} times the features"
+             f" ({memory['peak_bytes'] / 2**20:.0f} MiB)")]
+    lines = ["| what | measured |", "| --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + (
+        f"\n\nEvaluation: {evaluation['detections']:,} detections against"
+        f" {evaluation['instances']:,} instances in {evaluation['videos']} videos at"
+        f" {evaluation['thresholds']} tIoUs, {len(scoring['sets'])} rounds. Memory: once.")
 
 
 def _about(one: dict) -> str:
@@ -373,33 +391,6 @@ def _about(one: dict) -> str:
         f" {'with' if one['bfloat16'] else 'without'} bfloat16 instructions,"
         f" {one['memory_gib']} GiB; {one['system']}, Python {one['python']}, PyTorch"
         f" {one['torch']}, NumPy {one['numpy']}.")
-
-
-def _about_bfloat16(measured: dict) -> str:
-    epoch = measured["training"]["seconds"]
-    ratio = np.median(epoch["float32"]) / np.median(epoch["bfloat16"])
-    if measured["machine"]["bfloat16"]:
-        return (f"This processor multiplies in bfloat16: such an epoch takes {1 / ratio:.2f} of the"
-                " time of one in float32.")
-    return (
-        "This processor has no bfloat16 instructions, so that an epoch in bfloat16 takes"
-        f" {1 / ratio:.1f} times as long as one in float32. The bfloat16 target is meant for one"
-        " with AVX512-BF16 or AMX, and cannot be met here.")
-
-
-def _dropout(measured: dict) -> str:
-    lines = ["| dropout and ReLU of | torch, ms | torch in place, ms | `facnet`, ms | gain |",
-             "| --- | --- | --- | --- | --- |"]
-    for one in measured["sizes"]:
-        times = {name: np.median(own) for name, own in one["milliseconds"].items()}
-        snippets, channels = one["size"]
-        gain = min(times["torch"], times["torch, in place"]) / times["facnet"]
-        lines.append(f"| {snippets:,} snippets, {channels} channels | "
-                     + " | ".join(f"{own:.2f}" for own in times.values()) + f" | {gain:.1f} |")
-    rounds = len(measured["sizes"][0]["milliseconds"]["facnet"])
-    return "\n".join(lines) + (
-        f"\n\nForward and backward, medians of {rounds} rounds; the gain is over the faster of"
-        f" torch's two. Threads: {measured['threads']}. {_about(measured['machine'])}")
 
 
 def _differences(measured: dict) -> str:
@@ -439,23 +430,20 @@ def _range(values: list[float], digits: int) -> str:
 
 def main(arguments: list[str]) -> None:
     """Measure, and write what was measured."""
-    if arguments == ["dropout"]:
-        _write({"dropout": measure_dropout(MINI_BATCHES, rounds=9)})
-    elif arguments == ["bfloat16"]:
+    if arguments == ["bfloat16"]:
         for size in ("quick", "full"):  # each is kept as it comes
             _write({"bfloat16": {size: measure_bfloat16(size)}})
-    else:
-        source = load("synthetic")
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "random"
-            write_features(folder, source, SNIPPETS, WIDTH)
-            _write({
-                "machine": machine(),
-                "dropout": measure_dropout(MINI_BATCHES, rounds=9),
-                "memory": measure_memory(folder, ModelConfig()),
+        return
+    source, on_gpu = load("synthetic"), arguments == ["cuda"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "random"
+        write_features(folder, source, SNIPPETS, WIDTH)
+        if on_gpu:
+            _write({"cuda": measure_training(folder, ModelConfig(), 5, "cuda", models=16)})
+            return
+        _write({"machine": machine(), "memory": measure_memory(folder, ModelConfig()),
                 "training": measure_training(folder, ModelConfig(), rounds=5),
-                "evaluation": measure_evaluation(source, 8000, rounds=3),
-            })
+                "evaluation": measure_evaluation(source, 8000, rounds=3)})
 
 
 def _write(new: dict) -> None:
