@@ -57,7 +57,7 @@ EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
 SOURCES   := $(shell find facnet -name '*.py') $(wildcard data/published/*.csv data/results/*.csv)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
-.PHONY: help book figures test lab bench refresh clean executed check FORCE
+.PHONY: help book figures test lab bench edition refresh clean executed check FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -78,6 +78,9 @@ lab: $(READY)  ## open the notebooks in JupyterLab, with sliders
 
 bench: $(READY)  ## measure speed and memory; renew book/benchmark_results.md (DEVICE=cpu)
 	$(BIN)/python tests/benchmark.py $(filter-out cpu,$(FACNET_DEVICE))
+
+edition: $(READY)  ## run what the book keeps at a larger size; hours (EDITION=full DEVICE=cpu)
+	$(BIN)/python tests/keep_results.py $(or $(EDITION),full)
 
 refresh: $(READY)  ## renew the committed notebooks from their text (PROFILE=smoke)
 	@$(MAKE) executed $(SMOKE)

@@ -292,7 +292,7 @@ def load(dataset: str | Path = "synthetic", profile: str = "full",
     dataset : str or Path
         "synthetic" or "synthetic-activitynet", made in memory to the counts of THUMOS14 and
         ActivityNet-1.3, or a folder laid out as in :mod:`facnet.data`.
-    profile : {"smoke", "quick", "half", "full"}
+    profile : {"smoke", "quick", "half", "wide", "full"}
         Size of the synthetic data sets. Data in a folder are always used whole.
     device : str
         "auto", or as in `Dataset`.

@@ -1,17 +1,19 @@
 """Run the experiments whose results are kept: renews data/results/ but for SHREC'21's.
 
-    python tests/keep_results.py [JOBS]
+    python tests/keep_results.py [PROFILE [NAME ...]]    quick, or for an edition full or wide
     python tests/keep_results.py check
 
-After an edit that should change no number, `check` computes two experiments of each sweep and two
-figures' seed 0 anew. If all are what is kept, to the last digit, the code of today is noted as that
-which computes them; else the first that differs is named and nothing is noted. Fig. 8's
-probe is the same to the last digit on one thread alone: set OMP_NUM_THREADS=1, as make does.
+On the synthetic data, on FACNET_DEVICE by JOBS processes. It may be stopped and started again:
+records are kept in results/kept. Of an edition, `make edition`, files begin with edition_; pages
+show them in place of those at profile `quick`. tests/study_shrec21.py renews SHREC'21's.
 
-On the synthetic data at profile `quick`. It may be stopped and started again: records are kept in
-results/kept. tests/study_shrec21.py renews SHREC'21's.
+After an edit that should change no number, `check` computes two experiments of each sweep and two
+figures' seed 0 anew, at `quick`. If all are what is kept, to the last digit, the code of today is
+noted as that which computes them; else the first that differs is named and nothing is noted. Fig.
+8's probe is the same to the last digit on one thread alone: set OMP_NUM_THREADS=1, as make does.
 """
 
+import os
 import sys
 
 import pandas as pd
@@ -19,15 +21,16 @@ import pandas as pd
 from facnet import load
 from facnet.experiment import CODE
 from facnet.study import published
-from facnet.study.evidence import MEASURES, TABLES, measured, with_draws
+from facnet.study.evidence import MEASURES, NO_DRAWS, TABLES, measured, with_draws
 from facnet.study.records import REVISION, provenance, record
 from facnet.study.tables import base_of, sweep, variants
 
 COMMAND = "python tests/keep_results.py"
 FOLDER = "results/kept"
 # The choice of λ_CW comes before Table 5, which takes it.
-SEEDS = {"table3": 5, "lambda_cw": 3, **dict.fromkeys(TABLES, 5), "collapse": 20, "differences": 5}
-MEASURED = 5
+SEEDS = {"table3": 5, "lambda_cw": 3, **dict.fromkeys(TABLES, 5), "collapse": 20, "differences": 5,
+         **dict.fromkeys(MEASURES, 5)}
+IN_AN_EDITION = {"table1": 10}
 
 
 def keep_result(name: str, frame: pd.DataFrame, what: str, command: str) -> None:
@@ -44,27 +47,33 @@ def keep_result(name: str, frame: pd.DataFrame, what: str, command: str) -> None
     made.sort_index().to_csv(published.RESULTS / "provenance.csv")
 
 
-def main(jobs: int) -> None:
+def main(profile: str, names: list[str]) -> None:
     """Run what is missing; write each table's or figure's runs, and draws of its test videos."""
-    dataset, profile = published.KEPT
-    data = load(dataset, profile)
-    for name, seeds in SEEDS.items():
-        runs = sweep(name, dataset, profile, seeds, FOLDER, jobs=jobs)
-        what = provenance(data, profile, seeds).removesuffix(".")
-        if name != "lambda_cw":  # a choice, of which nothing is claimed
+    dataset, quick = published.KEPT
+    command = COMMAND if profile == quick else f"{COMMAND} {profile}"
+    prefix, more = ("", {}) if profile == quick else (published.EDITION, IN_AN_EDITION)
+    jobs, device = int(os.environ.get("JOBS", 1)), os.environ.get("FACNET_DEVICE", "cpu")
+    data = load(dataset, profile, device)
+    for name, seeds in (SEEDS | more).items():
+        if names and name not in names:
+            continue
+        what, draws = provenance(data, profile, seeds).removesuffix("."), None
+        if name in MEASURES:
+            runs = measured(name, dataset, profile, seeds, FOLDER, device)
+        else:
+            runs = sweep(name, dataset, profile, seeds, FOLDER, jobs=jobs, device=device)
+            what += f"; {runs.seconds.sum() / 3600:.1f} hours of {device}"
+        if name not in NO_DRAWS:
             runs, draws = with_draws(name, runs, FOLDER)
-            keep_result(f"{name}_draws", draws, what, COMMAND)
-        keep_result(name, runs, what, COMMAND)
-    for name in MEASURES:
-        frame = measured(name, dataset, profile, MEASURED, FOLDER)
-        keep_result(name, frame, provenance(data, profile, MEASURED).removesuffix("."), COMMAND)
+            keep_result(f"{prefix}{name}_draws", draws, what, command)
+        keep_result(f"{prefix}{name}", runs, what, command)
 
 
 def check() -> None:
     """Note today's code in provenance.csv if a sample of what is kept comes out the same."""
     dataset, profile = published.KEPT
     data = load(dataset, profile)
-    for name in SEEDS.keys() - {"table5"}:  # whose recipes are in table1 and lambda_cw
+    for name in SEEDS.keys() - {"table5", *MEASURES}:  # whose recipes are in table1 and lambda_cw
         cells = variants(name, base_of(name, profile))
         kept = published.result(name)[0].query("seed == 0").set_index("variant").average
         for cell in (cells[0], cells[-1]):
@@ -91,4 +100,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["check"]:
         check()
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+        main(*sys.argv[1:2] or [published.KEPT[1]], sys.argv[2:])

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from test_claims import sweep_frame
 
+from facnet.config import changed
 from facnet.errors import FacnetError
-from facnet.study import published
+from facnet.study import evidence, published, tables
 from facnet.study.published import table
 
 BIBLIOGRAPHY = Path(__file__).parent.parent / "book" / "references.bib"
@@ -250,6 +251,28 @@ def test_draws_are_kept_packed_and_to_a_digit(tmp_path, monkeypatch):
     keep_results.keep_result("a_draws", draws, "data", "facnet")
     assert (tmp_path / "a_draws.csv.xz").is_file() and not (tmp_path / "a_draws.csv").exists()
     pd.testing.assert_frame_equal(published.result("a_draws")[0], draws, rtol=0, atol=0.0501)
+
+
+def test_an_edition_takes_the_place_of_what_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "provenance.csv").write_text("file,what,command,revision,code\n")
+    for place, value in ((published, "RESULTS"), (keep_results, "FOLDER")):
+        monkeypatch.setattr(place, value, tmp_path)
+    monkeypatch.setattr(keep_results, "SEEDS", {"table4": 2, "fig6": 2, "table3": 2})
+    monkeypatch.setattr(keep_results, "IN_AN_EDITION", {"table4": 1})
+    table4 = tables._table4
+    monkeypatch.setitem(tables.SWEEPS, "table4", lambda base: table4(changed(
+        base, {"training.epochs": 1}))[:2])
+    smoke = {"dataset": "synthetic", "profile": "smoke", "seeds": 1, "folder": tmp_path}
+    live, _, source = evidence.kept("table4", **smoke)
+    assert "profile smoke" in source and "python" not in source
+    keep_results.main("smoke", ["table4"])
+    assert {"edition_table4.csv", "edition_table4_draws.csv.xz"} <= {*pd.read_csv(
+        tmp_path / "provenance.csv").file}
+    runs, draws, source = evidence.kept("table4", *published.KEPT, 5, tmp_path)
+    assert runs.average.tolist() == pytest.approx(live.average.tolist(), rel=1e-5)
+    assert len(draws) and "profile smoke, 1 seed" in source and "hours of cpu" in source
+    assert "`python tests/keep_results.py smoke`" in source
+    assert not (tmp_path / "edition_fig6.csv").exists()
 
 
 @pytest.mark.parametrize("path", sorted(published.RESULTS.glob("*.csv*")), ids=lambda p: p.name)

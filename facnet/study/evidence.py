@@ -34,7 +34,7 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
     name : str
         A key of `facnet.study.tables.SWEEPS`, or one of `MEASURES`.
     dataset, profile, seeds, folder, device
-        As in `sweep`; where runs are kept, with the seeds that these have.
+        As in `sweep`; where runs are kept, with the seeds and the size that these have.
 
     Returns
     -------
@@ -46,8 +46,11 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
         On what data, how often, and if kept by which command and code.
     """
     if (dataset, profile) == published.KEPT:
+        if (published.RESULTS / f"{published.EDITION}{name}.csv").is_file():
+            name = f"{published.EDITION}{name}"
         runs, source = published.result(name)
-        return runs, None if name in NO_DRAWS else published.result(f"{name}_draws")[0], source
+        draws = None if name.endswith(NO_DRAWS) else published.result(f"{name}_draws")[0]
+        return runs, draws, source
     source = provenance(load(dataset, profile), profile, seeds)
     if name not in SWEEPS:
         return measured(name, dataset, profile, seeds, folder, device), None, source

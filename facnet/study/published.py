@@ -16,6 +16,7 @@ from facnet.experiment import CODE
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
 RESULTS = FOLDER.parent / "results"
 KEPT = ("synthetic", "quick")  # the data and profile whose runs are kept there, not run again
+EDITION = "edition_"  # how files begin of what was run on these data at a larger size
 
 
 def read(name: str, **options) -> pd.DataFrame:
