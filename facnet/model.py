@@ -280,7 +280,8 @@ class Packing:
         self.lengths, self.videos, self.counts = lengths.tolist(), len(lengths), lengths.to(x)
         self.of_snippet = torch.repeat_interleave(torch.arange(self.videos), lengths).to(x.device)
         if x.device.type != "cpu":
-            self.membership = functional.one_hot(self.of_snippet, self.videos).to(x.dtype)
+            numbers = torch.arange(self.videos, device=x.device)
+            self.membership = (self.of_snippet.unsqueeze(1) == numbers).to(x.dtype)
 
     def key(self, number: int) -> Tensor:
         """Of the mini-batch's random numbers, the `number`-th of those that a network draws."""
