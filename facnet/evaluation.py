@@ -261,8 +261,8 @@ def average_precision(outcomes: np.ndarray, n_instances: int | np.ndarray,
         How often each detection counts.
     """
     true = weights * (outcomes == TRUE)
-    counted = (weights * (outcomes != UNCOUNTED)).cumsum(-1, dtype=np.int32)
-    precision = true.cumsum(-1, dtype=np.int32) / np.where(counted, counted, 1)
+    counted = (weights * (outcomes != UNCOUNTED)).cumsum(-1)
+    precision = true.cumsum(-1) / np.where(counted, counted, 1)
     if interpolated:
         precision = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
     return 100 * (precision * true).sum(-1) / np.where(n_instances, n_instances, np.nan)

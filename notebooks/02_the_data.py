@@ -71,13 +71,10 @@ table.round(2).T.style.format("{:,.5g}", na_rep="–")
 # %% [markdown]
 # ## Is a small size the same thing, only faster?
 # Profile `quick` has fewer classes and shorter videos, a narrower network and a shorter training.
-# Some thirty sizes were tried. At this one the AVG of eight rows of Table 3 is nearest to what it is
-# with all videos, 1,024 channels and the paper's 100 epochs; what the paper claims had no say. The
-# latter was measured once, and no command of this repository computes it.
-#
-# They do not come all the way, and what lacks is CW's: rows with CW are 7 to 18 points lower at
-# `quick`, rows without it 4 at most. To the full model CW adds 8 points at the paper's schedule and
-# nothing here. So a verdict on CW at `quick` is one on a short training.
+# Some thirty sizes were tried. At this one eight rows of Table 3 are nearest to what they are with all
+# videos and the paper's width and schedule, as measured once, by no command of this repository. What
+# the paper claims had no say. Rows with CW are much lower here, others hardly: a verdict on CW at
+# `quick` is one on a short training.
 
 # %% mystnb={"image": {"alt": "Eight rows of Table 3, each with its AVG at the paper's own schedule and at profile quick, and their spreads"}, "figure": {"name": "fig-agreement", "caption": "AVG of eight rows of Table 3 on synthetic data. Strokes differ: the paper's schedule, lowest to highest of four seeds; profile quick, 95 % interval over five."}}
 runs, source_quick = published.result("table3")
