@@ -162,7 +162,7 @@ class CommonTraining(Config):
         but a ceiling for what the same network could learn from these features. For methods that
         have `frame_logits`.
     bfloat16 : bool
-        Matrix products of the embedding in bfloat16 (autocast); all else stays in float32. Saves
+        Matrix products of the embedding in bfloat16; all else stays in float32. Saves
         time on a GPU, or a CPU with AVX512-BF16 or AMX; costs time on any other CPU.
     tf32 : bool
         On CUDA, all matrix products with inputs rounded to 10 bits (TF32). Nothing elsewhere.

@@ -169,7 +169,8 @@ def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | Non
     folder : str or Path, optional
         As in `trained`.
     """
-    dataset = replace(dataset, device=device or dataset.device)
+    if device not in (None, dataset.device):
+        dataset = replace(dataset, device=device)
     return result_of(dataset, experiment, {
         stream: trained(dataset, experiment, stream, folder, progress)
         for stream in method_of(experiment).streams(dataset)}, protocol)

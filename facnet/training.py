@@ -33,6 +33,9 @@ from facnet.methods import Method, method_of, preset
 from facnet.model import Packing
 
 TOGETHER = 16  # models at most: more gain little
+SHARE = 1 / 4  # of a GPU's free memory, for features and again for models: two processes take turns
+# cuBLAS reads this at its first product in a process; without it, it may add in another order.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 if platform.libc_ver()[0] == "glibc":
     # To keep what is freed, up to a gigabyte: a step's tensors are some megabytes each, and mapped
@@ -45,9 +48,9 @@ def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[
     """Videos [T, D] one under the other, [N, D], and their lengths [B] (on the CPU)."""
     packed = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
     lengths = torch.tensor([len(array) for array in arrays])
-    if torch.device(device).type == "cuda":
-        packed = packed.pin_memory()  # else the copy waits, and what computes with it
-    return packed.to(device, non_blocking=True), lengths
+    on_cuda = torch.device(device).type == "cuda"
+    packed = packed.pin_memory() if on_cuda else packed  # else the copy waits, and all behind it
+    return packed.to(device, non_blocking=on_cuda), lengths
 
 
 def adam(weights: Iterable[Tensor], config: CommonTraining) -> torch.optim.Adam:
@@ -140,7 +143,6 @@ def repeatable(device: str = "cpu", tf32: bool = False) -> Iterator[None]:
     precision = products.fp32_precision
     torch.set_num_threads(1)
     if torch.device(device).type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it then
         torch.use_deterministic_algorithms(True)
         products.fp32_precision = "tf32" if tf32 else "ieee"
     try:
@@ -200,7 +202,8 @@ def fit(dataset: Dataset, stream: str, experiments: Experiment | Sequence[Experi
     first one; here an incomplete mini-batch makes a step of its own. At THUMOS14's 200 videos
     and 10 a mini-batch there is none.
     """
-    dataset = replace(dataset, device=device or dataset.device)
+    if device not in (None, dataset.device):
+        dataset = replace(dataset, device=device)
     if isinstance(experiments, Experiment):
         (only,) = _fit(dataset, stream, [experiments], state_file, progress, after_epoch)
         return only
@@ -219,7 +222,9 @@ def _fit(dataset: Dataset, stream: str, group: list[Experiment],
     hooks = [after_epoch] if after_epoch else []
     for experiment in group:
         _check(experiment, method_of(experiment), device)
-    with repeatable(device, config.tf32), _memory_named(device, len(group)):
+    with repeatable(device, config.tf32), _memory_named(
+            device, f"training {len(group)} at once; set training.batch_size lower,"
+            " training.snippets, or training.bfloat16"):
         members = [Member(dataset, stream, experiment) for experiment in group]
         stack = Stack(members, device)
         if state_file is not None:
@@ -305,8 +310,9 @@ class Member:
 class Source:
     """A stream's features of the training videos, packed into mini-batches on a device.
 
-    They lie on the device where they take at most half of its free memory. Else, and on a CPU, each
-    mini-batch is read when its turn comes; for another device while that computes the one before.
+    They lie on the device where they take at most `SHARE` of its free memory. Else, and on a CPU,
+    each mini-batch is read when its turn comes; for another device while that computes the one
+    before.
     """
 
     def __init__(self, dataset: Dataset, stream: str, members: list[Member]):
@@ -316,8 +322,8 @@ class Source:
         self.snippets = {one: len(dataset.features(stream, one)) for one in videos}
         self.first = dict(zip(videos, np.cumsum([0, *self.snippets.values()])))
         size = 4 * members[0].width * sum(self.snippets.values())
-        if self.device.type == "cuda" and size <= torch.cuda.mem_get_info(self.device)[0] / 2:
-            self.table, _ = pack(self._features(videos), self.device)
+        if self.device.type == "cuda" and size <= torch.cuda.mem_get_info(self.device)[0] * SHARE:
+            self.table = torch.cat([pack(self._features([one]), self.device)[0] for one in videos])
 
     def __iter__(self) -> Iterator[Batch]:
         """The mini-batches of an epoch."""
@@ -470,7 +476,7 @@ def stacks(experiments: Sequence[Experiment], dataset: Dataset,
 
     On a CPU each is alone. Elsewhere those of a method that say of every setting the same but for
     the seed and `Method.together`, those of one seed side by side, which see the same mini-batches.
-    A stack has at most `TOGETHER` models, and takes at most half of the device's free memory.
+    A stack has at most `TOGETHER` models, and takes at most `SHARE` of the device's free memory.
     """
     alike = {}
     for one in dict.fromkeys(experiments):
@@ -522,18 +528,16 @@ def _most(experiment: Experiment, dataset: Dataset, stream: str) -> int:
     floats = (rows * (own.input_width + 6 * sum(own.config.embedding_widths) + 4 * size * columns)
               + 5 * sum(weight.numel() for weight in own.parameters()))
     free, _ = torch.cuda.mem_get_info(dataset.device)
-    return int(np.clip(free / 2 / (4 * floats), 1, TOGETHER))
+    return int(np.clip(free * SHARE / (4 * floats), 1, TOGETHER))
 
 
 @contextmanager
-def _memory_named(device: str, models: int) -> Iterator[None]:
-    """Out of memory is one line that says what to set."""
+def _memory_named(device: str, doing: str) -> Iterator[None]:
+    """Out of memory is one line that says what can be done."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise FacnetError(
-            f"{device}: out of memory in the training of {models} at once; set"
-            " training.batch_size lower, training.snippets, or training.bfloat16.") from error
+        raise FacnetError(f"{device}: out of memory, {doing}.") from error
 
 
 def _epoch(stack: Stack, source: Source) -> list[dict[str, float]]:
@@ -565,7 +569,8 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
     counts = [len(dataset.features(first_of, video)) for video in videos]
     offsets, found = np.concatenate([[0], np.cumsum(counts)]), []
     begins = np.arange(len(videos) + 1), offsets, offsets  # of each video in each result
-    with torch.inference_mode(), repeatable(device):
+    with torch.inference_mode(), repeatable(device), _memory_named(
+            device, "scoring videos; what else runs there? Or take the CPU"):
         for first, last in _groups(counts):
             x, lengths = pack(
                 _features(dataset, stream, videos[first:last], model.input_width), device)
@@ -577,8 +582,10 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
                 array[begin[first]:begin[last]] = value.cpu().numpy()
             del x, values, value  # as in `_epoch`
     useless = ~np.isfinite(found[0]).all(1)
-    if useless.any():
-        raise FacnetError(f"{dataset.name}, {stream}, {videos[useless.argmax()]}: the scores are"
+    if useless.any():  # of a mini-batch one such video can spoil the others
+        first = next((one for one in videos if not np.isfinite(
+            dataset.features(first_of, one)).all()), videos[useless.argmax()])
+        raise FacnetError(f"{dataset.name}, {stream}, {first}: the scores are"
                           " not numbers; check the features for NaN with `facnet data check`.")
     return Scores(tuple(videos), offsets, *found)
 

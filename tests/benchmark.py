@@ -155,7 +155,8 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int, device: str 
     training = replace(preset("released").training, epochs=1)
     network = FACNet(videos[0].shape[1], len(data.classes), model).train().to(device)
     loop = PlainLoop(network, videos, torch.from_numpy(data.labels(names)).to(device))
-    check_agreement(data, loop, network, training)
+    with repeatable(device):
+        check_agreement(data, loop, network, training)
 
     def epoch(config: TrainingConfig, number: int = 1, by_seed: bool = False) -> list:
         weights = np.linspace(0, 1, number)
@@ -192,6 +193,7 @@ def measure_training(folder: Path, model: ModelConfig, rounds: int, device: str 
     return {"videos": len(videos), "snippets": sum(map(len, videos)),
             "features": videos[0].shape[1], "embedding_widths": list(model.embedding_widths),
             "batch_size": training.batch_size, "models": models, "device": name_of(device),
+            "machine": machine(),
             "seconds": measured}
 
 
@@ -340,7 +342,7 @@ def as_page(measured: dict) -> str:
     parts = []
     for name in ("training", "cuda"):
         if name in measured:
-            parts += [_epochs(measured[name], measured["machine"])]
+            parts += [_epochs(measured[name])]
     if "evaluation" in measured:
         parts += [_rest(measured)]
     if "bfloat16" in measured:
@@ -354,7 +356,7 @@ SAID = {"loop": "plain loop, video by video", "float32": "`fit`, one model",
         "variants, bfloat16 and tf32": "`fit`, {} variants of one seed, `bfloat16` and `tf32`"}
 
 
-def _epochs(training: dict, machine: dict) -> str:
+def _epochs(training: dict) -> str:
     loop = training["seconds"]["loop"]
     lines = [f"| an epoch, {training['device']} | seconds a model | times as fast as the loop |",
              "| --- | --- | --- |"]
@@ -366,7 +368,7 @@ def _epochs(training: dict, machine: dict) -> str:
         f"\n\nMedians, smallest and largest of {len(loop)} rounds, in which the contenders took"
         f" turns; an epoch is {training['videos']} videos, {training['snippets']:,} snippets of"
         f" {training['features']} features, {training['embedding_widths'][-1]} channels."
-        f" {_about(machine)}")
+        f" {_about(training['machine'])}")
 
 
 def _rest(measured: dict) -> str:
@@ -434,6 +436,8 @@ def main(arguments: list[str]) -> None:
         for size in ("quick", "full"):  # each is kept as it comes
             _write({"bfloat16": {size: measure_bfloat16(size)}})
         return
+    if arguments and arguments[0] != "cuda":
+        sys.exit(f"{arguments[0]}: only cpu and cuda are measured.")
     source, on_gpu = load("synthetic"), arguments == ["cuda"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "random"
@@ -441,7 +445,7 @@ def main(arguments: list[str]) -> None:
         if on_gpu:
             _write({"cuda": measure_training(folder, ModelConfig(), 5, "cuda", models=16)})
             return
-        _write({"machine": machine(), "memory": measure_memory(folder, ModelConfig()),
+        _write({"memory": measure_memory(folder, ModelConfig()),
                 "training": measure_training(folder, ModelConfig(), rounds=5),
                 "evaluation": measure_evaluation(source, 8000, rounds=3)})
 

@@ -30,7 +30,7 @@ FOLDER = "results/kept"
 # The choice of λ_CW comes before Table 5, which takes it.
 SEEDS = {"table3": 5, "lambda_cw": 3, **dict.fromkeys(TABLES, 5), "collapse": 20, "differences": 5,
          **dict.fromkeys(MEASURES, 5)}
-IN_AN_EDITION = {"table1": 10}
+IN_AN_EDITION = {"table1": 10, "lambda_cw": 5}
 
 
 def keep_result(name: str, frame: pd.DataFrame, what: str, command: str) -> None:
@@ -62,7 +62,7 @@ def main(profile: str, names: list[str]) -> None:
             runs = measured(name, dataset, profile, seeds, FOLDER, device)
         else:
             runs = sweep(name, dataset, profile, seeds, FOLDER, jobs=jobs, device=device)
-            what += f"; {runs.seconds.sum() / 3600:.1f} hours of {device}"
+            what += f"; {runs.seconds.sum() / 3600:.1f} hours of {data.device}"
         if name not in NO_DRAWS:
             runs, draws = with_draws(name, runs, FOLDER)
             keep_result(f"{prefix}{name}_draws", draws, what, command)

@@ -311,6 +311,7 @@ def test_a_record_counts_whatever_device_made_it(small, tmp_path, monkeypatch):
     for path in tmp_path.glob("*.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"device": "cuda"}))
     monkeypatch.setattr(records, "records_of", None)
+    monkeypatch.setattr(tables, "usable", lambda device: device)
     for device in ("cpu", "cuda"):
         pd.testing.assert_frame_equal(run_small(tmp_path, device=device), frame)
 
@@ -556,6 +557,7 @@ def test_a_sweep_trained_in_stacks_gives_what_it_gives_one_by_one(small, tmp_pat
         return fit_(replace(data, device="cpu"), stream, group, **options)
 
     monkeypatch.setattr(training, "_fit", on_cpu)
+    monkeypatch.setattr(tables, "usable", lambda device: device)
     monkeypatch.setattr(records, "load_once", lambda name, profile, fingerprint, device: replace(
         load(name, profile), device=device))
     found = run_small(tmp_path / "together", device="mps")
@@ -580,7 +582,10 @@ def _deadly(deadly: str, task: dict, place) -> list[dict]:
 
 
 def test_a_worker_with_other_data_is_told(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "records_of", lambda *arguments: [{"key": "of other data"}])
+    data = load("synthetic", "smoke")
+    other = replace(data, read=lambda stream, video: data.read(stream, video) + 1)
+    monkeypatch.setattr(records, "load_once", lambda *place: other)
+    monkeypatch.setattr(records, "records_of", lambda *arguments: pytest.fail("it ran"))
     with pytest.raises(records.Failure, match="it is not the data set that the sweep was started"):
         run_small(tmp_path)
 

@@ -14,6 +14,7 @@ from facnet.config import ModelConfig, TrainingConfig, changed
 from facnet.data import load
 from facnet.errors import FacnetError
 from facnet.methods import METHODS, preset, recipes
+from facnet.model import FACNet, Output
 from facnet.profiles import profile
 from facnet.training import (
     Member, Source, Stack, adam, fit, frame_labels, losses_of, membership, pack, predict, stacks,
@@ -306,6 +307,19 @@ def test_where_the_ca_branch_is_off_the_other_branches_predict(smoke, experiment
         got = predict(
             model, smoke, "rgb", video, replace(experiment, training=config)).probability
         np.testing.assert_allclose(got, expected.detach(), rtol=1e-6)
+
+
+def test_where_several_videos_score_no_number_the_one_with_such_features_is_named(
+        smoke, experiment, monkeypatch):
+    model, _ = fit(smoke, "rgb", replace(
+        experiment, training=replace(experiment.training, epochs=0)))
+    videos = smoke.subset("test")
+    monkeypatch.setattr(FACNet, "forward", lambda self, x, lengths, *options: Output(*(
+        torch.full((len(of), 3), torch.nan) for of in (x, x, x, lengths, lengths, lengths))))
+    bad = replace(smoke, read=lambda s, v: smoke.read(s, v) * (
+        np.nan if v == videos[4] else 1))
+    with pytest.raises(FacnetError, match=f"rgb, {videos[4]}: the scores are not numbers"):
+        predict(model, bad, "rgb", videos)
 
 
 def test_unknown_supervision_and_stream_are_refused(smoke, experiment):

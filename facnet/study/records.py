@@ -421,17 +421,19 @@ def _attempt(task: dict[str, Experiment], place: Place) -> list[dict]:
         return found
     try:
         data = load_once(place.dataset, place.profile, place.fingerprint, _own(place.device))
-        made = records_of(data, list(task.values()), place.protocol)
-        if [one["key"] for one in made] != list(task):
+        if [experiment_key(data.fingerprint, one, place.protocol) for one in task.values()] != [
+                *task]:
             raise FacnetError(
                 f"{place.dataset}: on {socket.gethostname()} it is not the data set that the sweep"
                 " was started on; the copies, or the versions of numpy or this package, differ.")
-        return found + made
+        return found + records_of(data, list(task.values()), place.protocol)
     except Exception as error:  # recorded, and said at the end: the other experiments go on
-        if len(task) > 1:  # each alone: one may have spoilt the others
-            return found + [one for key, own in task.items() for one in _attempt({key: own}, place)]
-        ((key, experiment),) = task.items()
-        return found + [_failure(key, experiment, error)]
+        failures = [_failure(*pair, error) for pair in task.items()]
+    if len(failures) == 1:
+        return found + failures
+    torch.cuda.empty_cache()  # of what failed; its traceback held it
+    # Each alone: one may have spoilt the others.
+    return found + [one for key, own in task.items() for one in _attempt({key: own}, place)]
 
 
 def _own(device: str) -> str:

@@ -22,7 +22,7 @@ from facnet.experiment import stream_scores, trained
 from facnet.localization import Scores, in_parts
 from facnet.methods import method_of, preset
 from facnet.model import FACNet, Packing
-from facnet.training import frame_labels, pack, predict, training_videos
+from facnet.training import frame_labels, pack, predict, repeatable, training_videos
 
 CHANCE = 0.5  # ROC area below which a stream has collapsed
 # Fig. 5: models of Table 3 without CW and with it.
@@ -210,11 +210,11 @@ def embedded(
     """X_e of some snippets, [n, D], dropout off; without a model, the features that go in."""
     found = {}
     for video, own in snippets.groupby("video"):
-        x, lengths = pack([dataset.features(stream, video)])
+        x, lengths = pack([dataset.features(stream, video)], dataset.device)
         if model is not None:
-            with torch.inference_mode():
+            with torch.inference_mode(), repeatable(dataset.device):
                 x = model.embedding(x, Packing(lengths, x))  # all: a kernel sees neighbours
-        found |= zip(own.index, x.numpy()[own.snippet])
+        found |= zip(own.index, x.cpu().numpy()[own.snippet])
     return np.stack([found[i] for i in snippets.index])
 
 

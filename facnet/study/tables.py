@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import Experiment, TrainingConfig, changed, flat, to_dict
-from facnet.data import Dataset, load
+from facnet.data import Dataset, load, usable
 from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
@@ -395,7 +395,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     protocol : str, optional
         By default the data set's.
     device : str
-        As in `load`.
+        As in `load`; with a scheduler that of its workers.
 
     Returns
     -------
@@ -415,7 +415,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     FacnetError
         If there is no such sweep, data set or profile.
     """
-    folder = Path(folder).resolve()
+    folder, device = Path(folder).resolve(), device if scheduler else usable(device)
     dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
     data = load(dataset, profile_name)
     protocol = protocol or data.protocol
