@@ -36,8 +36,8 @@ export FACNET_SHREC21 := $(call place,$(SHREC21))
 BUILD := _build/$(FACNET_PROFILE)
 export FACNET_OUTPUT := ../$(BUILD)/results
 
-# One notebook a core that may be used, two where they share a GPU, and one thread a notebook: the models are small, and sums
-# in float32 then come out the same on any number of cores.
+# One notebook a core that may be used, two where they share a GPU, and one thread a notebook: the
+# models are small, and sums in float32 then come out the same on any number of cores.
 ifneq ($(FACNET_DEVICE),cpu)
 JOBS ?= 2
 endif

@@ -271,6 +271,8 @@ def usable(device: str) -> str:
     FacnetError
         If this machine has no such device.
     """
+    if device == "cpu":  # for which torch need not be imported
+        return device
     import torch
 
     if device == "auto":

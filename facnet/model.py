@@ -391,10 +391,15 @@ def drop_before_relu(x: Tensor, dropped: int, key: Tensor) -> None:
     the gradient: the zeros are written without autograd's knowledge (`detach` shares the memory).
     The gradient is right all the same, because the ReLU that follows passes none to where x is 0.
     """
-    x.detach().mul_(random_bytes(key, x).ge_(dropped - 128).to(x.dtype))  # ge_: to 1 or 0
+    x.detach().mul_(kept(x, dropped, key))
+
+
+def kept(like: Tensor, dropped: int, key: Tensor) -> Tensor:
+    """0 in `dropped` of 256 places, else 1; of the shape and type of `like`."""
+    return random_bytes(key, like).ge_(dropped - 128).to(like.dtype)  # ge_: to 1 or 0, in place
 
 
 def dropout_mask(like: Tensor, rate: float, key: Tensor) -> Tensor:
     """What dropout multiplies with: 0 at `rate`, else what lets the mean be 1."""
     dropped = round(rate * 256)
-    return random_bytes(key, like).ge_(dropped - 128).to(like.dtype) * (256 / (256 - dropped))
+    return kept(like, dropped, key) * (256 / (256 - dropped))

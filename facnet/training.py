@@ -25,7 +25,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
 from facnet.checkpoints import load_training, origin, save_training
-from facnet.config import CommonTraining, Experiment, to_dict
+from facnet.config import CommonTraining, Experiment, flat, to_dict
 from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.localization import Scores
@@ -419,9 +419,9 @@ class Stack:
         if len(members) > 1:
             self.weights, _ = stack_module_state(networks)
             like = next(iter(self.weights.values()))
-            self.varying = {place: like.new_tensor([
-                _setting(one.experiment, place) for one in members])
-                for place in self.method.together}
+            settings = [flat(to_dict(one.experiment)) for one in members]
+            self.varying = {place: like.new_tensor([own[place] for own in settings])
+                            for place in self.method.together}
         self.optimizer = adam(self.weights.values(), first.experiment.training)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
@@ -455,12 +455,6 @@ def one_seed(members: list[Member]) -> bool:
     return len({member.experiment.seed for member in members}) == 1
 
 
-def _setting(experiment: Experiment, place: str) -> object:
-    """A setting by its dotted name."""
-    part, _, name = place.partition(".")
-    return getattr(getattr(experiment, part), name)
-
-
 def _with(config: object, part: str, varying: dict[str, Tensor]) -> object:
     """The settings of one model of a stack: a tensor where the models differ."""
     own = copy.copy(config)
@@ -484,10 +478,8 @@ def stacks(experiments: Sequence[Experiment], dataset: Dataset,
         if torch.device(dataset.device).type == "cpu" or method.together is None:
             alike[one] = [one]
             continue
-        rest = to_dict(one) | {"seed": 0, "localization": {}}
-        for place in method.together:
-            part, _, name = place.partition(".")
-            rest[part] = rest[part] | {name: np.shape(_setting(one, place))}
+        settings = flat(to_dict(one) | {"seed": 0, "localization": {}})
+        rest = settings | {place: np.shape(settings[place]) for place in method.together}
         alike.setdefault(json.dumps(rest, sort_keys=True), []).append(one)
     found = []
     for group in alike.values():
