@@ -368,3 +368,15 @@ def unknown_labels(path: Path, videos: pd.DataFrame, instances: pd.DataFrame,
     unknown = [pair for pair in (*given, *zip(own.video, own.label)) if pair[1] not in classes]
     return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}"
             for v, c in dict.fromkeys(unknown)]
+
+
+def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
+    """Which classes a snippet shows, [T, C] of bool: those of instances covering half of it."""
+    shown = np.zeros((snippets, len(dataset.classes)), bool)
+    own = dataset.instances[dataset.instances.video == video]
+    begin = np.arange(snippets) * dataset.snippet_seconds
+    for label, start, end in zip(own.label, own.start, own.end):
+        covered = np.minimum(end, begin + dataset.snippet_seconds) - np.maximum(start, begin)
+        # Rounded, so that exactly half is half: from 1.6 s on, .32 s of the snippet at 1.28 s.
+        shown[covered.round(9) >= dataset.snippet_seconds / 2, dataset.classes.index(label)] = True
+    return shown

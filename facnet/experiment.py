@@ -26,7 +26,7 @@ from facnet.training import fit, predict
 
 # The modules that compute an experiment and its record, down from the data.
 COMPUTING = (*(f"{name}.py" for name in (
-    "config", "data", "model", "training", "localization", "evaluation", "experiment")),
+    "config", "data", "model", "batches", "training", "localization", "evaluation", "experiment")),
     "methods/*.py", "synthetic/*.py", *(f"study/{name}.py" for name in (
         "records", "separation", "consistency")))
 

@@ -396,7 +396,7 @@ def drop_before_relu(x: Tensor, dropped: int, key: Tensor) -> None:
 
 def kept(like: Tensor, dropped: int, key: Tensor) -> Tensor:
     """0 in `dropped` of 256 places, else 1; of the shape and type of `like`."""
-    return random_bytes(key, like).ge_(dropped - 128).to(like.dtype)  # ge_: to 1 or 0, in place
+    return random_bytes(key, like).to(like.dtype).sub_(dropped - 128.5).sign_().relu_()
 
 
 def dropout_mask(like: Tensor, rate: float, key: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """Training by video-level labels, of one model or of several at once, and prediction (section 3.6).
 
-What a step sees of the videos is drawn first, from random numbers that are the model's own; then it
-is read, and computed.
+What an optimiser step sees of the videos comes from :mod:`facnet.batches`.
 """
 
 import copy
@@ -11,11 +10,9 @@ import os
 import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
+from facnet.batches import SHARE, Batch, Member, Source, features_of, one_seed, pack
 from facnet.checkpoints import load_training, origin, save_training
 from facnet.config import CommonTraining, Experiment, flat, to_dict
 from facnet.data import Dataset
@@ -33,7 +31,6 @@ from facnet.methods import Method, method_of, preset
 from facnet.model import Packing
 
 TOGETHER = 16  # models at most: more gain little
-SHARE = 1 / 4  # of a GPU's free memory, for features and again for models: two processes take turns
 # cuBLAS reads this at its first product in a process; without it, it may add in another order.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
@@ -42,15 +39,6 @@ if platform.libc_ver()[0] == "glibc":
     # and cleared anew every time they cost a sixth of a training. Largest piece kept, and in all.
     for setting, size in ((-3, 32 << 20), (-1, 1 << 30)):
         ctypes.CDLL(None).mallopt(setting, size)
-
-
-def pack(arrays: list[np.ndarray], device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
-    """Videos [T, D] one under the other, [N, D], and their lengths [B] (on the CPU)."""
-    packed = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
-    lengths = torch.tensor([len(array) for array in arrays])
-    on_cuda = torch.device(device).type == "cuda"
-    packed = packed.pin_memory() if on_cuda else packed  # else the copy waits, and all behind it
-    return packed.to(device, non_blocking=on_cuda), lengths
 
 
 def adam(weights: Iterable[Tensor], config: CommonTraining) -> torch.optim.Adam:
@@ -62,34 +50,6 @@ def adam(weights: Iterable[Tensor], config: CommonTraining) -> torch.optim.Adam:
 def has_bfloat16() -> bool:
     """Whether the processor multiplies in bfloat16: AVX512-BF16 or AMX, or BF16 on Arm."""
     return any(map(torch.cpu.get_capabilities().get, ("avx512_bf16", "amx_bf16", "bf16")))
-
-
-def training_videos(dataset: Dataset,
-                    experiment: Experiment) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The videos to train on, and those of the training videos that are held out."""
-    videos, share = dataset.subset("train"), experiment.training.held_out
-    order = np.random.default_rng(experiment.seed).permutation(len(videos))
-    chosen = order[: round(share * len(videos))]
-    left, held_out = (tuple(video for v, video in enumerate(videos) if (v in chosen) == held)
-                      for held in (False, True))
-    if not left or (share > 0 and not held_out):
-        raise FacnetError(f"{dataset.name}: held_out = {share} leaves {len(left)} of {len(videos)}"
-                          f" training videos to train on and {len(held_out)} to judge by.")
-    return left, held_out
-
-
-def sampled(length: int, config: CommonTraining) -> np.ndarray | slice:
-    """Which of a video's snippets an optimiser step sees; see `CommonTraining.sampling`."""
-    wanted = config.snippets
-    if wanted is None or (config.sampling == "crop" and length <= wanted):
-        return slice(None)
-    if config.sampling == "crop":
-        first = int(torch.randint(length - wanted + 1, ()))
-        return slice(first, first + wanted)
-    # Part i of STPN's and UM's code is [i T / n, (i + 1) T / n], both ends included.
-    edges = np.arange(wanted + 1) * length // wanted
-    size = np.minimum(edges[1:] + 1, length) - edges[:-1]
-    return edges[:-1] + (torch.rand(wanted).numpy() * size).astype(int)
 
 
 def losses_of(method: Method, model: nn.Module, config: CommonTraining, x: Tensor, lengths: Tensor,
@@ -256,153 +216,6 @@ def _fit(dataset: Dataset, stream: str, group: list[Experiment],
         one.history, columns=None if one.history else ["epoch", "total"])) for one in members]
 
 
-class Plan(NamedTuple):
-    """What an optimiser step of one model sees."""
-
-    batch: list[int]  # videos
-    rows: list[np.ndarray | slice]  # snippets of each
-    key: Tensor  # of its dropout
-
-
-class Batch(NamedTuple):
-    """A packed mini-batch, as `losses_of` takes it; of several models with an axis of them before.
-
-    What is the same for all models, since they have one seed, has no such axis.
-    """
-
-    x: Tensor
-    lengths: Tensor
-    labels: Tensor
-    key: Tensor
-    frames: Tensor | None
-
-
-class Member:
-    """A model in training, with all that is its own: weights, videos, random numbers, losses."""
-
-    def __init__(self, dataset: Dataset, stream: str, experiment: Experiment):
-        self.method, self.experiment, self.history = method_of(experiment), experiment, []
-        self.videos, _ = training_videos(dataset, experiment)
-        self.labels = torch.from_numpy(dataset.labels(self.videos))
-        self.width = dataset.features(stream, self.videos[0]).shape[1]
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(experiment.seed)
-            self.model = self.method.network(self.width, len(dataset.classes), experiment.model)
-            self.random = torch.get_rng_state()
-
-    def plans(self, snippets: dict[str, int]) -> Iterator[Plan]:
-        """Those of an epoch, drawn one by one from the member's own random numbers."""
-        config, batches = self.experiment.training, None
-        while True:
-            with torch.random.fork_rng(devices=()):
-                torch.set_rng_state(self.random)
-                batches = batches or iter(self.method.batches(self.labels, config))
-                batch = next(batches, None)
-                if batch is not None:
-                    rows = [sampled(snippets[self.videos[v]], config) for v in batch]
-                    key = torch.randint(2**62, ())
-                self.random = torch.get_rng_state()
-            if batch is None:
-                return
-            yield Plan(batch.tolist(), rows, key)
-
-
-class Source:
-    """A stream's features of the training videos, packed into mini-batches on a device.
-
-    They lie on the device where they take at most `SHARE` of its free memory. Else, and on a CPU,
-    each mini-batch is read when its turn comes; for another device while that computes the one
-    before.
-    """
-
-    def __init__(self, dataset: Dataset, stream: str, members: list[Member]):
-        self.dataset, self.stream, self.members = dataset, stream, members
-        self.device, self.table, self.stream_aside = torch.device(dataset.device), None, None
-        videos = tuple(dict.fromkeys(one for member in members for one in member.videos))
-        self.snippets = {one: len(dataset.features(stream, one)) for one in videos}
-        self.first = dict(zip(videos, np.cumsum([0, *self.snippets.values()])))
-        size = 4 * members[0].width * sum(self.snippets.values())
-        if self.device.type == "cuda" and size <= torch.cuda.mem_get_info(self.device)[0] * SHARE:
-            self.table = torch.cat([pack(self._features([one]), self.device)[0] for one in videos])
-
-    def __iter__(self) -> Iterator[Batch]:
-        """The mini-batches of an epoch."""
-        plans = zip(*(member.plans(self.snippets) for member in self.members), strict=True)
-        if self.device.type == "cpu" or self.table is not None:
-            yield from map(self.batch, plans)
-            return
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._aside, next(plans))
-            for following in plans:
-                ready, coming = coming.result(), reader.submit(self._aside, following)
-                yield self._here(ready)
-            yield self._here(coming.result())
-
-    def batch(self, plans: tuple[Plan, ...]) -> Batch:
-        """A step's mini-batch of each member."""
-        chosen = list(zip(self.members, plans))[: 1 if one_seed(self.members) else None]
-        parts = [self._part(member, plan) for member, plan in chosen]
-        if len(self.members) == 1:
-            return parts[0]
-        longest = max(len(part.x) for part in parts)
-        parts = [part._replace(lengths=membership(part.lengths, longest, part.x),
-                               x=_filled(part.x, longest), frames=_filled(part.frames, longest))
-                 for part in parts]
-        if len(parts) == 1:
-            return parts[0]
-        return Batch(*(None if own[0] is None else torch.stack(own) for own in zip(*parts)))
-
-    def _aside(self, plans: tuple[Plan, ...]) -> Batch:
-        """The same on CUDA's second stream, so that copies do not wait for what is computed."""
-        if self.device.type != "cuda":
-            return self.batch(plans)
-        self.stream_aside = self.stream_aside or torch.cuda.Stream(self.device)
-        with torch.cuda.stream(self.stream_aside):
-            batch = self.batch(plans)
-            self.stream_aside.synchronize()
-        return batch
-
-    def _here(self, batch: Batch) -> Batch:
-        """To be used on the first stream: its memory is not given away before that is done."""
-        for own in batch:
-            if own is not None and own.is_cuda:
-                own.record_stream(torch.cuda.current_stream(self.device))
-        return batch
-
-    def _part(self, member: Member, plan: Plan) -> Batch:
-        """The mini-batch of one member, `lengths` as a packed batch has them."""
-        names = [member.videos[v] for v in plan.batch]
-        counts, frames = [self.snippets[name] for name in names], None
-        if self.table is None:
-            arrays = [array[own] for array, own in zip(self._features(names), plan.rows)]
-            x, lengths = pack(arrays, self.device)
-        else:
-            index = [self.first[name] + np.arange(count)[own]
-                     for name, count, own in zip(names, counts, plan.rows)]
-            lengths = torch.tensor([len(own) for own in index])
-            x = self.table[torch.from_numpy(np.concatenate(index)).to(self.device)]
-        if member.experiment.training.supervision == "frame":
-            shown = [frame_labels(self.dataset, name, count)[own]
-                     for name, count, own in zip(names, counts, plan.rows)]
-            frames = torch.from_numpy(np.concatenate(shown)).to(x)
-        return Batch(x, lengths, member.labels[plan.batch].to(x), plan.key.to(x.device), frames)
-
-    def _features(self, names: Sequence[str]) -> list[np.ndarray]:
-        return _features(self.dataset, self.stream, names, self.members[0].width)
-
-
-def membership(lengths: Tensor, snippets: int, x: Tensor) -> Tensor:
-    """Which of so many snippets is of which video, as `Packing` takes it: [B] to [N, B]."""
-    ends = lengths.cumsum(0).to(x.device)
-    place = torch.arange(snippets, device=x.device).unsqueeze(1)
-    return ((place < ends) & (place >= ends - lengths.to(x.device))).to(x.dtype)
-
-
-def _filled(x: Tensor | None, rows: int) -> Tensor | None:
-    """With rows of zeros behind."""
-    return x if x is None else nn.functional.pad(x, (0, 0, 0, rows - len(x)))
-
-
 class Stack:
     """Models that take their optimiser steps at once.
 
@@ -448,11 +261,6 @@ class Stack:
         for m, member in enumerate(self.members):
             if len(self.members) > 1:
                 member.model.load_state_dict({name: own[m] for name, own in self.weights.items()})
-
-
-def one_seed(members: list[Member]) -> bool:
-    """Whether all see the same videos in the same order, with the same dropout."""
-    return len({member.experiment.seed for member in members}) == 1
 
 
 def _with(config: object, part: str, varying: dict[str, Tensor]) -> object:
@@ -565,7 +373,7 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
             device, "scoring videos; what else runs there? Or take the CPU"):
         for first, last in _groups(counts):
             x, lengths = pack(
-                _features(dataset, stream, videos[first:last], model.input_width), device)
+                features_of(dataset, stream, videos[first:last], model.input_width), device)
             values = method.predictions(model(x, lengths), experiment.training)
             if not found:  # what comes out is large, too: it goes where it stays at once
                 found = [np.empty((begin[-1], *value.shape[1:]), np.float32)
@@ -580,28 +388,6 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
         raise FacnetError(f"{dataset.name}, {stream}, {first}: the scores are"
                           " not numbers; check the features for NaN with `facnet data check`.")
     return Scores(tuple(videos), offsets, *found)
-
-
-def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:
-    """Which classes a snippet shows, [T, C] of bool: those of instances covering half of it."""
-    shown = np.zeros((snippets, len(dataset.classes)), bool)
-    own = dataset.instances[dataset.instances.video == video]
-    begin = np.arange(snippets) * dataset.snippet_seconds
-    for label, start, end in zip(own.label, own.start, own.end):
-        covered = np.minimum(end, begin + dataset.snippet_seconds) - np.maximum(start, begin)
-        # Rounded, so that exactly half is half: from 1.6 s on, .32 s of the snippet at 1.28 s.
-        shown[covered.round(9) >= dataset.snippet_seconds / 2, dataset.classes.index(label)] = True
-    return shown
-
-
-def _features(dataset: Dataset, stream: str, names: list[str], width: int) -> list[np.ndarray]:
-    """Some videos' features, which must be `width` wide."""
-    arrays = [dataset.features(stream, name) for name in names]
-    for name, array in zip(names, arrays):
-        if array.shape[1] != width:
-            raise FacnetError(f"{dataset.name}, {stream}, {name}: {array.shape[1]} features a"
-                              f" snippet, but the model takes {width}.")
-    return arrays
 
 
 def _frame_loss(logits: Tensor, videos: Packing, shown: Tensor) -> Tensor:

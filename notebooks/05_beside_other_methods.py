@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from facnet import load
+from facnet.data import frame_labels
 from facnet.methods import recipes
 from facnet.study import (base_of, check_parameters, claims, kept, means, plots, provenance,
                           published, readable, save_table, show, show_if_measurable, sweep)
-from facnet.training import frame_labels
 
 check_parameters(globals())
 plots.use_style()

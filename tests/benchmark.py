@@ -27,6 +27,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from facnet.batches import pack
 from facnet.config import ModelConfig, TrainingConfig
 from facnet.data import Dataset, load
 from facnet.evaluation import evaluate
@@ -34,7 +35,7 @@ from facnet.experiment import run
 from facnet.methods import METHODS, preset
 from facnet.model import FACNet
 from facnet.study.statistics import cell, interval
-from facnet.training import adam, fit, has_bfloat16, losses_of, pack, repeatable, train_step
+from facnet.training import adam, fit, has_bfloat16, losses_of, repeatable, train_step
 
 FILE = Path(__file__).with_name("benchmark.json")
 PAGE = Path(__file__).parents[1] / "book" / "benchmark_results.md"

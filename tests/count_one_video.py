@@ -14,7 +14,7 @@ import pandas as pd
 
 from facnet import load
 from facnet.importers.wtalc import read_wtalc
-from facnet.training import frame_labels
+from facnet.data import frame_labels
 
 VIDEO, SNIPPET_SECONDS = "video_validation_0000051", 0.64
 SOURCE = ("counted from I3D features that a feature extractor's public repository keeps as an"

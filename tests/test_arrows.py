@@ -13,7 +13,7 @@ from facnet.experiment import COMPUTING
 ROOT = Path(facnet.__file__).parent
 # Each may import what stands before it. (Methods are written with the blocks of localisation.)
 ORDER = ["errors", "config", "profiles", "files", "data", "localization", "model", "methods",
-         "checkpoints", "training", "evaluation", "scoring", "experiment", "cli"]
+         "checkpoints", "batches", "training", "evaluation", "scoring", "experiment", "cli"]
 LAYERS = {"synthetic": 1, "importers": 2, "study": 3}  # the core is 0
 FOR_STUDY_ALONE = {"matplotlib", "seaborn", "sklearn", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from facnet import training
+from facnet.batches import sampled, training_videos
 from facnet.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from facnet.config import CommonTraining, Experiment, changed, to_dict
 from facnet.data import load
@@ -21,7 +22,7 @@ from facnet.methods import METHODS, bm, experiment_of, method_of, preset, recipe
 from facnet.model import Packing, class_wise_foreground
 from facnet.profiles import profile
 from facnet.study.records import classification
-from facnet.training import fit, predict, sampled, training_videos
+from facnet.training import fit, predict
 
 WIDTH, CLASSES = 3, 3
 HOSTS = ("STPN + Embedding", "BM", "W-TALC", "UM")

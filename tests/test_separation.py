@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facnet.config import changed
-from facnet.data import load
+from facnet.data import frame_labels, load
 from facnet.errors import FacnetError
 from facnet.experiment import stream_scores
 from facnet.methods import preset
@@ -19,7 +19,7 @@ from facnet.study.grid import perfect_scores
 from facnet.study.records import write_record
 from facnet.study.statistics import SEEDS, means, readable
 from facnet.study.tables import variants
-from facnet.training import fit, frame_labels
+from facnet.training import fit
 
 RELEASED = changed(profile("smoke").apply(preset("released")), {"training.epochs": 2})
 

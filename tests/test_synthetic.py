@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facnet.data import load
+from facnet.data import frame_labels, load
 from facnet.experiment import run
 from facnet.profiles import profile
 from facnet.study.records import classification
 from facnet.synthetic import thumos14 as synthetic
-from facnet.training import frame_labels
 
 CALIBRATION = json.loads(Path(__file__).with_name("calibration.json").read_text())
 

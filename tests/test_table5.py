@@ -8,7 +8,7 @@ import pytest
 from test_cli import facnet, fails
 
 from facnet.config import Experiment
-from facnet.data import Dataset, load
+from facnet.data import Dataset, frame_labels, load
 from facnet.errors import FacnetError
 from facnet.experiment import Result, experiment_key, run
 from facnet.localization import Scores
@@ -17,7 +17,7 @@ from facnet.profiles import profile
 from facnet.study import published, records
 from facnet.study.consistency import consistency, mistakes, scaled, selection_and_class
 from facnet.study.tables import HOSTS, WEIGHTS, base_of, chosen_weights, sweep, variants
-from facnet.training import frame_labels, training_videos
+from facnet.batches import training_videos
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,14 @@ from conftest import FIXTURES
 from test_model import PARAMETERS, released_model
 
 from facnet import training
+from facnet.batches import Member, Source, membership, pack
 from facnet.config import ModelConfig, TrainingConfig, changed
-from facnet.data import load
+from facnet.data import frame_labels, load
 from facnet.errors import FacnetError
 from facnet.methods import METHODS, preset, recipes
-from facnet.model import FACNet, Output
+from facnet.model import FACNet, Output, Packing
 from facnet.profiles import profile
-from facnet.training import (
-    Member, Source, Stack, adam, fit, frame_labels, losses_of, membership, pack, predict, stacks,
-    train_step)
+from facnet.training import Stack, adam, fit, losses_of, predict, stacks, train_step
 
 FAC_NET = METHODS["FAC-Net"]
 
@@ -422,9 +421,9 @@ def test_what_fits_together_is_trained_at_once_elsewhere_than_on_a_cpu(smoke, ex
 def test_sums_by_membership_are_those_video_by_video(shape):
     torch.manual_seed(0)
     lengths, x = torch.tensor([2, 1, 2]), torch.randn(shape, dtype=torch.float64)
-    one_by_one = training.Packing(lengths, x)
+    one_by_one = Packing(lengths, x)
     filled = torch.nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, 3), value=1e6)
-    by_product = training.Packing(membership(lengths, 8, x), filled)
+    by_product = Packing(membership(lengths, 8, x), filled)
     for name in ("sums", "means"):
         torch.testing.assert_close(getattr(by_product, name)(filled), getattr(one_by_one, name)(x))
     values = torch.randn(3, *shape[1:], dtype=torch.float64)

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import Experiment
-from facnet.data import Dataset
+from facnet.data import Dataset, frame_labels
 from facnet.localization import Scores
 from facnet.methods import method_of, preset
 from facnet.study.separation import by_measure
-from facnet.training import frame_labels
 
 FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 

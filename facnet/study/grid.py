@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import LocalizationConfig
-from facnet.data import Dataset
+from facnet.data import Dataset, frame_labels
 from facnet.experiment import detect, evaluate_test
 from facnet.localization import Scores
 from facnet.methods import preset
-from facnet.training import frame_labels
 
 # Snippet scores this far apart have a softmax of 0 and 1.
 APART = 50.0

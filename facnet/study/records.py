@@ -29,6 +29,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
+from facnet.batches import training_videos
 from facnet.config import Experiment, to_dict
 from facnet.data import Dataset, load
 from facnet.errors import FacnetError
@@ -40,7 +41,7 @@ from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
 from facnet.study.separation import CHANCE, separation
-from facnet.training import fit, predict, stacks, training_videos
+from facnet.training import fit, predict, stacks
 
 _ONE_AT_A_TIME = threading.Lock()
 

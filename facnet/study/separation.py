@@ -15,14 +15,15 @@ import pandas as pd
 import torch
 
 from facnet.config import Experiment, changed
-from facnet.data import Dataset
+from facnet.batches import pack, training_videos
+from facnet.data import Dataset, frame_labels
 from facnet.errors import FacnetError
 from facnet.evaluation import untimed
 from facnet.experiment import stream_scores, trained
 from facnet.localization import Scores, in_parts
 from facnet.methods import method_of, preset
 from facnet.model import FACNet, Packing
-from facnet.training import frame_labels, pack, predict, repeatable, training_videos
+from facnet.training import predict, repeatable
 
 CHANCE = 0.5  # ROC area below which a stream has collapsed
 # Fig. 5: models of Table 3 without CW and with it.
