@@ -173,10 +173,11 @@ save_table(table.reset_index(names=""), "without_cw", output, measured)
 # - CA asks whether the foreground is an action, CW whether the action is foreground. What passes
 #   both is consistent. Whether it is right, only the ground truth says.
 # - Try `example_video(data, "CliffDiving")`: every cliff dive is annotated as a dive, too.
-# - Predict first: the less the throw's classifier knows of the swing, the less CW misses the swing
-#   in the foreground. Where does it begin to like the spin alone better?
+#
+# **Exercise.** The less the throw's classifier knows of the swing, the less CW misses the swing in the
+# foreground. Where does it begin to like the spin alone better?
 
-# %% mystnb={"image": {"alt": "The loss of CW against the weight of the swing in the throw's classifier, a line for a foreground of the spin alone and one for both parts"}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The loss of CW against the weight of the swing in the throw's classifier, a line for a foreground of the spin alone and one for both parts"}}
 weights = [step / 40 for step in range(41)]
 pd.DataFrame({name: [losses(0.75 * spin + w * swing, known[name])["CW"] for w in weights]
               for name in ("spin", "spin, swing")}, weights).plot(

@@ -146,8 +146,9 @@ shorter = real.loc[[f"below {mark}" for mark in marks]].set_axis(below.index)
 # - Instances are short against the grid. A method pays for that before it pays for its errors.
 # - A ceiling belongs to data, grid, procedure and protocol. Compare a score with its own.
 # - [The data page](../book/data.md#what-is-odd-about-thumos14) tells what is odd about THUMOS14.
-# - Predict: the text's procedure has no shortest run, and interpolates. Which row is it near?
+#
+# **Exercise.** The text's procedure has no shortest run, and interpolates. Which row is it near?
 
-# %%
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
 grid.VARIANTS["the paper's text"] = preset("paper").localization
 grid.grid_ceiling(data).round(1)

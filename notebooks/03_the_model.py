@@ -198,9 +198,10 @@ for name, value in released.items():
 # ## To remember, and to try
 # - CW and CA are mirror images: attention of one side, classifier of the other.
 # - The softmax over time makes attentions, the one over classes makes probabilities.
-# - Predict first: how many more parameters has the model with five temperatures in place of three?
+#
+# **Exercise.** How many more parameters has the model with five temperatures in place of three?
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-cell", "nbval-check-output"] mystnb={"code_prompt_show": "Solution"}
 five = FACNet(1024, C, replace(recipe.model, temperatures=(1.0, 2.0, 5.0, 7.0, 10.0)))
 for name, one in {"three temperatures": model, "five": five}.items():
     print(name, sum(own.numel() for own in one.parameters()))

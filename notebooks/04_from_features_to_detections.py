@@ -119,8 +119,9 @@ first.evaluation.ap.assign(instances=first.evaluation.instances).round(1)
 # ## To remember, and to try
 # - Much of the way to a number is not the network: thresholds, NMS, fusion, protocol all move it.
 # - Try `base_of("seeds", profile, "paper")`: sequences on their own range fail in other ways.
-# - Predict first: what does it bring, by tIoU, to keep runs of any length?
+#
+# **Exercise.** What does it bring, by tIoU, to keep runs of any length?
 
-# %%
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
 every = detect(first.scores, data, changed(recipe, {"localization.minimum_length": 1}))
 (evaluate_test(every, data).mean_ap - first.evaluation.mean_ap).to_frame("mAP gained").T.round(1)

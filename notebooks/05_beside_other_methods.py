@@ -109,9 +109,10 @@ print(published.table(1).to_string(index=False))
 # - A rank is one on that data set; features made by a program say nothing of real videos.
 # - Try `seeds = 10`: only what is missing runs. Or one method by itself: `facnet train --preset UM
 #   --out runs/um`, `facnet localize`, `facnet evaluate` ([How to rerun](../book/how_to_rerun.md)).
-# - Predict first: had each method been run once, would the order depend on the seed?
+#
+# **Exercise.** Had each method been run once, would the order depend on the seed?
 
-# %% mystnb={"image": {"alt": "A matrix of places by AVG, the best the lightest: a row a method, a column a seed"}, "figure": {"name": "fig-ranks", "caption": "Places by AVG, had each method been run with one seed alone."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "A matrix of places by AVG, the best the lightest: a row a method, a column a seed"}, "figure": {"name": "fig-ranks", "caption": "Places by AVG, had each method been run with one seed alone."}}
 averages = runs.pivot(index="variant", columns="seed", values="average")
 axes = sns.heatmap(averages.rank(ascending=False), annot=True, cmap="viridis_r", cbar=False)
 axes.tick_params(axis="y", rotation=0)

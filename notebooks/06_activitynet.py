@@ -119,9 +119,10 @@ print(published.table(2).to_string(index=False))
 # - Try `facnet sweep table2 --dataset synthetic-activitynet --set
 #   localization.class_threshold=2.1`, the released multiple, which keeps many classes; or your own
 #   features: `make book ACTIVITYNET=/path/to/folder PROFILE=full` ([Data](../book/data.md)).
-# - Predict first: told the class, is the whole video the best blind guess, or less of it?
+#
+# **Exercise.** Told the class, is the whole video the best blind guess, or less of it?
 
-# %% mystnb={"image": {"alt": "AVG against the share of a video that one detection in its middle covers"}, "figure": {"name": "fig-blind", "caption": "AVG of one detection a video, in its middle and of its true class, by how much of the video it covers."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "AVG against the share of a video that one detection in its middle covers"}, "figure": {"name": "fig-blind", "caption": "AVG of one detection a video, in its middle and of its true class, by how much of the video it covers."}}
 whole, averages = whole_videos(data), {}
 for share in range(40, 101, 10):
     guess = whole.assign(start=whole.end * (100 - share) / 200, end=whole.end * (100 + share) / 200)

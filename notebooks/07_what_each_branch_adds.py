@@ -122,13 +122,9 @@ print(len(table), "rows of Table 3,", points.variant.nunique(), "points of Fig. 
 print(published.table(3).to_string(index=False))
 
 # %% [markdown]
-# ## To remember, and to try
-# - An ablation is a set of differences. Their spread over seeds decides what it can say.
-# - Which row is best depends on the rule that turns scores into detections, too.
-# - Try `facnet sweep table3 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), or give
-#   `sweep` above a `base=base_of("table3", profile, "paper")`: the text's recipe.
-# - Predict first: what happens to the foreground scores of one video when λ_CW is nearly off? In
-#   JupyterLab, as `make lab` starts it, a slider moves λ_CW.
+# ## Move the weight of CW
+# The slider gives the CW branch another weight. What happens to the foreground scores of one video
+# when it is nearly off?
 
 # %% mystnb={"image": {"alt": "Foreground scores and the class's sequence of one test video over time, a row for the preset's model and one for a model of another weight of the CW branch, true instances as shade"}, "figure": {"name": "fig-weight", "caption": "One test video, last stream, first seed: the preset's model and one of another λ_CW. Left: foreground scores (equation 8). Right: the sequence that is thresholded. Shade: ground truth."}}
 base = base_of("fig4", profile)
@@ -148,3 +144,18 @@ def beside_preset(weight):
 
 figure = plots.with_slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", live)
 plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
+
+# %% [markdown]
+# ## To remember, and to try
+# - An ablation is a set of differences. Their spread over seeds decides what it can say.
+# - Which row is best depends on the rule that turns scores into detections, too.
+# - Try `facnet sweep table3 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), or give
+#   `sweep` above a `base=base_of("table3", profile, "paper")`: the text's recipe.
+#
+# **Exercise.** How often would two runs, one of each, put the full model above the one without hybrid
+# attention? And above the one without CW?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
+averages = five.pivot(index="variant", columns="seed", values="average")
+whole, *lacking = averages.loc[["CW+CA+MIL, hybrid, BG", "CW+CA+MIL, BG", "CA+MIL, hybrid, BG"]].values
+[float((whole[:, None] > one).mean()) for one in lacking]  # shares of the pairs of seeds

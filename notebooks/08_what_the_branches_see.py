@@ -77,8 +77,8 @@ print(*models, sep="\n")
 # - Scores that look alike in one video can differ over all of them, and the other way round.
 # - A high area says that an instance's snippets come first, not that a threshold finds their edges.
 #
-# Predict first: what does CW alone see? Then try `data.streams[0]`, the other stream, above.
+# **Exercise.** What does CW alone see? (Then try `data.streams[0]`, the other stream, above.)
 
-# %% mystnb={"image": {"alt": "The same video by a model of the CW branch alone"}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The same video by a model of the CW branch alone"}}
 alone = {"CW, hybrid, seed 0": stream_scores(data, table3["CW, hybrid"], stream, folder)}
 figure = plots.activations(data, alone, video, label, preset.localization)

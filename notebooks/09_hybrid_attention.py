@@ -102,9 +102,10 @@ save_table(readable(table, ["mean"]), "fig6", output, table)
 # %% [markdown]
 # ## To remember, and to try
 # - A picture of one video can be chosen for anything; a rule and a number over all cost little.
-# - Try `facnet sweep table4 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), and
-#   predict first: what does one sharp attention make of the same video?
+# - Try `facnet sweep table4 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)).
+#
+# **Exercise.** What does one sharp attention make of the same video?
 
-# %% mystnb={"image": {"alt": "The same video by a model of a single sharp attention"}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The same video by a model of a single sharp attention"}}
 sharp = stream_scores(data, changed(preset, {"model.temperatures": (10.0,)}), stream, folder)
 figure = plots.activations(data, {"τ = 10": sharp}, video, label, preset.localization)

@@ -135,17 +135,15 @@ print(published.table(5).to_string(index=False))
 #
 # - A plug-in's gain depends on its weight, which must not be chosen where the gain is reported.
 # - How well a method classifies videos says little of where it finds an action.
+# - Try `facnet train --preset "BM + CW" --set model.embedding_widths=[] --out out`, BM on features
+#   as they are, then `facnet localize` and `facnet evaluate`.
+# - Add a method of your own: [how](../book/how_to_add_a_method.md).
 #
-# Predict first: what does a large weight do to what BM selects, and to its class's probability?
+# **Exercise.** What does a large weight do to what BM selects, and to its class's probability?
 
-# %% mystnb={"image": {"alt": "A test video over time: what BM selects and the probability of the class, without CW and with a large weight of it, true instances as shade"}, "figure": {"name": "fig-cw-added", "caption": "One test video, last stream, first seed: BM without CW and with λ_CW 1."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "A test video over time: what BM selects and the probability of the class, without CW and with a large weight of it, true instances as shade"}, "figure": {"name": "fig-cw-added", "caption": "One test video, last stream, first seed: BM without CW and with λ_CW 1."}}
 shown, stream = {}, data.streams[-1]
 for weight in (0.0, 1.0):
     own = changed(base_of("table5", profile)["BM + CW"], {"training.lambda_cw": weight})
     shown[f"λ_CW {weight:g}"] = own, stream_scores(data, own, stream, folder)
 figure = plots.selection(data, shown, *plots.example_video(data, "HammerThrow"))
-
-# %% [markdown]
-# - Try `facnet train --preset "BM + CW" --set model.embedding_widths=[] --out out`, BM on features
-#   as they are, then `facnet localize` and `facnet evaluate`.
-# - Add a method of your own: [how](../book/how_to_add_a_method.md).

@@ -128,10 +128,11 @@ print(*rates.index, sep="\n")
 #   and a random $W_f$ collapses as often (8 of 20 kept seeds against 6). The weight 1 for CA ends
 #   collapse (0 of 20): one of two changes that were tried, on synthetic data, with labels alone no
 #   guide to it.
-# - Predict first: what does the seed of lowest area make of one video? Then try another λ for it,
-#   `config.changed(worst, {"training.lambda_ca": 1.0})`.
+#
+# **Exercise.** What does the seed of lowest area make of one video? Then try another λ for it,
+# `config.changed(worst, {"training.lambda_ca": 1.0})`.
 
-# %% mystnb={"image": {"alt": "Foreground scores and a class's sequence of one video over time, by the seed that separates worst; true instances as shade"}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "Foreground scores and a class's sequence of one video over time, by the seed that separates worst; true instances as shade"}}
 video, label = plots.example_video(data, "CliffDiving")
 scores = {f"seed {worst.seed}": stream_scores(data, worst, stream, folder)}
 figure = plots.activations(data, scores, video, label, preset.localization)

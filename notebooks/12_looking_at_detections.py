@@ -150,9 +150,10 @@ save_table(shown, "missed_on_the_grid", output, table)
 #
 # - A picture shows what a model can do; only counts over all videos show what it does.
 # - False positives and missed instances are two losses. A better ranking mends the first only.
-# - Predict first: with runs of one snippet, short instances come within reach. At what price?
+#
+# **Exercise.** With runs of one snippet, short instances come within reach. At what price?
 
-# %% mystnb={"image": {"alt": "The same two panels, detections by rank and gains by cause, with a shortest run of one snippet"}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The same two panels, detections by rank and gains by cause, with a shortest run of one snippet"}}
 short = changed(preset, {"localization.minimum_length": 1})
 again = [evaluate_test(detect(result.scores, data, short), data) for result in results]
 figure = plots.errors(

@@ -131,10 +131,11 @@ print(*traced, sep="\n")
 #
 # - A t-SNE picture is an illustration. A number over seeds, on the features, can fail.
 # - A bound near its ceiling says little: InfoNCE cannot exceed $\log N$ {cite}`poole2019bounds`.
-# - Predict first: where does the bound end if the scale δ is 1, and not 10 as released or 5 as in
-#   the text? Printed is each scale's least loss of a video of one class.
+#
+# **Exercise.** Where does the bound end if the scale δ is 1, and not 10 as released or 5 as in the
+# text? (Each scale has its least loss of a video of one class.)
 
-# %% mystnb={"image": {"alt": "The bound in nats by epoch, of the released recipe and of one with a small scale"}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The bound in nats by epoch, of the released recipe and of one with a small scale"}}
 print({scale: separation.least_cw_loss(len(data.classes) + 1, scale) for scale in (1, 5, 10)})
 small = {"δ = 1": (changed(preset, {"model.video_scale": 1.0}), stream)}
 both = pd.concat([curves[curves.seed == 0], separation.bounds(data, small, 1, folder)[0]])

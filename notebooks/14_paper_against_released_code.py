@@ -71,17 +71,15 @@ pd.Series([cell.place["part"] or "released" for cell in cells]).value_counts(sor
 #
 # - A paper and its code can differ in a dozen settings that no table mentions: say yours.
 # - To switch one setting says what it is worth beside the others as they are, and no more.
+# - Try `facnet sweep differences --set localization.rgb_weight=1`: the others, streams being equal.
+# - Give a field another value in the preset `paper` (`facnet/methods/fac_net.py`): its row appears.
 #
-# Predict first: NMS leaves an overlap of 0.2 in the code, of 0.7 in BaS-Net. And in between?
+# **Exercise.** NMS leaves an overlap of 0.2 in the code, of 0.7 in BaS-Net. And in between?
 
-# %% mystnb={"image": {"alt": "A line: AVG against the largest overlap that NMS leaves"}, "figure": {"name": "fig-nms", "caption": "AVG of the released recipe's first seed by `nms_threshold`, on the data named above."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "A line: AVG against the largest overlap that NMS leaves"}, "figure": {"name": "fig-nms", "caption": "AVG of the released recipe's first seed by `nms_threshold`, on the data named above."}}
 overlaps = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
 moved = [changed(cells[0].experiment, {"localization.nms_threshold": one}) for one in overlaps]
 found = [run(data, one, folder=folder, progress=False).evaluation.average for one in moved]
 axes = pd.Series(found, overlaps).plot(style="o-", ylabel="AVG (%)", figsize=(5, 2.6))
 axes.set_xlabel("largest overlap kept")
 plots.save_figure(axes.figure, "nms", output, provenance(data, profile, seeds=1))
-
-# %% [markdown]
-# - Try `facnet sweep differences --set localization.rgb_weight=1`: the others, streams being equal.
-# - Give a field another value in the preset `paper` (`facnet/methods/fac_net.py`): its row appears.

@@ -128,9 +128,10 @@ for ranked in ([0, 1, 1], [1, 0, 0, 1, 1]):
 # - A mAP without its protocol cannot be compared. An epoch chosen on test videos is fitted to them.
 # - Try `facnet evaluate detections.json --annotations FOLDER --protocol thumos --tiou 0.1:0.7:0.1`
 #   on your own, then `released`, `activitynet`. Choose epochs by `training.held_out` alone.
-# - Predict, then see: how does the head start grow with the number of looks at the test videos?
+#
+# **Exercise.** How does the head start grow with the number of looks at the test videos?
 
-# %% mystnb={"image": {"alt": "A line: mean gain of the best epoch over the last against the number of looks"}, "figure": {"name": "fig-looks", "caption": "Gain of the best of so many epochs over the last, mean over seeds, on the data named above."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "A line: mean gain of the best epoch over the last against the number of looks"}, "figure": {"name": "fig-looks", "caption": "Gain of the best of so many epochs over the last, mean over seeds, on the data named above."}}
 gains = pd.Series({len(paths[::-step]): (paths[::-step].max() - paths.iloc[-1]).mean()
                    for step in (1, 2, 4, 5, 10, 20)})  # the last epoch is in each
 axes = gains.plot(marker="o", figsize=(5, 2.6), xlabel="looks", ylabel="gain of AVG (points)")

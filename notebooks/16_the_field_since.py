@@ -102,10 +102,11 @@ print(len(field), "methods,", len(reports), "reports on", *reports.about.unique(
 # - A difference between two published numbers can be the seed, the epoch, the features, the test
 #   videos or the range of tIoU. It can also be the method. Run the released checkpoint first.
 # - Try adding a method to `data/published/field.csv`: it appears in the picture and the table.
-# - Predict first: what does it add to print the best of n runs? Ten seeds of one model on
-#   [gestures](17_real_data_shrec21.ipynb), from their committed results:
+#
+# **Exercise.** What does it add to print the best of n runs? Ask the ten seeds of one model on
+# [gestures](17_real_data_shrec21.ipynb), from their committed results.
 
-# %% mystnb={"image": {"alt": "The expected best AVG of n runs rises with n, above the mean of all runs"}, "figure": {"name": "fig-best-of", "caption": "The AVG to expect of the best of n runs of one model on SHREC'21, and the mean of its ten seeds (dashed)."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The expected best AVG of n runs rises with n, above the mean of all runs"}, "figure": {"name": "fig-best-of", "caption": "The AVG to expect of the best of n runs of one model on SHREC'21, and the mean of its ten seeds (dashed)."}}
 averages = published.result("shrec21_multilabel")[0].query("variant == 'λ chosen'").average
 drawn = np.random.default_rng(0).choice(averages, (10_000, 10))
 best = pd.Series(np.maximum.accumulate(drawn, axis=1).mean(axis=0), range(1, 11))

@@ -121,9 +121,9 @@ pd.Series({name: study.frames[name].variant.nunique() for name in gestures.SEEDS
 #   seeds do not rank the ten.
 # - The full model is not the best row of Table 3 here: without CA it is better in every seed.
 # - Choose weights for your own data: `facnet sweep weights --dataset data/mine`.
-# - Predict first: among the seeds of the chosen weights, does a lower loss go with a higher AVG? By
-#   rank, over ten seeds:
+#
+# **Exercise.** Among the seeds of the chosen weights, does a lower loss go with a higher AVG, by rank?
 
-# %%
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
 own = main[main.variant == chosen]
 print(own.filter(regex="^(average|area|loss)").corr("spearman").average.round(2))

@@ -102,9 +102,10 @@ print(every.claim.nunique(), "claims,", tested.claim.nunique(), "of them tested"
 # - *Not resolved* is an answer: this number of seeds cannot tell.
 # - Try your own data: the first column is then theirs. Train beforehand, on many cores: `facnet
 #   sweep table3 --dataset data/mine --seeds 5` ([How to scale](../book/how_to_scale.md)).
-# - Predict first: which verdicts on Table 3 change if test videos are not drawn again?
+#
+# **Exercise.** Which verdicts on Table 3 change if test videos are not drawn again?
 
-# %% mystnb={"image": {"alt": "The claims on Table 3, a row each, with marks for the verdicts by seeds alone and by seeds and test videos"}, "figure": {"name": "fig-rule", "caption": "Verdicts on Table 3 by the interval over seeds alone, and by both."}}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "image": {"alt": "The claims on Table 3, a row each, with marks for the verdicts by seeds alone and by seeds and test videos"}, "figure": {"name": "fig-rule", "caption": "Verdicts on Table 3 by the interval over seeds alone, and by both."}}
 table3 = {"table3": runs["table3"]}
 rules = {"seeds alone": judged(table3, {}), "seeds and videos": judged(table3, draws)}
 figure = plots.verdicts(claims.every_claim(rules).query("verdict != 'not tested'"))

@@ -173,3 +173,9 @@ run("facnet data check data/theirs", ends=(1,))
 # papermill notebooks/19_your_own_data.ipynb mine.ipynb -p features /data/i3d \
 #     -p annotations /data/segments.csv -p snippet_seconds 0.64 -p profile full
 # ```
+#
+# **Exercise.** An array is turned: a column a snippet, a row a feature. What does `check` say of it?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
+np.save(theirs / "features/match_00.npy", np.load(folder / "i3d/match_00.npy").T)
+run("facnet data check data/theirs", ends=(1,))

@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which colour-blind readers can tell apart; the same
 same colour throughout. What shares a panel differs in more than colour, so that grey print will do.
 """
 
+import json
 import re
 import textwrap
 import unicodedata
@@ -160,24 +161,31 @@ def _glyphs(path: str) -> set[int]:
 
 def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
                 live: bool) -> Figure:
-    """The picture that `draw` makes of `start`, and if `live` a slider over `values` as well.
+    """The picture that `draw` makes of `start`, and a slider over `values`.
 
-    Only with a kernel behind the page can the slider draw anew: a notebook's parameter `live` is
-    true where the environment has FACNET_LIVE, as under `make lab`.
+    If `live`, a kernel draws anew whatever the slider is moved to: a notebook's parameter of that
+    name is true where the environment has FACNET_LIVE, as under `make lab`. Else all pictures are
+    drawn now, and put into the page, where book/_static/slider.js makes the slider.
     """
     def shown(value: float) -> Figure:
         figure = draw(value)
         plt.close(figure)  # or the page would show it twice
         return figure
 
-    if not live:
-        return draw(start)
-    from ipywidgets import SelectionSlider, interact
+    if live:
+        from ipywidgets import SelectionSlider, interact
 
-    interact(shown, value=SelectionSlider(
-        options=values, value=start, description=name, continuous_update=False,
-        style={"description_width": "initial"}))
-    return shown(start)
+        interact(shown, value=SelectionSlider(
+            options=values, value=start, description=name, continuous_update=False,
+            style={"description_width": "initial"}))
+        return shown(start)
+    from IPython.core.pylabtools import print_figure
+    from IPython.display import HTML, display
+
+    pictures = {f"{value:g}": print_figure(shown(value), base64=True) for value in values}
+    held = json.dumps({"name": name, "start": f"{start:g}", "pictures": list(pictures.items())})
+    display(HTML(f'<script type="application/json" class="slider">{held}</script>'))
+    return draw(start)
 
 
 def key(figure: Figure, entries: dict[str, dict], ncols: int = 3) -> None:

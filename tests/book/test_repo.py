@@ -92,10 +92,13 @@ def hidden(cell) -> bool:
     return bool(HIDDEN & set(cell.metadata.get("tags", [])))
 
 
-def test_imports_alone_are_hidden(note):
-    """In the second cell, and nothing beside them but the check of parameters and the style."""
+def test_imports_and_the_exercise_s_solution_alone_are_hidden(note):
+    """In the second cell, with the check of parameters and the style alone; and in the last."""
     cells = code_cells(note)
-    assert [cell for cell in cells if hidden(cell)] == [cells[1]]
+    assert [cell for cell in cells if hidden(cell)] == [cells[1], cells[-1]]
+    question, solution = note.cells[-2:]
+    assert "**Exercise.**" in question.source and solution is cells[-1]
+    assert solution.metadata.mystnb["code_prompt_show"] == "Solution"
     statements = ast.parse(cells[1].source).body
     calls = [ast.unparse(one) for one in statements
              if not isinstance(one, (ast.Import, ast.ImportFrom))]
