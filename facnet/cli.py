@@ -204,6 +204,22 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
 
 
 @cli.command()
+@MODELS
+@needed("--out", **FILE, help="The page, such as report.html.")
+def report(checkpoints, dataset, profile, device, protocol, out):
+    """Make one page of what the checkpoints in FOLDER reach on the test videos.
+
+    mAP by tIoU and class, errors by cause, five videos drawn, the recipe and its provenance. It
+    needs no other file and asks no network.
+    """
+    from facnet.files import write_text
+    from facnet.study.report import report
+
+    write_text(out, report(checkpoints, facnet.load(dataset, profile, device), protocol))
+    click.echo(f"{out}: open it in a browser")
+
+
+@cli.command()
 @click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|weights|seeds|...")
 @DATA
 @RECIPE

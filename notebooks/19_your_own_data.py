@@ -112,6 +112,13 @@ run("facnet draw runs/mine --dataset data/mine", f"--video {shlex.quote(video)} 
 Image(folder / "timeline.png")
 
 # %% [markdown]
+# `facnet report` puts all of it on one page: mAP by class, errors by their cause, five videos, the
+# recipe. Send it to whoever asks how good the result is.
+
+# %%
+run("facnet report runs/mine --dataset data/mine --out report.html", last=1)
+
+# %% [markdown]
 # ## Labels alone
 #
 # If nobody has marked when things happen, leave the times out: two columns are enough to train and

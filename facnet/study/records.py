@@ -73,12 +73,12 @@ def records_of(dataset: Dataset, experiments: list[Experiment], protocol: str) -
             measured = _measured(result, dataset, protocol)
             seconds = share + time.perf_counter() - started
             made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            found.append(_plain(_asked(dataset, one, protocol) | measured
+            found.append(_plain(asked(dataset, one, protocol) | measured
                                 | {"seconds": seconds, "made": made}))
         return found
 
 
-def _asked(dataset: Dataset, experiment: Experiment, protocol: str) -> dict:
+def asked(dataset: Dataset, experiment: Experiment, protocol: str) -> dict:
     """What was run, on what, by what."""
     data = {"name": dataset.name, "fingerprint": dataset.fingerprint,
             "simulated": dataset.simulated,
