@@ -202,7 +202,7 @@ def test_without_the_checkout_the_error_says_what_to_do(monkeypatch, tmp_path):
 
 def test_what_the_field_reported_agrees_with_what_is_printed_elsewhere():
     field = published.read("field").set_index("method")
-    assert field[["source", "venue"]].notna().all(axis=None)
+    assert field[["source", "venue", "kind"]].notna().all(axis=None)
     assert field.year.is_monotonic_increasing
     assert all(venue.endswith(str(year)) for venue, year in zip(field.venue, field.year))
     printed = table(1).set_index("method")
