@@ -16,7 +16,9 @@ ablation entered. `tests/calibration.json` holds what was measured, and a test f
 together with `VERSION`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -87,40 +89,33 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
     profile : Profile
         `classes`, `videos`, `feature_width` and `longest_video` cut it down.
     """
-    names = tuple(sorted(list(CLASSES)[: profile.classes or len(CLASSES)]))
-    videos, instances, ignored = [], [], []
-    for split, subset in enumerate(("train", "test")):
-        rng = np.random.default_rng([VERSION, split])
-        for index, segments in enumerate(_timelines(names, split, profile.videos, rng)):
-            video = f"synthetic_{subset}_{index + 1:04d}"
-            duration, segments = _cut(*segments, profile.longest_video)
-            labels = tuple(sorted({label for label, _, _ in segments}))
-            videos.append((video, subset, duration, labels))
-            instances += [(video, *segment) for segment in segments]
-            if subset == "test" and rng.random() < AMBIGUOUS_VIDEOS:
-                ignored += [(video, *s) for s in _ambiguous(duration, segments, rng)]
-
+    names = tuple(sorted(list(CLASSES)[:profile.classes]))
     look = Look({name: action.group for name, action in CLASSES.items()}, STRENGTH, (VERSION,))
-    return make_dataset("synthetic", names, look, profile.feature_width, videos, instances, ignored)
+    return make_dataset("synthetic", names, look, profile.feature_width,
+                        partial(_timelines, names, profile))
 
 
-def _timelines(names: tuple[str, ...], split: int, share: float, rng: np.random.Generator):
-    """(duration, [(label, start, end), ...]) of every video of a split."""
+def _timelines(names: tuple[str, ...], profile: Profile, split: int,
+               rng: np.random.Generator) -> Iterator[tuple[float, list, list]]:
+    """(duration, instances, ambiguous intervals) of every video of a split."""
+    share = profile.videos
     members = _members(names, split, share)
     popularity = rng.lognormal(0.0, 0.9, len(members))
     joint = {pair: events[split] for pair, (_, events) in TOGETHER.items() if pair in members}
-    kinds = dict(joint)  # what may happen at once: how often
-    for name in names:
-        kinds[name,] = CLASSES[name].instances[split] - sum(
-            events for pair, events in joint.items() if name in pair)
+    alone = {(name,): CLASSES[name].instances[split] - sum(
+        events for pair, events in joint.items() if name in pair) for name in names}
     events = [[] for _ in members]  # of a video: lists of (label, seconds) that stand together
-    for kind, total in kinds.items():
+    for kind, total in (joint | alone).items():  # what happens at once, and how often
         videos = [v for v, labels in enumerate(members)
                   if labels == kind or (set(kind) <= set(labels) and labels not in joint)]
         for video, count in _allot(round(total * share), popularity[videos], videos, rng):
             lengths = [_durations(CLASSES[name].seconds, count, rng) for name in kind]
             events[video] += [list(zip(kind, seconds)) for seconds in zip(*lengths)]
-    return [_lay_out(labels, own, split, rng) for labels, own in zip(members, events)]
+    whole = [_lay_out(labels, own, split, rng) for labels, own in zip(members, events)]
+    for duration, segments in whole:
+        duration, segments = _cut(duration, segments, profile.longest_video)
+        unclear = split == 1 and rng.random() < AMBIGUOUS_VIDEOS
+        yield duration, segments, _ambiguous(duration, segments, rng) if unclear else []
 
 
 def _members(names: tuple[str, ...], split: int, share: float) -> list[tuple[str, ...]]:
