@@ -73,8 +73,7 @@ def _timelines(classes: tuple[str, ...], profile: Profile, split: int,
     labels = classes * max(2, round(VIDEOS * profile.activity_videos))
     count = len(labels)
     durations = np.interp(_percentages(count, rng), PERCENT, SECONDS)
-    if profile.longest_video is not None:
-        durations *= profile.longest_video / SECONDS[-1]
+    durations *= (profile.longest_video or SECONDS[-1]) / SECONDS[-1]
     durations[np.argsort(durations)[: len(SHORTEST_SECONDS)]] = SHORTEST_SECONDS
     numbers = 1 + np.searchsorted(100 * np.cumsum(INSTANCES), _percentages(count, rng))
     shares = np.empty(count)
