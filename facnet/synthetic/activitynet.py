@@ -21,14 +21,11 @@ finds where they show their class, in the bands that `tests/test_synthetic_activ
 together with `VERSION`.
 """
 
-from collections.abc import Iterator
-from functools import partial
-
 import numpy as np
 
 from facnet.data import Dataset
 from facnet.profiles import Profile
-from facnet.synthetic.features import Look, make_dataset
+from facnet.synthetic.features import make_dataset
 
 VERSION = 1
 CLASSES, RELATED = 200, 5  # RELATED of them make a group
@@ -61,15 +58,14 @@ def make_synthetic_activitynet(profile: Profile = Profile("full")) -> Dataset:
     """
     names = tuple(f"activity_{c + 1:03d}" for c in range(CLASSES))
     groups = {name: f"group {c // RELATED}" for c, name in enumerate(names)}
-    look = Look(groups, STRENGTH, (VERSION, CLASSES), BUMP)
     classes = names[:profile.activities]
-    return make_dataset("synthetic-activitynet", classes, look, profile.feature_width,
-                        partial(_timelines, classes, profile), "activitynet")
+    return make_dataset(
+        "synthetic-activitynet", classes, lambda _, rng: _timelines(classes, profile, rng),
+        groups, STRENGTH, BUMP, profile.feature_width, (VERSION, CLASSES), "activitynet")
 
 
-def _timelines(classes: tuple[str, ...], profile: Profile, split: int,
-               rng: np.random.Generator) -> Iterator[tuple[float, list, list]]:
-    """(duration, instances, no ambiguous interval) of every video; alike in both splits."""
+def _timelines(classes: tuple[str, ...], profile: Profile, rng: np.random.Generator):
+    """(duration, instances, no ambiguous interval) of every video of a subset."""
     labels = classes * max(2, round(VIDEOS * profile.activity_videos))
     count = len(labels)
     durations = np.interp(_percentages(count, rng), PERCENT, SECONDS)

@@ -16,7 +16,6 @@ A data set gives its timelines, its classes and the strengths.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -33,37 +32,15 @@ BURST_SECONDS = (1.0, 6.0)
 MODES, MODE_SNIPPETS = 12, 10  # background modes, and how long one lasts on average
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a data set's features are made of.
-
-    Attributes
-    ----------
-    groups : dict of str to str
-        The group of related classes that each class is in, for all classes that there can be.
-    strength : dict of str to tuple of float
-        Of each part, by stream: core, flank, context, actionness, background, look_alike,
-        appearance, noise.
-    seed : tuple of int
-        Before all others; different data sets have different ones.
-    bump : tuple of float
-        Least and greatest standard deviation of the core's bump, in lengths of the instance.
-    """
-
-    groups: dict[str, str]
-    strength: dict[str, tuple[float, ...]]
-    seed: tuple[int, ...]
-    bump: tuple[float, float] = (0.12, 0.30)
-
-
 def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
     """A sparse non-negative direction of length sqrt(width) / 3."""
     atom = np.abs(rng.gamma(0.3, 1.0, width))
     return atom * (np.sqrt(width) / 3 / np.linalg.norm(atom))
 
 
-def make_dataset(name: str, classes: tuple[str, ...], look: Look, width: int | None,
-                 timelines: Callable[[int, np.random.Generator], Iterable[tuple]],
+def make_dataset(name: str, classes: tuple[str, ...], timelines: Callable[..., Iterable[tuple]],
+                 groups: dict[str, str], strength: dict[str, tuple[float, ...]],
+                 bump: tuple[float, float], width: int | None, seed: tuple[int, ...],
                  protocol: str = "released") -> Dataset:
     """A data set in memory: these timelines, with features of every stream, [T, width] float32.
 
@@ -71,18 +48,26 @@ def make_dataset(name: str, classes: tuple[str, ...], look: Look, width: int | N
     ----------
     name, classes, protocol
         As in :class:`facnet.data.Dataset`.
-    look : Look
-    width : int or None
-        None is `FEATURE_WIDTH`.
     timelines : callable
         (0 to train or 1 to test, random numbers) to the videos of that subset: for each its
         duration, its instances as (label, start, end), and its ambiguous intervals as (start, end).
+    groups : dict of str to str
+        The group of related classes that each class is in, for all classes that there can be.
+    strength : dict of str to tuple of float
+        Of each part, by stream: core, flank, context, actionness, background, look_alike,
+        appearance, noise.
+    bump : tuple of float
+        Least and greatest standard deviation of the core's bump, in lengths of the instance.
+    width : int or None
+        None is `FEATURE_WIDTH`.
+    seed : tuple of int
+        Before all others; different data sets have different ones.
     """
-    atoms = [_Atoms(look.groups, width or FEATURE_WIDTH, np.random.default_rng([*look.seed, 2, s]))
+    atoms = [_Atoms(groups, width or FEATURE_WIDTH, np.random.default_rng([*seed, 2, s]))
              for s in range(len(STREAMS))]
     videos, instances, ignored, features = [], [], [], {}
     for split, subset in enumerate(("train", "test")):
-        rng = np.random.default_rng([*look.seed, split])
+        rng = np.random.default_rng([*seed, split])
         for v, (duration, segments, ambiguous) in enumerate(timelines(split, rng), start=1):
             video = f"{name.replace('-', '_')}_{subset}_{v:04d}"
             labels = tuple(sorted({label for label, *_ in segments}))
@@ -90,10 +75,9 @@ def make_dataset(name: str, classes: tuple[str, ...], look: Look, width: int | N
             instances += [(video, *segment) for segment in segments]
             ignored += [(video, *interval) for interval in ambiguous]
             # What happens in a video is the same in both streams; how it looks is not.
-            own = np.random.default_rng([*look.seed, 3, v, split])
-            script = _Script(labels, duration, segments, ambiguous, look.bump, own)
+            own = np.random.default_rng([*seed, 3, v, split])
+            script = _Script(labels, duration, segments, ambiguous, bump, own)
             for s, stream in enumerate(STREAMS):
-                strength = {part: values[s] for part, values in look.strength.items()}
                 features[stream, video] = _render(script, atoms[s], strength, s)
     return Dataset(
         name, classes, STREAMS, SNIPPET_SECONDS,
@@ -154,8 +138,9 @@ def _coverage(start: float, end: float, begin: np.ndarray) -> np.ndarray:
     return np.clip(np.minimum(end, begin + 1) - np.maximum(start, begin), 0, 1)
 
 
-def _render(script: _Script, atoms: _Atoms, strength: dict, stream: int) -> np.ndarray:
+def _render(script: _Script, atoms: _Atoms, strengths: dict, stream: int) -> np.ndarray:
     """The rectified sum of all parts, [T, width] float32."""
+    strength = {part: of_stream[stream] for part, of_stream in strengths.items()}
     rng = np.random.default_rng([script.seed, stream])
     width = len(atoms.actionness)
     x = np.zeros((script.snippets, width))

@@ -16,21 +16,18 @@ ablation entered. `tests/calibration.json` holds what was measured, and a test f
 together with `VERSION`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from facnet.data import Dataset
 from facnet.profiles import Profile
-from facnet.synthetic.features import Look, make_dataset
+from facnet.synthetic.features import make_dataset
 
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """One class in THUMOS14's counts, by split (train, test)."""
 
     group: str  # of related classes, which share half of their flank
@@ -76,6 +73,7 @@ STRENGTH = {"core": (0.8, 0.75), "flank": (0.55, 0.55),
             "context": (0.6, 0.4), "actionness": (0.45, 0.6),
             "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
             "appearance": (0.4, 0.4), "noise": (0.43, 0.43)}
+BUMP = (0.12, 0.30)
 LONGEST_SECONDS, SHORTEST_SECONDS = 1400.0, 9.0  # of THUMOS14's videos
 GAP_SPREAD = 1.4  # of log gaps: 5 % below .2 s, half below 3.2 s, 5 % above 32 s
 AMBIGUOUS_VIDEOS, AMBIGUOUS_SECONDS = 0.17, (0.9, 2.9, 28.0)  # share; 5 %, median, 95 %
@@ -90,13 +88,13 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
         `classes`, `videos`, `feature_width` and `longest_video` cut it down.
     """
     names = tuple(sorted(list(CLASSES)[:profile.classes]))
-    look = Look({name: action.group for name, action in CLASSES.items()}, STRENGTH, (VERSION,))
-    return make_dataset("synthetic", names, look, profile.feature_width,
-                        partial(_timelines, names, profile))
+    groups = {name: action.group for name, action in CLASSES.items()}
+    return make_dataset(
+        "synthetic", names, lambda split, rng: _timelines(names, profile, split, rng),
+        groups, STRENGTH, BUMP, profile.feature_width, (VERSION,))
 
 
-def _timelines(names: tuple[str, ...], profile: Profile, split: int,
-               rng: np.random.Generator) -> Iterator[tuple[float, list, list]]:
+def _timelines(names: tuple[str, ...], profile: Profile, split: int, rng: np.random.Generator):
     """(duration, instances, ambiguous intervals) of every video of a split."""
     share = profile.videos
     members = _members(names, split, share)
