@@ -96,8 +96,7 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
 
 def _timelines(names: tuple[str, ...], profile: Profile, split: int, rng: np.random.Generator):
     """(duration, instances, ambiguous intervals) of every video of a split."""
-    share = profile.videos
-    members = _members(names, split, share)
+    members = _members(names, split, profile.videos)
     popularity = rng.lognormal(0.0, 0.9, len(members))
     joint = {pair: events[split] for pair, (_, events) in TOGETHER.items() if pair in members}
     alone = {(name,): CLASSES[name].instances[split] - sum(
@@ -106,7 +105,7 @@ def _timelines(names: tuple[str, ...], profile: Profile, split: int, rng: np.ran
     for kind, total in (joint | alone).items():  # what happens at once, and how often
         videos = [v for v, labels in enumerate(members)
                   if labels == kind or (set(kind) <= set(labels) and labels not in joint)]
-        for video, count in _allot(round(total * share), popularity[videos], videos, rng):
+        for video, count in _allot(round(total * profile.videos), popularity[videos], videos, rng):
             lengths = [_durations(CLASSES[name].seconds, count, rng) for name in kind]
             events[video] += [list(zip(kind, seconds)) for seconds in zip(*lengths)]
     whole = [_lay_out(labels, own, split, rng) for labels, own in zip(members, events)]
