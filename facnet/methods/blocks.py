@@ -137,8 +137,7 @@ def fuse_by_nms(detections: dict[str, pd.DataFrame], snippet_seconds: float,
 def only_model(detections: dict[str, pd.DataFrame], snippet_seconds: float,
                config: Any) -> pd.DataFrame:
     """The one model's detections as they are."""
-    (own,) = detections.values()
-    return own.reset_index(drop=True)
+    return pd.concat(detections.values(), ignore_index=True)
 
 
 def others(scores: dict[str, Scores], stream: str) -> np.ndarray:

@@ -139,17 +139,14 @@ class Network(HostNetwork):
     def compute(self, x: Tensor, videos: Packing) -> Output:
         """Embedded snippets [N, D] of packed videos to `Output`."""
         attention = torch.sigmoid(self.attention(x)).squeeze(1)
-        x_fg, x_bg = (self._pooled(x, weight, more, videos)  # [B, D]
-                      for weight, more in ((attention, 1.0), (1 - attention, 1e-6)))
+        more = 1.0 if self.training else 1e-6  # of the sum of weights
+        x_fg, x_bg = (  # [B, D]
+            videos.sums(weight.unsqueeze(1) * x) / (videos.sums(weight) + least).unsqueeze(1)
+            for weight, least in ((attention, more), (1 - attention, 1e-6)))
         activation = self.classifier(x)
         u = torch.cat([self.W_f, self.u_bg])
         return Output(videos, attention, activation, self.classifier(x_fg), self.classifier(x_bg),
                       x_fg @ u.T, x_bg @ u.T, self.class_wise(x, activation, videos))
-
-    def _pooled(self, x: Tensor, weight: Tensor, more: float, videos: Packing) -> Tensor:
-        """Σ_t weight(t) x(t) over the weights and, in training, `more`: [B, D]."""
-        sums = videos.sums(weight.unsqueeze(1) * x)
-        return sums / (videos.sums(weight) + (more if self.training else 1e-6)).unsqueeze(1)
 
 
 def guides(output: Output, labels: Tensor, sigma: float) -> tuple[Tensor, Tensor]:

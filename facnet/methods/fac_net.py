@@ -12,27 +12,6 @@ from facnet.localization import Scores, fuse, localize, sequences, thresholds
 from facnet.methods.method import Method
 from facnet.model import FACNet, Output, fac_net_losses
 
-# For ActivityNet-1.3, of which no code of FAC-Net was released: the released recipe, and where that
-# was made for 20 classes and long videos, what follows. Nothing of it was chosen on a test video.
-ACTIVITYNET = LocalizationConfig(
-    # .005, .01, .015 and .02 of 201 columns: the grid of ACM-Net and ASM-Loc on class scores and
-    # attention there. The released .63 to 1.05 would be .003 to .005, about what a snippet has that
-    # shows nothing.
-    thresholds=(1.005, 2.01, 3.015, 4.02),
-    # .1 of 201 columns, ACM-Net's, ASM-Loc's and CMCS's; .1 is what the text has for THUMOS14 too.
-    # At the released scale of 10 it asks a class for a cosine of ln(.1 * 200 / .9) / 10 = .31 above
-    # all others, where 20 classes ask for .08.
-    class_threshold=20.1,
-    # ACM-Net's and CO2-Net's. With so high a threshold many a video would keep no class, and every
-    # video shows one.
-    argmax_fallback=True,
-    # The shortest videos have 2 snippets, and an instance may be all of such a video. Released: 3,
-    # which would leave them without any detection.
-    minimum_length=2.0,
-    # The released end, a snippet past the run, is an offset of .64 s: it costs little at the tIoUs
-    # of THUMOS14, and more at tIoUs up to .95, in which instances may end where the video ends.
-    extra_end_snippet=False)
-
 RELEASED = Experiment("FAC-Net", ModelConfig(), TrainingConfig(), LocalizationConfig())
 RECIPES = {
     "released": RELEASED,
@@ -51,7 +30,28 @@ RECIPES = {
     "shrec21": replace(RELEASED, localization=LocalizationConfig(
         class_threshold=0.55, upsampling=4, minimum_length=1.0, extra_end_snippet=False,
         nms_criterion="tiou", nms_threshold=0.5, fusion_nms_threshold=0.5)),
-    "activitynet": replace(RELEASED, localization=ACTIVITYNET)}
+    # For ActivityNet-1.3, of which no code of FAC-Net was released: the released recipe, and where
+    # that was made for 20 classes and long videos, what follows. Nothing of it was chosen on a test
+    # video.
+    "activitynet": replace(RELEASED, localization=LocalizationConfig(
+        # .005, .01, .015 and .02 of 201 columns: the grid of ACM-Net and ASM-Loc on class scores
+        # and attention there. The released .63 to 1.05 would be .003 to .005, about what a snippet
+        # has that shows nothing.
+        thresholds=(1.005, 2.01, 3.015, 4.02),
+        # .1 of 201 columns, ACM-Net's, ASM-Loc's and CMCS's; .1 is what the text has for THUMOS14
+        # too. At the released scale of 10 it asks a class for a cosine of ln(.1 * 200 / .9) / 10 =
+        # .31 above all others, where 20 classes ask for .08.
+        class_threshold=20.1,
+        # ACM-Net's and CO2-Net's. With so high a threshold many a video would keep no class, and
+        # every video shows one.
+        argmax_fallback=True,
+        # The shortest videos have 2 snippets, and an instance may be all of such a video. Released:
+        # 3, which would leave them without any detection.
+        minimum_length=2.0,
+        # The released end, a snippet past the run, is an offset of .64 s: it costs little at the
+        # tIoUs of THUMOS14, and more at tIoUs up to .95, in which instances may end where the video
+        # ends.
+        extra_end_snippet=False))}
 
 
 def predictions(output: Output, training: TrainingConfig) -> tuple[Tensor, Tensor, Tensor]:

@@ -213,9 +213,8 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     values = kept.upsampled(sequence(own, config))
     action = kept.upsampled(action_probability(own, config))
     # Strictly above 0, at least any other threshold.
-    of_class, of_action = (kept.runs(samples, np.nextafter(thresholds, 0), minimum=2)
-                           for samples, thresholds in ((values, config.thresholds),
-                                                       (action, config.foreground_thresholds)))
+    of_class = kept.runs(values, np.nextafter(config.thresholds, 0), minimum=2)
+    of_action = kept.runs(action, np.nextafter(config.foreground_thresholds, 0), minimum=2)
     runs = Runs(*(np.concatenate(both) for both in zip(of_class, of_action)))
     probability = own.probability[kept.video, kept.column][runs.pair]
     score = outer_inner(running_sums(values), runs, kept, 1.0) + config.class_weight * probability

@@ -204,8 +204,11 @@ def sequence(scores: Scores, config: Localization) -> np.ndarray:
 
 
 def thresholds(sequence: np.ndarray, columns: int, config: Localization) -> tuple[float]:
-    """A part of the way from the smallest to the largest score of the video and class."""
-    low, high = sequence.min(), sequence.max()
+    """A part of the way from the smallest to the largest score of the video and class.
+
+    Of a video's scores [T, C] it is each class's, [C].
+    """
+    low, high = sequence.min(0), sequence.max(0)
     return (low + config.threshold_factor * (high - low),)
 
 
@@ -213,12 +216,10 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
              snippet_seconds: float, config: Localization) -> pd.DataFrame:
     """Runs above one threshold of each video's and class's own; no run overlaps another."""
     own = scores[stream]
-    ordered = [np.sort(activation, axis=0) for activation in np.split(
-        np.asarray(own.activation, np.float64), own.offsets[1:-1])]
-    of_video = np.stack([one[-max(1, len(one) // config.top_k_divisor):].mean(0)
-                         for one in ordered])  # [V, C]
-    low, high = (np.stack([one[end] for one in ordered]) for end in (0, -1))
-    threshold = low + config.threshold_factor * (high - low)
+    videos = np.split(np.asarray(own.activation, np.float64), own.offsets[1:-1])
+    of_video = np.stack([np.sort(one, axis=0)[-max(1, len(one) // config.top_k_divisor):].mean(0)
+                         for one in videos])  # [V, C]
+    threshold = np.stack([thresholds(one, one.shape[1], config)[0] for one in videos])  # [V, C]
 
     kept = ClassSequences(own, of_video > 0)
     values = kept.values(own.activation)

@@ -21,13 +21,11 @@ finds where they show their class, in the bands that `tests/test_synthetic_activ
 together with `VERSION`.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from facnet.data import Dataset
 from facnet.profiles import Profile
-from facnet.synthetic.features import Look, make_dataset
+from facnet.synthetic.features import make_dataset
 
 VERSION = 1
 CLASSES, RELATED = 200, 5  # RELATED of them make a group
@@ -59,35 +57,25 @@ def make_synthetic_activitynet(profile: Profile = Profile("full")) -> Dataset:
         `activities`, `activity_videos`, `feature_width` and `longest_video` cut it down.
     """
     names = tuple(f"activity_{c + 1:03d}" for c in range(CLASSES))
-    classes = names[: profile.activities or CLASSES]
-    count = len(classes) * max(2, round(VIDEOS * profile.activity_videos))
-    videos, instances = [], []
-    for split, subset in enumerate(("train", "test")):
-        rng = np.random.default_rng([VERSION, CLASSES, split])
-        for v, (duration, segments) in enumerate(_timelines(count, profile.longest_video, rng)):
-            video = f"synthetic_activitynet_{subset}_{v + 1:04d}"
-            label = classes[v % len(classes)]
-            videos.append((video, subset, duration, (label,)))
-            instances += [(video, label, start, end) for start, end in segments]
     groups = {name: f"group {c // RELATED}" for c, name in enumerate(names)}
-    look = Look(groups, STRENGTH, (VERSION, CLASSES), BUMP)
+    classes = names[:profile.activities]
     return make_dataset(
-        "synthetic-activitynet", classes, look, profile.feature_width, videos, instances, [],
-        "activitynet")
+        "synthetic-activitynet", classes, lambda _, rng: _timelines(classes, profile, rng),
+        groups, STRENGTH, BUMP, profile.feature_width, (VERSION, CLASSES), "activitynet")
 
 
-def _timelines(count: int, longest: float | None,
-               rng: np.random.Generator) -> Iterator[tuple[float, list[tuple[float, float]]]]:
-    """(duration, [(start, end), ...]) of so many videos."""
+def _timelines(classes: tuple[str, ...], profile: Profile, rng: np.random.Generator):
+    """(duration, instances, no ambiguous interval) of every video of a subset."""
+    labels = classes * max(2, round(VIDEOS * profile.activity_videos))
+    count = len(labels)
     durations = np.interp(_percentages(count, rng), PERCENT, SECONDS)
-    if longest is not None:
-        durations *= longest / SECONDS[-1]
+    durations *= (profile.longest_video or SECONDS[-1]) / SECONDS[-1]
     durations[np.argsort(durations)[: len(SHORTEST_SECONDS)]] = SHORTEST_SECONDS
     numbers = 1 + np.searchsorted(100 * np.cumsum(INSTANCES), _percentages(count, rng))
     shares = np.empty(count)
     for own, quantiles in ((numbers == 1, ONE), (numbers > 1, SEVERAL)):
         shares[own] = np.interp(_percentages(own.sum(), rng), PERCENT, quantiles)
-    for duration, number, share in zip(durations.round(2).tolist(), numbers, shares):
+    for label, duration, number, share in zip(labels, durations.round(2).tolist(), numbers, shares):
         lengths = rng.lognormal(0.0, LENGTH_SPREAD, number)
         gaps = rng.lognormal(0.0, GAP_SPREAD, number + 1)
         lengths *= share * duration / lengths.sum()
@@ -95,7 +83,7 @@ def _timelines(count: int, longest: float | None,
         ends = np.cumsum(lengths + gaps[:-1])
         starts = np.minimum((ends - lengths).round(2), round(duration - 0.01, 2))
         ends = np.maximum(ends.round(2), (starts + 0.01).round(2))
-        yield duration, list(zip(starts.tolist(), ends.tolist()))
+        yield duration, [(label, *times) for times in zip(starts.tolist(), ends.tolist())], []
 
 
 def _percentages(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -15,7 +15,7 @@ noise       first-order autoregressive, its own for each channel
 A data set gives its timelines, its classes and the strengths.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -32,66 +32,58 @@ BURST_SECONDS = (1.0, 6.0)
 MODES, MODE_SNIPPETS = 12, 10  # background modes, and how long one lasts on average
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a data set's features are made of.
-
-    Attributes
-    ----------
-    groups : dict of str to str
-        The group of related classes that each class is in, for all classes that there can be.
-    strength : dict of str to tuple of float
-        Of each part, by stream: core, flank, context, actionness, background, look_alike,
-        appearance, noise.
-    seed : tuple of int
-        Before all others; different data sets have different ones.
-    bump : tuple of float
-        Least and greatest standard deviation of the core's bump, in lengths of the instance.
-    """
-
-    groups: dict[str, str]
-    strength: dict[str, tuple[float, ...]]
-    seed: tuple[int, ...]
-    bump: tuple[float, float] = (0.12, 0.30)
-
-
 def _atom(rng: np.random.Generator, width: int) -> np.ndarray:
     """A sparse non-negative direction of length sqrt(width) / 3."""
     atom = np.abs(rng.gamma(0.3, 1.0, width))
     return atom * (np.sqrt(width) / 3 / np.linalg.norm(atom))
 
 
-def make_dataset(name: str, classes: tuple[str, ...], look: Look, width: int | None, videos: list,
-                 instances: list, ignored: list, protocol: str = "released") -> Dataset:
+def make_dataset(name: str, classes: tuple[str, ...], timelines: Callable[..., Iterable[tuple]],
+                 groups: dict[str, str], strength: dict[str, tuple[float, ...]],
+                 bump: tuple[float, float], width: int | None, seed: tuple[int, ...],
+                 protocol: str = "released") -> Dataset:
     """A data set in memory: these timelines, with features of every stream, [T, width] float32.
 
     Parameters
     ----------
     name, classes, protocol
         As in :class:`facnet.data.Dataset`.
-    look : Look
+    timelines : callable
+        (0 to train or 1 to test, random numbers) to the videos of that subset: for each its
+        duration, its instances as (label, start, end), and its ambiguous intervals as (start, end).
+    groups : dict of str to str
+        The group of related classes that each class is in, for all classes that there can be.
+    strength : dict of str to tuple of float
+        Of each part, by stream: core, flank, context, actionness, background, look_alike,
+        appearance, noise.
+    bump : tuple of float
+        Least and greatest standard deviation of the core's bump, in lengths of the instance.
     width : int or None
         None is `FEATURE_WIDTH`.
-    videos, instances, ignored : list of tuple
-        The rows of the frames of that class. A video's name ends with four digits, which are its
-        own in its subset.
+    seed : tuple of int
+        Before all others; different data sets have different ones.
     """
-    videos = pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"])
-    instances = pd.DataFrame(instances, columns=["video", "label", "start", "end"])
-    ignored = pd.DataFrame(ignored, columns=["video", "start", "end"])
-    of_video = dict(tuple(instances.groupby("video")))
-    ambiguous = dict(tuple(ignored.groupby("video")))
-    features = {}
-    for s, stream in enumerate(STREAMS):
-        atoms = _Atoms(look.groups, width or FEATURE_WIDTH,
-                       np.random.default_rng([*look.seed, 2, s]))
-        strength = {part: values[s] for part, values in look.strength.items()}
-        for row in videos.itertuples():
+    atoms = [_Atoms(groups, width or FEATURE_WIDTH, np.random.default_rng([*seed, 2, s]))
+             for s in range(len(STREAMS))]
+    videos, instances, ignored, features = [], [], [], {}
+    for split, subset in enumerate(("train", "test")):
+        rng = np.random.default_rng([*seed, split])
+        for v, (duration, segments, ambiguous) in enumerate(timelines(split, rng), start=1):
+            video = f"{name.replace('-', '_')}_{subset}_{v:04d}"
+            labels = tuple(sorted({label for label, *_ in segments}))
+            videos.append((video, subset, duration, labels))
+            instances += [(video, *segment) for segment in segments]
+            ignored += [(video, *interval) for interval in ambiguous]
             # What happens in a video is the same in both streams; how it looks is not.
-            script = _Script(row, of_video[row.video], ambiguous.get(row.video), look)
-            features[stream, row.video] = _render(script, atoms, strength, s)
+            own = np.random.default_rng([*seed, 3, v, split])
+            script = _Script(labels, duration, segments, ambiguous, bump, own)
+            for s, stream in enumerate(STREAMS):
+                features[stream, video] = _render(script, atoms[s], strength, s)
     return Dataset(
-        name, classes, STREAMS, SNIPPET_SECONDS, videos, instances, ignored,
+        name, classes, STREAMS, SNIPPET_SECONDS,
+        pd.DataFrame(videos, columns=["video", "subset", "duration", "labels"]),
+        pd.DataFrame(instances, columns=["video", "label", "start", "end"]),
+        pd.DataFrame(ignored, columns=["video", "start", "end"]),
         read=lambda stream, video: features[stream, video], simulated=True, protocol=protocol)
 
 
@@ -112,52 +104,50 @@ class _Atoms:
 class _Script:
     """What happens in a video, snippet by snippet: weights of the parts, each [T]."""
 
-    def __init__(self, row, instances: pd.DataFrame, ambiguous, look: Look):
-        own = [*look.seed, 3, int(row.video[-4:]), row.subset == "test"]
-        self.rng = rng = np.random.default_rng(own)
-        self.labels = row.labels
-        self.snippets = max(1, int(row.duration / SNIPPET_SECONDS))
+    def __init__(self, labels: tuple[str, ...], duration: float, segments: list, ambiguous: list,
+                 bump: tuple[float, float], rng: np.random.Generator):
+        self.snippets = max(1, int(duration / SNIPPET_SECONDS))
         self.core, self.flank, self.look_alike = (
-            {label: np.zeros(self.snippets) for label in row.labels} for _ in range(3))
+            {label: np.zeros(self.snippets) for label in labels} for _ in range(3))
         self.foreground = np.zeros(self.snippets)
-        centre = np.arange(self.snippets) + 0.5
-        for instance in instances.itertuples():
-            start, end = instance.start / SNIPPET_SECONDS, instance.end / SNIPPET_SECONDS
-            covered = _coverage(start, end, self.snippets)
+        begin = np.arange(self.snippets)
+        for label, *seconds in segments:
+            start, end = (time / SNIPPET_SECONDS for time in seconds)
+            covered = _coverage(start, end, begin)
             peak = start + (end - start) * rng.beta(4, 4)
-            spread = max((end - start) * rng.uniform(*look.bump), 0.5)
-            bump = np.exp(-0.5 * ((centre - peak) / spread) ** 2)
+            spread = max((end - start) * rng.uniform(*bump), 0.5)
+            core = np.exp(-0.5 * ((begin + 0.5 - peak) / spread) ** 2)
             gain = covered * rng.lognormal(0.0, 0.25)
-            self.core[instance.label] += gain * bump
-            self.flank[instance.label] += gain * (1 - bump)
+            self.core[label] += gain * core
+            self.flank[label] += gain * (1 - core)
             self.foreground = np.maximum(self.foreground, covered)
         bursts = [(s, s + rng.uniform(*BURST_SECONDS)) for s in
-                  rng.uniform(0, row.duration, rng.poisson(self.snippets / BURST_EVERY))]
-        if ambiguous is not None:  # what annotators could not decide on resembles the class too
-            bursts += list(zip(ambiguous.start, ambiguous.end))
-        for start, end in bursts:
-            covered = _coverage(start / SNIPPET_SECONDS, end / SNIPPET_SECONDS, self.snippets)
-            self.look_alike[rng.choice(row.labels)] += covered * (1 - self.foreground)
+                  rng.uniform(0, duration, rng.poisson(self.snippets / BURST_EVERY))]
+        # What annotators could not decide on resembles the class too.
+        for start, end in bursts + ambiguous:
+            covered = _coverage(start / SNIPPET_SECONDS, end / SNIPPET_SECONDS, begin)
+            self.look_alike[rng.choice(labels)] += covered * (1 - self.foreground)
         changes = rng.random(self.snippets) < 1 / MODE_SNIPPETS
         turns = rng.integers(MODES, size=self.snippets)
-        self.mode = turns[np.maximum.accumulate(np.where(changes, np.arange(self.snippets), 0))]
+        self.mode = turns[np.maximum.accumulate(np.where(changes, begin, 0))]
+        self.seed = int(rng.integers(2**31))  # of how it looks
 
 
-def _coverage(start: float, end: float, snippets: int) -> np.ndarray:
-    """The share of each snippet inside [start, end), both in snippets."""
-    begin = np.arange(snippets)
+def _coverage(start: float, end: float, begin: np.ndarray) -> np.ndarray:
+    """The share of each snippet inside [start, end), all in snippets."""
     return np.clip(np.minimum(end, begin + 1) - np.maximum(start, begin), 0, 1)
 
 
-def _render(script: _Script, atoms: _Atoms, strength: dict, stream: int) -> np.ndarray:
+def _render(script: _Script, atoms: _Atoms, strengths: dict, stream: int) -> np.ndarray:
     """The rectified sum of all parts, [T, width] float32."""
-    rng = np.random.default_rng([int(script.rng.integers(2**31)), stream])
+    strength = {part: of_stream[stream] for part, of_stream in strengths.items()}
+    rng = np.random.default_rng([script.seed, stream])
     width = len(atoms.actionness)
     x = np.zeros((script.snippets, width))
     bursts = sum(script.look_alike.values())
-    for label in script.labels:
+    for label, core in script.core.items():
         confusion = strength["look_alike"] * script.look_alike[label]
-        x += strength["core"] * np.outer(script.core[label], atoms.core[label])
+        x += strength["core"] * np.outer(core, atoms.core[label])
         x += strength["flank"] * np.outer(script.flank[label] + confusion, atoms.flank[label])
         slow = _smooth(0.02 * rng.standard_normal(script.snippets), 0.98) * 2 + 0.8
         scene = np.clip(slow, 0, None) * rng.uniform(0.5, 1.2)

@@ -16,19 +16,18 @@ ablation entered. `tests/calibration.json` holds what was measured, and a test f
 together with `VERSION`.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from facnet.data import Dataset
 from facnet.profiles import Profile
-from facnet.synthetic.features import Look, make_dataset
+from facnet.synthetic.features import make_dataset
 
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """One class in THUMOS14's counts, by split (train, test)."""
 
     group: str  # of related classes, which share half of their flank
@@ -74,6 +73,7 @@ STRENGTH = {"core": (0.8, 0.75), "flank": (0.55, 0.55),
             "context": (0.6, 0.4), "actionness": (0.45, 0.6),
             "background": (0.6, 0.6), "look_alike": (0.9, 0.9),
             "appearance": (0.4, 0.4), "noise": (0.43, 0.43)}
+BUMP = (0.12, 0.30)
 LONGEST_SECONDS, SHORTEST_SECONDS = 1400.0, 9.0  # of THUMOS14's videos
 GAP_SPREAD = 1.4  # of log gaps: 5 % below .2 s, half below 3.2 s, 5 % above 32 s
 AMBIGUOUS_VIDEOS, AMBIGUOUS_SECONDS = 0.17, (0.9, 2.9, 28.0)  # share; 5 %, median, 95 %
@@ -87,40 +87,32 @@ def make_synthetic(profile: Profile = Profile("full")) -> Dataset:
     profile : Profile
         `classes`, `videos`, `feature_width` and `longest_video` cut it down.
     """
-    names = tuple(sorted(list(CLASSES)[: profile.classes or len(CLASSES)]))
-    videos, instances, ignored = [], [], []
-    for split, subset in enumerate(("train", "test")):
-        rng = np.random.default_rng([VERSION, split])
-        for index, segments in enumerate(_timelines(names, split, profile.videos, rng)):
-            video = f"synthetic_{subset}_{index + 1:04d}"
-            duration, segments = _cut(*segments, profile.longest_video)
-            labels = tuple(sorted({label for label, _, _ in segments}))
-            videos.append((video, subset, duration, labels))
-            instances += [(video, *segment) for segment in segments]
-            if subset == "test" and rng.random() < AMBIGUOUS_VIDEOS:
-                ignored += [(video, *s) for s in _ambiguous(duration, segments, rng)]
-
-    look = Look({name: action.group for name, action in CLASSES.items()}, STRENGTH, (VERSION,))
-    return make_dataset("synthetic", names, look, profile.feature_width, videos, instances, ignored)
+    names = tuple(sorted(list(CLASSES)[:profile.classes]))
+    groups = {name: action.group for name, action in CLASSES.items()}
+    return make_dataset(
+        "synthetic", names, lambda split, rng: _timelines(names, profile, split, rng),
+        groups, STRENGTH, BUMP, profile.feature_width, (VERSION,))
 
 
-def _timelines(names: tuple[str, ...], split: int, share: float, rng: np.random.Generator):
-    """(duration, [(label, start, end), ...]) of every video of a split."""
-    members = _members(names, split, share)
+def _timelines(names: tuple[str, ...], profile: Profile, split: int, rng: np.random.Generator):
+    """(duration, instances, ambiguous intervals) of every video of a split."""
+    members = _members(names, split, profile.videos)
     popularity = rng.lognormal(0.0, 0.9, len(members))
     joint = {pair: events[split] for pair, (_, events) in TOGETHER.items() if pair in members}
-    kinds = dict(joint)  # what may happen at once: how often
-    for name in names:
-        kinds[name,] = CLASSES[name].instances[split] - sum(
-            events for pair, events in joint.items() if name in pair)
+    alone = {(name,): CLASSES[name].instances[split] - sum(
+        events for pair, events in joint.items() if name in pair) for name in names}
     events = [[] for _ in members]  # of a video: lists of (label, seconds) that stand together
-    for kind, total in kinds.items():
+    for kind, total in (joint | alone).items():  # what happens at once, and how often
         videos = [v for v, labels in enumerate(members)
                   if labels == kind or (set(kind) <= set(labels) and labels not in joint)]
-        for video, count in _allot(round(total * share), popularity[videos], videos, rng):
+        for video, count in _allot(round(total * profile.videos), popularity[videos], videos, rng):
             lengths = [_durations(CLASSES[name].seconds, count, rng) for name in kind]
             events[video] += [list(zip(kind, seconds)) for seconds in zip(*lengths)]
-    return [_lay_out(labels, own, split, rng) for labels, own in zip(members, events)]
+    whole = [_lay_out(labels, own, split, rng) for labels, own in zip(members, events)]
+    for duration, segments in whole:
+        duration, segments = _cut(duration, segments, profile.longest_video)
+        unclear = split == 1 and rng.random() < AMBIGUOUS_VIDEOS
+        yield duration, segments, _ambiguous(duration, segments, rng) if unclear else []
 
 
 def _members(names: tuple[str, ...], split: int, share: float) -> list[tuple[str, ...]]:
