@@ -5,6 +5,7 @@ each whole or not at all, so that it may be killed at any moment, and several ma
 """
 
 import importlib.metadata
+import json
 import os
 import platform
 import random
@@ -15,6 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import current_process
@@ -69,11 +71,10 @@ def records_of(dataset: Dataset, experiments: list[Experiment], protocol: str) -
         for one in experiments:
             started = time.perf_counter()
             result = result_of(dataset, one, models[training_of(one)], protocol)
-            measured = _measured(result, dataset, protocol)
-            seconds = share + time.perf_counter() - started
-            made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            found.append(_plain(_asked(dataset, one, protocol) | measured
-                                | {"seconds": seconds, "made": made}))
+            kept = _asked(dataset, one, protocol) | _measured(result, dataset, protocol)
+            kept["seconds"] = share + time.perf_counter() - started
+            # None where there is no number: a class without test instances.
+            found.append(json.loads(json.dumps(kept), parse_constant=lambda name: None))
         return found
 
 
@@ -89,6 +90,7 @@ def _asked(dataset: Dataset, experiment: Experiment, protocol: str) -> dict:
             "experiment": to_dict(experiment), "protocol": protocol, "device": dataset.device,
             "revision": REVISION, "code": CODE,
             "machine": f"{platform.system()} {platform.machine()}",
+            "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": versions | {"python": platform.python_version()}}
 
 
@@ -122,9 +124,8 @@ def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | No
     if rule is None:
         return None
     config = rule(result.experiment.localization)
-    other = evaluate_test(
-        detect(result.scores, dataset, replace(result.experiment, localization=config), protocol),
-        dataset, protocol)
+    experiment = replace(result.experiment, localization=config)
+    other = evaluate_test(detect(result.scores, dataset, experiment, protocol), dataset, protocol)
     return {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
             "mean_ap": other.mean_ap.tolist(), "average": other.average}
 
@@ -193,11 +194,10 @@ def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> flo
     """
     from sklearn.metrics import average_precision_score  # slow to import
 
-    present = np.asarray(labels).any(axis=0)
+    present = labels.any(axis=0)
     if not present.any():
         raise FacnetError("labels: no video has a class, so classification has no AP.")
-    scores = np.asarray(probabilities)[:, present]
-    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
+    return 100 * float(average_precision_score(labels[:, present], probabilities[:, present]))
 
 
 def record_of(folder: str | Path, key: str) -> dict:
@@ -205,15 +205,6 @@ def record_of(folder: str | Path, key: str) -> dict:
     if record := read_record(Path(folder), key, set_aside=False):
         return record
     raise FacnetError(f"{folder}/{key}.json: no record; name the folder that the sweep was given.")
-
-
-def _plain(value: object) -> object:
-    """Lists for tuples, and None where there is no number: a class without test instances."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
@@ -237,13 +228,10 @@ def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
             raise
         reason = str(error)
     if set_aside:
-        aside = path.with_suffix(".aside")
-        try:
-            path.replace(aside)
-        except FileNotFoundError:  # another sweep was faster
-            return None
-        warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as"
-                      f" {aside.name}.", stacklevel=2)
+        with suppress(FileNotFoundError):  # another sweep was faster
+            path.replace(folder / f"{key}.aside")
+            warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as"
+                          f" {key}.aside.", stacklevel=2)
     return None
 
 
@@ -296,13 +284,11 @@ def _revision() -> str:
         return ""
     try:
         said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--abbrev=40"],
-                              cwd=where, capture_output=True, text=True, check=True)
+                              cwd=where, capture_output=True, text=True)
     except OSError as error:
         return f"unknown: git cannot be run ({error.strerror})"
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.partition("\n")[0].partition(" in repository at")[0]  # no path
-        return f"unknown: git says {reason!r}"
-    return said.stdout.strip()
+    reason = said.stderr.partition("\n")[0].partition(" in repository at")[0]  # no path
+    return f"unknown: git says {reason!r}" if said.returncode else said.stdout.strip()
 
 
 REVISION = _revision()  # of the code that runs: a later commit does not change it
@@ -476,12 +462,12 @@ def _on_cluster(tasks: list[dict[str, Experiment]], place: Place,
     """
     try:
         from distributed import Client, as_completed
+
+        client = Client(scheduler)
+        client.wait_for_workers(1, timeout=WAIT)
     except ImportError as error:
         raise FacnetError(
             "A scheduler needs Dask: pip install -e '.[cluster]' in the repository.") from error
-    try:
-        client = Client(scheduler)
-        client.wait_for_workers(1, timeout=WAIT)
     except (OSError, ValueError) as error:  # a TimeoutError is an OSError, too
         raise FacnetError(
             f"{scheduler}: no scheduler answers, or no worker came within {WAIT} seconds ({error});"
