@@ -172,9 +172,8 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     tiou, first = np.unique(np.round(thresholds, 10), return_index=True)
     if not (tiou.size and tiou[0] > 0 and tiou[-1] <= 1):  # NaN comes last
         raise FacnetError(f"tiou: {thresholds.tolist()} are not thresholds above 0 and up to 1.")
-    thresholds = thresholds[first]
-    if rules.snippet_grid:  # there a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit
-        thresholds = tiou
+    # On the grid a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit.
+    thresholds = tiou if rules.snippet_grid else thresholds[first]
 
     # The instances and the detections that count.
     detections = check_segments(detections, DETECTION, "detections")

@@ -8,7 +8,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import random
 import socket
 import subprocess
 import threading
@@ -21,7 +20,6 @@ from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import current_process
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +35,7 @@ from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
     CODE, Result, detect, evaluate_test, experiment_key, result_of, training_of)
-from facnet.files import read_json, write_json
+from facnet.files import check_writable, read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
@@ -47,19 +45,11 @@ from facnet.training import fit, predict, stacks, training_videos
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None) -> dict:
-    """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
-
-    Without a name the protocol is the data set's.
-    """
-    (only,) = records_of(dataset, [experiment], protocol or dataset.protocol)
-    return only
-
-
 def records_of(dataset: Dataset, experiments: list[Experiment], protocol: str) -> list[dict]:
-    """Of several, of one method: equal trainings run once, and together those that can.
+    """Run experiments of one method; what is worth keeping of each, as plain numbers (JSON).
 
-    One call at a time, since threads of a process share torch's settings.
+    Equal trainings run once, and together those that can. One call at a time, since threads of a
+    process share torch's settings.
     """
     with _ONE_AT_A_TIME:
         started, trainings = time.perf_counter(), list(dict.fromkeys(map(training_of, experiments)))
@@ -174,8 +164,7 @@ def _held_out(result: Result, dataset: Dataset) -> dict | None:
 
 def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:
     """A video's probability of each class, [V, C], the mean over streams."""
-    classes = len(dataset.classes)
-    return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
+    return np.mean([own.probability for own in scores.values()], axis=0)[:, :len(dataset.classes)]
 
 
 def classification(scores: dict[str, Scores], dataset: Dataset) -> float:
@@ -220,25 +209,18 @@ def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
         return None
     try:
         found = read_json(path)
-        if found.get("key") == key:
-            return found
-        reason = f"its key is {found.get('key')!r}"
+        if found.get("key") != key:
+            raise FacnetError(f"its key is {found.get('key')!r}")
+        return found
     except FacnetError as error:
         if isinstance(error.__cause__, OSError):
             raise
-        reason = str(error)
-    if set_aside:
-        with suppress(FileNotFoundError):  # another sweep was faster
-            path.replace(folder / f"{key}.aside")
-            warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as"
-                          f" {key}.aside.", stacklevel=2)
-    return None
-
-
-def write_record(folder: Path, found: dict) -> None:
-    """Write a record, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"{found['key']}.json", found)
+        if set_aside:
+            with suppress(FileNotFoundError):  # another sweep was faster
+                path.replace(folder / f"{key}.aside")
+                warnings.warn(f"{path} is no record of this experiment ({error}); set aside as"
+                              f" {key}.aside.", stacklevel=2)
+        return None
 
 
 def resampled_averages(
@@ -358,9 +340,9 @@ def run_missing(title: str, wanted: dict[str, Experiment], place: Place, jobs: i
     folder = place.folder
     found = {key: read_record(folder, key) for key in wanted}
     tasks = _tasks({key: wanted[key] for key, one in found.items() if one is None}, place)
-    random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
+    np.random.default_rng(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     folder.mkdir(parents=True, exist_ok=True)
-    TemporaryFile(dir=folder).close()  # fails here, not after hours spent on what cannot be kept
+    check_writable(folder / "record.json")  # before hours are spent on what cannot be kept
     failed = []
     if place.device.startswith("cuda") and not scheduler:
         jobs = min(jobs, 2 * torch.cuda.device_count() if place.device == "cuda" else 2)
@@ -372,7 +354,7 @@ def run_missing(title: str, wanted: dict[str, Experiment], place: Place, jobs: i
             write_json(failure, done)
             continue
         if read_record(folder, done["key"], set_aside=False) is None:
-            write_record(folder, done)
+            write_json(folder / f"{done['key']}.json", done)
         failure.unlink(missing_ok=True)
         found[done["key"]] = done
     _remove_leftovers(folder)

@@ -5,7 +5,7 @@ equation 7 it says that minimising L_cw maximises a lower bound on mutual inform
 none; here it is in nats.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -45,12 +45,10 @@ def separation(scores: Scores, dataset: Dataset, experiment: Experiment = preset
     method, found = method_of(experiment), []
     for part in in_parts({"": scores}):
         sequence = method.sequence(part[""], experiment.localization)
-        for video in part[""].videos:
-            rows = part[""].rows(video)
-            shown = frame_labels(dataset, video, rows.stop - rows.start)
+        for _, rows, shown in by_video(part[""], dataset):
             found += [_roc_area(sequence[rows, c], shown[:, c])
                       for c in np.flatnonzero(shown.any(0) & ~shown.all(0))]
-    return float(np.mean(found)) if found else float("nan")
+    return float(np.mean(found or np.nan))
 
 
 def foreground_separation(scores: Scores, dataset: Dataset) -> float:
@@ -58,13 +56,16 @@ def foreground_separation(scores: Scores, dataset: Dataset) -> float:
 
     The area under the ROC curve as in `separation`, the mean over videos.
     """
-    found = []
+    found = [_roc_area(scores.foreground[rows], shown.any(1))
+             for _, rows, shown in by_video(scores, dataset) if 0 < shown.any(1).mean() < 1]
+    return float(np.mean(found or np.nan))
+
+
+def by_video(scores: Scores, dataset: Dataset) -> Iterator[tuple[str, slice, np.ndarray]]:
+    """Each video, its rows in the scores, and which classes its snippets show, [T, C] of bool."""
     for video in scores.videos:
         rows = scores.rows(video)
-        inside = frame_labels(dataset, video, rows.stop - rows.start).any(1)
-        if inside.any() and not inside.all():
-            found.append(_roc_area(scores.foreground[rows], inside))
-    return float(np.mean(found)) if found else float("nan")
+        yield video, rows, frame_labels(dataset, video, rows.stop - rows.start)
 
 
 def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
@@ -200,8 +201,8 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
     if (chosen.groupby("video").foreground.nunique() == 2).sum() < 2:
         raise Lacking(
             f"{dataset.name}: {chosen.foreground.sum()} of {len(chosen)} test snippets, of"
-            f" {chosen.video.nunique()} videos, are inside an instance; to measure how foreground"
-            " and background are apart takes some of each, and two videos.")
+            f" {chosen.video.nunique()} videos, are inside an instance; to tell them from the rest"
+            " takes some of each, and two videos.")
     return chosen.reset_index(drop=True)
 
 
