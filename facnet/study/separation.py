@@ -5,7 +5,7 @@ equation 7 it says that minimising L_cw maximises a lower bound on mutual inform
 none; here it is in nats.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -151,7 +151,7 @@ def by_measure(table: pd.DataFrame) -> pd.DataFrame:
     return long.assign(variant=long.variant + ", " + long.measure).drop(columns="measure")
 
 
-def gains(table: pd.DataFrame, measures: Iterable[str],
+def gains(table: pd.DataFrame, measures: Sequence[str],
           pairs: dict[str, tuple[str, str]]) -> pd.DataFrame:
     """Whether models have more of some measures with something than without it.
 
@@ -159,7 +159,7 @@ def gains(table: pd.DataFrame, measures: Iterable[str],
     ----------
     table : DataFrame
         variant, seed, and a column a measure.
-    measures : iterable of str
+    measures : sequence of str
     pairs : dict of str to (str, str)
         By name, the variants without and with it.
 
@@ -170,7 +170,6 @@ def gains(table: pd.DataFrame, measures: Iterable[str],
     """
     from facnet.study.claims import Comparison, compare  # which imports this, through records
 
-    measures = list(measures)
     return compare(by_measure(table[["variant", "seed", *measures]]), [
         Comparison(of, pair, {f"{better}, {of}": 1, f"{worse}, {of}": -1})
         for of, (pair, (worse, better)) in product(measures, pairs.items())])
@@ -311,13 +310,9 @@ def label_entropy(labels: np.ndarray) -> tuple[float, float]:
     """
     from scipy.stats import entropy
 
-    shares = _shares(labels[labels.any(1)])
+    shown = labels[labels.any(1)]
+    shares = shown / shown.sum(1, keepdims=True)  # ŷ of equation 6
     return float(entropy(shares.mean(0))), float(entropy(shares, axis=1).mean())
-
-
-def _shares(labels: np.ndarray) -> np.ndarray:
-    """ŷ of equation 6."""
-    return labels / labels.sum(1, keepdims=True)
 
 
 def least_cw_loss(candidates: int, scale: float) -> float:
@@ -345,8 +340,8 @@ def cw_loss(
         "training.lambda_cw": 1.0, "training.lambda_ca": 0.0, "training.lambda_mil": 0.0})
     P_a = predict(model, dataset, stream, videos, alone).probability  # [V, K]
     labels = dataset.labels(videos)
-    shown = labels.any(1)
-    log_likelihood = xlogy(_shares(labels[shown]), P_a[shown, : labels.shape[1]])
+    shown, y = labels.any(1), labels[labels.any(1)]
+    log_likelihood = xlogy(y / y.sum(1, keepdims=True), P_a[shown, : labels.shape[1]])
     return float(-log_likelihood.sum(1).mean())
 
 
