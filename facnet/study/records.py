@@ -396,9 +396,8 @@ def _attempt(task: dict[str, Experiment], place: Place) -> list[dict]:
                 " was started on; the copies, or the versions of numpy or this package, differ.")
         return found + records_of(data, list(task.values()), place.protocol)
     except Exception as error:  # recorded, and said at the end: the other experiments go on
-        failures = [_failure(*pair, error) for pair in task.items()]
-    if len(failures) == 1:
-        return found + failures
+        if len(task) == 1:
+            return found + [_failure(*pair, error) for pair in task.items()]
     torch.cuda.empty_cache()  # of what failed; its traceback held it
     # Each alone: one may have spoilt the others.
     return found + [one for key, own in task.items() for one in _attempt({key: own}, place)]

@@ -329,9 +329,8 @@ def least_cw_loss(candidates: int, scale: float) -> float:
     return float(np.log1p((candidates - 1) * np.exp(-np.sqrt(2) * scale)))
 
 
-def cw_loss(
-    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], experiment: Experiment
-) -> float:
+def cw_loss(model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...],
+            experiment: Experiment) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
     from scipy.special import xlogy
 
