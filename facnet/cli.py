@@ -13,27 +13,17 @@ import facnet  # what it names is imported when it is used: --help needs none of
 from facnet.errors import FacnetError, check_choice, normal, one_line
 
 
-class UsersPath(click.Path):
+def path(text: str | Path) -> Path:
     """What a user calls a file or folder; a shell leaves the tilde of --out=~/here to us."""
-
-    def convert(self, value, param, ctx):
-        return Path(os.path.expanduser(super().convert(value, param, ctx)))
+    return Path(os.path.expanduser(text))
 
 
-PATH = UsersPath()
-needed = partial(click.option, type=PATH, required=True)
+needed = partial(click.option, type=path, required=True)
 
 
 def together(*options):
     """Options that several commands share, as one decorator."""
     return lambda command: reduce(lambda done, option: option(done), reversed(options), command)
-
-
-def check_device(context, option, device: str) -> str:
-    """Refuse a device that this machine does not have; a scheduler's workers have their own."""
-    from facnet.data import usable
-
-    return device if context.params.get("scheduler") else usable(device)
 
 
 def check_out(context, option, path: Path | None) -> Path | None:
@@ -50,7 +40,7 @@ DATA = together(
                  help="synthetic, synthetic-activitynet, or a data set's folder."),
     click.option("--profile", default="quick", metavar="NAME",
                  help="Sizes and epochs: smoke, quick, half, wide, or full (the preset's own)."),
-    click.option("--device", default="cpu", envvar="FACNET_DEVICE", callback=check_device,
+    click.option("--device", default="cpu", envvar="FACNET_DEVICE",
                  help="auto, cpu, cuda, cuda:1 or mps; by default what FACNET_DEVICE says."))
 RECIPE = together(
     click.option("--preset", default="released", metavar="NAME",
@@ -58,18 +48,21 @@ RECIPE = together(
     click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
                  help="Change one field of it, such as training.epochs=5. May be repeated."))
 MODELS = together(
-    click.argument("checkpoints", type=PATH, metavar="FOLDER"), DATA,
+    click.argument("checkpoints", type=path, metavar="FOLDER"), DATA,
     click.option("--protocol", metavar="NAME",
                  help="What they are for: released drops those that touch an ambiguous interval,"
                  " thumos and activitynet keep them.  [default: the data set's]"))
-FILE = {"type": PATH, "callback": check_out}
-SNIPPETS = click.option("--snippet-seconds", default=0.64,
-                        help="Between two snippets: 16 frames at 25 fps; 0.13333 for 4 at 30.")
-
+FILE = {"type": path, "callback": check_out}
 STREAMS = click.option(
     "--streams", metavar="A,B,…", callback=lambda _, __, text: text.split(",") if text else (),
     help="What columns hold, in equal parts: rgb,flow.  [default: one stream, features; in imports"
     " of 2048 columns rgb,flow]")
+IMPORT = together(
+    needed("--features", help="Folder of VIDEO.npy, joint or below rgb/ and flow/."),
+    needed("--annotations", help="The official ones."),
+    click.option("--snippet-seconds", default=0.64,
+                 help="Between two snippets: 16 frames at 25 fps; 0.13333 for 4 at 30."),
+    STREAMS, needed("--out", help="Folder to make."))
 
 
 @click.group(context_settings={
@@ -137,12 +130,12 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 
 
 @cli.command()
-@click.argument("detections", type=PATH, metavar="DETECTIONS.json")
+@click.argument("detections", type=path, metavar="DETECTIONS.json")
 @needed("--annotations", help="A container, ActivityNet-schema json, or W-TALC's folder.")
 @click.option("--protocol", metavar="NAME", help="Rules.  [default: the annotations', or seconds]")
 @click.option("--tiou", metavar="A:B:STEP|A,B,…", help="Thresholds.  [default: the protocol's]")
-@click.option("--videos", type=PATH, help="Evaluate only those that this file lists, one a line.")
-@click.option("--ignore", type=PATH, help="Ambiguous intervals, 'video start end' a line.")
+@click.option("--videos", type=path, help="Evaluate only those that this file lists, one a line.")
+@click.option("--ignore", type=path, help="Ambiguous intervals, 'video start end' a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
     """Mean average precision of DETECTIONS.json, by tIoU and by class.
@@ -225,9 +218,9 @@ def report(checkpoints, dataset, profile, device, protocol, out):
 @RECIPE
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=3, help="Of each variant.")
 @click.option("--jobs", type=click.IntRange(1, 1_000), default=1, help="Processes here.")
-@click.option("--scheduler", is_eager=True, metavar="tcp://HOST:PORT",
+@click.option("--scheduler", metavar="tcp://HOST:PORT",
               help="A Dask scheduler, whose workers run the experiments instead, on their device.")
-@click.option("--results", type=PATH, default=Path("results/experiments"),
+@click.option("--results", type=path, default=Path("results/experiments"),
               help="Folder of the records: what is there is not run again.")
 @click.option("--out", **FILE, help="Also write the runs, one a row, as CSV.")
 def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, scheduler, results, out):
@@ -264,7 +257,7 @@ def data():
 
 
 @data.command()
-@click.argument("folder", type=PATH)
+@click.argument("folder", type=path)
 def check(folder):
     """Say everything that is wrong with a data set's FOLDER.
 
@@ -318,13 +311,13 @@ def import_data():
 
 
 @import_data.command()
-@needed("--features", help="W-TALC's file, or VIDEO.npy, joint or below rgb/ and flow/.")
-@needed("--annotations", help="The folder Thumos14reduced-Annotations, or ActivityNet-schema json.")
-@SNIPPETS
-@STREAMS
-@needed("--out", help="Folder to make, such as data/thumos14.")
+@IMPORT
 def thumos14(features, annotations, snippet_seconds, streams, out):
-    """Import THUMOS14: write OUT whole or not at all, and report what was done."""
+    """Import THUMOS14: write OUT whole or not at all, and report what was done.
+
+    Features may also be W-TALC's file. Annotations are the folder Thumos14reduced-Annotations, or
+    json of ActivityNet's schema.
+    """
     from facnet.importers.thumos14 import import_thumos14
 
     _made(out, import_thumos14(features, annotations, out, snippet_seconds, streams))
@@ -341,16 +334,13 @@ def shrec21(source, out):
 
 
 @import_data.command()
-@needed("--features", help="[v_]VIDEO.npy to any depth, joint or below rgb/ and flow/.")
-@needed("--annotations", help="The official activity_net.v1-3.min.json.")
-@SNIPPETS
-@STREAMS
-@needed("--out", help="Folder to make, such as data/activitynet.")
+@IMPORT
 def activitynet(features, annotations, snippet_seconds, streams, out):
     """Import ActivityNet-1.3: write OUT whole or not at all, and report what was done.
 
-    Nothing is copied: OUT/features holds a link to each file that is used. Videos without features
-    are left out.
+    Features may lie at any depth and be called v_VIDEO.npy. Annotations are the official file,
+    activity_net.v1-3.min.json. Nothing is copied: OUT/features holds a link to each file that is
+    used. Videos without features are left out.
     """
     from facnet.importers.activitynet import import_activitynet
 
@@ -364,9 +354,9 @@ def checkpoint():
 
 
 @checkpoint.command("import")
-@click.argument("file", type=PATH, metavar="FILE.pkl")
+@click.argument("file", type=path, metavar="FILE.pkl")
 @click.option("--stream", required=True, help="Which stream it was trained on, rgb or flow.")
-@click.option("--dataset", type=PATH, metavar="FOLDER",
+@click.option("--dataset", type=path, metavar="FOLDER",
               help="Whose classes it has.  [default: THUMOS14's 20]")
 @needed("--out", help="Folder for the checkpoint.")
 def import_(file, stream, dataset, out):

@@ -10,12 +10,11 @@ BaS-Net's own code are not taken over: its NMS adds a second to every length, an
 against surroundings that are set to zero below the threshold.
 """
 
-import dataclasses
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from math import isfinite
 from numbers import Integral, Real
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from facnet.errors import FacnetError, check_choice
 
@@ -52,7 +51,7 @@ def checked(value: Any, kind: Any, place: str) -> Any:
         kind, rule, holds = inner
         value = checked(value, kind, place)
         require(holds(value), rule)
-    elif origin in (Union, UnionType):  # with None
+    elif type(None) in inner:
         value = value if value is None else checked(value, inner[0], place)
     elif origin is Literal:
         check_choice(value, inner, f"{place} = {value!r} is unknown")
@@ -64,17 +63,11 @@ def checked(value: Any, kind: Any, place: str) -> Any:
                       for i, (own, kind) in enumerate(zip(value, kinds)))
     elif kind in PLAIN:
         rule, allowed = PLAIN[kind]
-        require(isinstance(value, allowed) and isinstance(value, bool) == (kind is bool)
-                and (kind is not float or _is_finite(value)), rule)
-        value = kind(value)
+        require(isinstance(value, allowed) and isinstance(value, bool) == (kind is bool), rule)
+        with suppress(OverflowError):  # a whole number of 400 digits stays one
+            value = kind(value)
+        require(isinstance(value, kind) and (kind is not float or isfinite(value)), rule)
     return value
-
-
-def _is_finite(value: Real) -> bool:
-    try:
-        return isfinite(value)
-    except OverflowError:  # a whole number of 400 digits
-        return False
 
 
 class Config:
@@ -82,10 +75,9 @@ class Config:
 
     def __post_init__(self):
         # Not `Field.type`, which is a text below `from __future__ import annotations`.
-        kinds = get_type_hints(type(self), include_extras=True)
-        for name in (one.name for one in dataclasses.fields(self)):
+        for name, kind in get_type_hints(type(self), include_extras=True).items():
             place = f"{type(self).__name__}.{name}"
-            object.__setattr__(self, name, checked(getattr(self, name), kinds[name], place))
+            object.__setattr__(self, name, checked(getattr(self, name), kind, place))
 
 
 @dataclass(frozen=True)
@@ -315,7 +307,7 @@ def changed(experiment: Experiment, changes: dict[str, object]) -> Experiment:
 
 def to_dict(config: object) -> dict:
     """A configuration as plain numbers, strings, lists and dicts (JSON)."""
-    return dataclasses.asdict(config)
+    return asdict(config)
 
 
 def flat(values: dict, prefix: str = "") -> dict[str, object]:
@@ -339,5 +331,5 @@ def from_dict(like: Any, values: dict) -> Any:
     for name, value in values.items():
         check_choice(name, vars(like), f"{type(like).__name__} has no field {name!r}")
         old = getattr(like, name)
-        new[name] = from_dict(old, value) if dataclasses.is_dataclass(old) else value
+        new[name] = from_dict(old, value) if is_dataclass(old) else value
     return replace(like, **new)

@@ -172,9 +172,8 @@ def evaluate(detections: pd.DataFrame, instances: pd.DataFrame,
     tiou, first = np.unique(np.round(thresholds, 10), return_index=True)
     if not (tiou.size and tiou[0] > 0 and tiou[-1] <= 1):  # NaN comes last
         raise FacnetError(f"tiou: {thresholds.tolist()} are not thresholds above 0 and up to 1.")
-    thresholds = thresholds[first]
-    if rules.snippet_grid:  # there a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit
-        thresholds = tiou
+    # On the grid a tIoU may be exactly 3/10, which .1 + .1 + .1 would not admit.
+    thresholds = tiou if rules.snippet_grid else thresholds[first]
 
     # The instances and the detections that count.
     detections = check_segments(detections, DETECTION, "detections")
@@ -295,8 +294,7 @@ def temporal_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _pairs(left: pd.DataFrame, right: pd.DataFrame,
-           on: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(left: pd.DataFrame, right: pd.DataFrame, on: list[str]) -> tuple[np.ndarray, ...]:
     """Positions (i, j) of all pairs of rows that agree in the columns `on`."""
     both = pd.merge(left[on].assign(i=range(len(left))), right[on].assign(j=range(len(right))))
     return both.i.to_numpy(), both.j.to_numpy()
@@ -328,9 +326,6 @@ def candidates(detections: pd.DataFrame, instances: pd.DataFrame, rules: Protoco
     if rules.matching == "instance":
         # The THUMOS14 kit divides by the span of the two, the union but for its last digit.
         tiou = shared / (np.maximum(a[i, 1], b[j, 1]) - np.minimum(a[i, 0], b[j, 0]))
-        order = np.lexsort((i, -tiou, j))
-    elif rules.matching == "first":
-        order = np.lexsort((j, i))
-    else:
-        order = np.lexsort((-j if rules.latest else j, -tiou, i))
+    order = np.lexsort({"instance": (i, -tiou, j), "first": (j, i),
+                        "best": (-j if rules.latest else j, -tiou, i)}[rules.matching])
     return i[order], j[order], tiou[order]

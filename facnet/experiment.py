@@ -154,8 +154,7 @@ def checkpoint_scores(folder: Path, dataset: Dataset,
 
 
 def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | None = None,
-        device: str | None = None, progress: bool = True,
-        folder: str | Path | None = None) -> Result:
+        progress: bool = True, folder: str | Path | None = None) -> Result:
     """Train the method's models, localise the test videos, evaluate.
 
     Parameters
@@ -164,13 +163,11 @@ def run(dataset: Dataset, experiment: Experiment = preset(), protocol: str | Non
     experiment : Experiment
     protocol : str, optional
         As in `evaluate`; by default the data set's.
-    device, progress
+    progress
         As in `fit`.
     folder : str or Path, optional
         As in `trained`.
     """
-    if device not in (None, dataset.device):
-        dataset = replace(dataset, device=device)
     return result_of(dataset, experiment, {
         stream: trained(dataset, experiment, stream, folder, progress)
         for stream in method_of(experiment).streams(dataset)}, protocol)

@@ -243,7 +243,7 @@ def propose(scores: Scores, classes: tuple[str, ...], snippet_seconds: float,
     # These thresholds are the same for every sequence.
     runs = kept.runs(values, thresholds(sequence, sequence.shape[1], config), minimum)
     extra = int(config.extra_end_snippet)
-    score = outer_inner(running_sums(values), runs, kept, config.outer_inner_weight, extra)
+    score = outer_inner(values, runs, kept, config.outer_inner_weight, extra)
     return kept.detections(runs, score, classes, snippet_seconds, extra)
 
 
@@ -325,18 +325,15 @@ def suppress(frame: pd.DataFrame, unit: float, threshold: float, criterion: str 
     return frame.iloc[kept].reset_index(drop=True)
 
 
-def running_sums(values: np.ndarray) -> np.ndarray:
-    """Σ values[:i] for each i, [M + 1]; the -inf between sequences count nothing."""
-    return np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(values), values, 0.0))])
-
-
-def outer_inner(sums: np.ndarray, runs: Runs, kept: ClassSequences, weight: float,
+def outer_inner(values: np.ndarray, runs: Runs, kept: ClassSequences, weight: float,
                 extra: int = 0) -> np.ndarray:
     """Mean inside a run minus `weight` times that of a ring, a quarter of its length on each side.
 
     With `extra` 1 the released arithmetic: the inner mean takes one sample more, the right ring
     begins after it and never holds the last sample.
     """
+    # Σ values[:i] for each i, [M + 1]; the -inf between sequences count nothing.
+    sums = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(values), values, 0.0))])
     start, end = runs.start, runs.end
     begin, stop = kept.begin[runs.pair], kept.stop[runs.pair]
     ring = OUTER_FRACTION * (end - start)

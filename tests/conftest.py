@@ -36,6 +36,14 @@ def run_copy(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+def record(data, experiment, protocol: str | None = None) -> dict:
+    """The record of one experiment, by the data set's protocol unless another is named."""
+    from facnet.study.records import records_of
+
+    (one,) = records_of(data, [experiment], protocol or data.protocol)
+    return one
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> Iterator[None]:
     """What is remembered of files is no user's, of whom tests would leave and find something."""

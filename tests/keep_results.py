@@ -22,7 +22,7 @@ from facnet import load
 from facnet.experiment import CODE
 from facnet.study import published
 from facnet.study.evidence import MEASURES, NO_DRAWS, TABLES, measured, with_draws
-from facnet.study.records import REVISION, provenance, record
+from facnet.study.records import REVISION, provenance, records_of
 from facnet.study.tables import base_of, sweep, variants
 
 COMMAND = "python tests/keep_results.py"
@@ -77,7 +77,7 @@ def check() -> None:
         cells = variants(name, base_of(name, profile))
         kept = published.result(name)[0].query("seed == 0").set_index("variant").average
         for cell in (cells[0], cells[-1]):
-            here = record(data, cell.experiment, data.protocol)["average"]
+            here = records_of(data, [cell.experiment], data.protocol)[0]["average"]
             compare(f"{name}, {cell.name}", kept[cell.name], here)
     for name in ("fig6", "fig8"):
         kept = published.result(name)[0].query("seed == 0").set_index("variant").average

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from facnet.errors import FacnetError
+from facnet.files import write_json
 from facnet.methods import preset
 from facnet.profiles import profile
 from facnet.study import claims, evidence, published
 from facnet.study.claims import Comparison, read_claims
-from facnet.study.records import write_record
 from facnet.study.statistics import SEEDS, Verdict, interval, verdict
 from facnet.study.tables import base_of, variants
 
@@ -44,7 +44,7 @@ def over(a: str, b: str, claim: str = "", **options) -> Comparison:
 def write_draws(folder, runs: pd.DataFrame, draws: dict[str, list[float]] | None = None) -> None:
     """Records that hold AVG on resampled videos, by key; else one draw that is AVG itself."""
     for one in runs.itertuples():
-        write_record(folder, {
+        write_json(folder / f"{one.key}.json", {
             "key": one.key, "resampled": [one.average] if draws is None else draws[one.key]})
 
 
@@ -276,7 +276,7 @@ def test_resampled_is_the_mean_over_seeds_of_what_the_records_hold(tmp_path):
 def test_whole_videos_stand_beside_a_variant_seed_by_seed(tmp_path):
     runs = frame_of({"FAC-Net": [5.0, 4.0, 3.0, 2.0, 1.0], "other": [1.0] * 5})
     for i, key in enumerate(runs.key):
-        write_record(tmp_path, {
+        write_json(tmp_path / f"{key}.json", {
             "key": key, "resampled": [5.0, 7.0 + i],
             "whole_video": {"average": 4.0 - i, "mean_ap": [4.0 - i] * len(TIOUS),
                             "resampled": [4.2, 7.8]}})

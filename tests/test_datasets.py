@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 import numpy as np
 import pytest
+from conftest import record
 
 from facnet.config import changed
 from facnet.data import load, read_features
@@ -18,7 +19,7 @@ from facnet.experiment import run
 from facnet.importers.check import check_folder
 from facnet.methods import preset
 from facnet.profiles import profile
-from facnet.study.records import provenance, record
+from facnet.study.records import provenance
 from facnet.study.tables import sweep
 
 

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import record
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
@@ -161,7 +162,6 @@ def test_a_whole_video_is_one_detection_of_its_class(data):
 
 def test_a_record_holds_what_the_classes_alone_are_worth(data, result):
     from facnet.study.records import video_probability
-    from facnet.study.records import record
 
     one = record(data, result.experiment)["whole_video"]
     alone = evaluate_test(whole_videos(data, video_probability(result.scores, data)), data)

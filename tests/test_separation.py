@@ -11,12 +11,12 @@ from facnet.config import changed
 from facnet.data import frame_labels, load
 from facnet.errors import FacnetError
 from facnet.experiment import stream_scores
+from facnet.files import write_json
 from facnet.methods import preset
 from facnet.profiles import profile
 from facnet.study import consistency, separation
 from facnet.study.claims import compare, judge, read_claims
 from facnet.study.grid import perfect_scores
-from facnet.study.records import write_record
 from facnet.study.statistics import SEEDS, means, readable
 from facnet.study.tables import variants
 from facnet.training import fit
@@ -95,7 +95,7 @@ def test_agreement_is_compared_over_streams_and_by_both_measures(tmp_path):
                          for name in ("FAC-Net", "STPN", "UM") for seed in (0, 1)])
     for key in runs.key:
         rank = 0.5 if key.startswith("FAC-Net") else 0.1
-        write_record(tmp_path, {"key": key, "consistency": {
+        write_json(tmp_path / f"{key}.json", {"key": key, "consistency": {
             stream: {"rank_correlation": rank + more, "support_tiou": 0.2}
             for stream, more in (("rgb", 0.0), ("flow", 0.2))}})
     compared = compare(consistency.fig1_runs(runs, tmp_path), read_claims("fig1"))

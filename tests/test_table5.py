@@ -133,7 +133,8 @@ def test_consistency_of_sequences_written_out(data, selection, rank, tiou):
     activation = np.zeros((4, len(data.classes) + 1))
     activation[:, column] = np.log(np.array([0.1, 0.2, 0.3, 0.4]) * len(data.classes)
                                    / (1 - np.array([0.1, 0.2, 0.3, 0.4])))
-    scores = Scores((video,), np.array([0, 4]), None, activation, np.array(selection, float))
+    scores = Scores((video,), np.array([0, 4]), activation[:1], activation,
+                    np.array(selection, float))
     probability = selection_and_class(scores, column)[1]
     np.testing.assert_allclose(probability, [0.1, 0.2, 0.3, 0.4])
     found = consistency(scores, data)
@@ -174,7 +175,7 @@ def test_a_flat_attention_selects_every_snippet_whatever_its_rounding(data, size
     activation = np.zeros((length, len(data.classes) + 1))
     shown = frame_labels(data, video, length)[:, column]
     activation[:, column] = np.where(shown, 9.0, 0.0)  # the class's probability is high inside it
-    scores = Scores((video,), np.array([0, length]), None, activation, flat)
+    scores = Scores((video,), np.array([0, length]), activation[:1], activation, flat)
     (found,) = consistency(scores, data).itertuples()
     assert (found.rank_correlation, found.support_tiou) == (0, shown.mean())
     (found,) = mistakes(scores, data).itertuples()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from conftest import record
 
 from facnet.config import changed, flat, to_dict
 from facnet.data import load
@@ -11,7 +12,6 @@ from facnet.experiment import training_of
 from facnet.methods import preset
 from facnet.profiles import profile
 from facnet.study import published, records, tables, text_vs_code
-from facnet.study.records import record
 from facnet.study.statistics import interval
 from facnet.study.tables import OPEN, TEXT, base_of, sweep, variants
 

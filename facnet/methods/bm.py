@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from facnet.config import (
     CommonTraining, Config, Count, Experiment, NotNegative, Positive, Share, Thresholds,
     WholeNumber, changed)
-from facnet.localization import ClassSequences, Scores, keep, outer_inner, running_sums, softmax
+from facnet.localization import ClassSequences, Scores, keep, outer_inner, softmax
 from facnet.methods.blocks import (
     HostModel, HostNetwork, foreground_vector, fuse_by_nms as fuse, others, with_cw)
 from facnet.methods.method import Method
@@ -205,7 +205,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     classified = keep(own.probability[:, : len(classes)], config.class_threshold, True)
     kept = ClassSequences(own, classified, config.upsampling)
     runs = kept.runs(kept.upsampled(sequence(own, config)), config.thresholds)
-    ranking = running_sums(kept.upsampled(own.foreground[:, None] * q))
+    ranking = kept.upsampled(own.foreground[:, None] * q)
     score = outer_inner(ranking, runs, kept, config.outer_weight)
     return kept.detections(runs, score, classes, snippet_seconds)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from facnet.config import (
     CommonTraining, Config, Count, Experiment, NotNegative, Share, WholeNumber, changed)
-from facnet.localization import ClassSequences, Scores, outer_inner, running_sums
+from facnet.localization import ClassSequences, Scores, outer_inner
 from facnet.methods.blocks import (
     HostModel, HostNetwork, fuse_by_nms as fuse, others, sigmoid, with_cw)
 from facnet.methods.method import Method
@@ -167,7 +167,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     blend = share * own.activation + (1 - share) * others(scores, stream)
     kept = ClassSequences(own, own.probability > config.class_threshold, config.upsampling)
     runs = kept.runs(kept.upsampled(sequence(own, config)), [np.nextafter(config.threshold, 0)])
-    ranking = running_sums(kept.upsampled(own.foreground[:, None] * blend))
+    ranking = kept.upsampled(own.foreground[:, None] * blend)
     score = outer_inner(ranking, runs, kept, 0.0)  # the mean inside, nothing outside
     return kept.detections(runs, score, classes, snippet_seconds)
 

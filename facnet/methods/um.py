@@ -18,7 +18,7 @@ from facnet.config import (CommonTraining, Config, Count, Experiment, NotNegativ
                            Rate, Share, Thresholds, WholeNumber, changed)
 from facnet.errors import FacnetError
 from facnet.localization import (
-    ClassSequences, Runs, Scores, keep, outer_inner, running_sums, softmax, stretched, suppress)
+    ClassSequences, Runs, Scores, keep, outer_inner, softmax, stretched, suppress)
 from facnet.methods.blocks import (HostModel, HostNetwork, binary_cross_entropy, foreground_vector,
                                    means_where_largest, only_model as fuse, top_k_means, with_cw)
 from facnet.methods.method import Method
@@ -217,7 +217,7 @@ def localize(scores: dict[str, Scores], stream: str, classes: tuple[str, ...],
     of_action = kept.runs(action, np.nextafter(config.foreground_thresholds, 0), minimum=2)
     runs = Runs(*(np.concatenate(both) for both in zip(of_class, of_action)))
     probability = own.probability[kept.video, kept.column][runs.pair]
-    score = outer_inner(running_sums(values), runs, kept, 1.0) + config.class_weight * probability
+    score = outer_inner(values, runs, kept, 1.0) + config.class_weight * probability
     proposals = kept.detections(runs, score, classes, snippet_seconds)
     return suppress(proposals, 1.0, config.nms_threshold, added=config.nms_added)
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from facnet.config import Experiment
-from facnet.data import Dataset, frame_labels
+from facnet.data import Dataset
 from facnet.localization import Scores
 from facnet.methods import method_of, preset
-from facnet.study.separation import by_measure
+from facnet.study.separation import by_measure, by_video
 
 FLAT = 0.01  # of a sequence's largest size: what varies less is taken for flat
 
@@ -47,11 +47,10 @@ def consistency(scores: Scores, dataset: Dataset,
     """
     from scipy.stats import rankdata  # slow to import, and the records import this module
 
-    found, probability = [], method_of(experiment).snippet_probability
+    found = []
     for column, v in np.argwhere(dataset.labels(scores.videos).T):
-        own = slice(scores.offsets[v], scores.offsets[v + 1])
-        of_class = probability(scores.activation[own])[:, column]
-        pair = np.stack([scaled(_selection(scores, column)[own]), scaled(of_class)])  # [2, T]
+        own = selection_and_class(scores.of_videos(v, v + 1), column, experiment)
+        pair = np.stack([scaled(one) for one in own])  # [2, T]
         ranks = rankdata(pair, axis=1)
         ranks -= ranks.mean(1, keepdims=True)
         norm = np.sqrt((ranks**2).sum(1).prod())
@@ -112,9 +111,7 @@ def mistakes(scores: Scores, dataset: Dataset) -> pd.DataFrame:
         instances' snippets that are not foreground.
     """
     found = []
-    for video in scores.videos:
-        own = scores.rows(video)
-        shown = frame_labels(dataset, video, own.stop - own.start)
+    for video, own, shown in by_video(scores, dataset):
         for column in np.flatnonzero(shown.any(0)):
             foreground, action = scaled(_selection(scores, column)[own]) > 0.5, shown[:, column]
             found.append((video, dataset.classes[column], 1 - action[foreground].mean(),

@@ -5,9 +5,9 @@ each whole or not at all, so that it may be killed at any moment, and several ma
 """
 
 import importlib.metadata
+import json
 import os
 import platform
-import random
 import socket
 import subprocess
 import threading
@@ -15,11 +15,11 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import current_process
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,7 @@ from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
     CODE, Result, detect, evaluate_test, experiment_key, result_of, training_of)
-from facnet.files import read_json, write_json
+from facnet.files import check_writable, read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
@@ -46,19 +46,11 @@ from facnet.training import fit, predict, stacks
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def record(dataset: Dataset, experiment: Experiment, protocol: str | None = None) -> dict:
-    """Run an experiment; what is worth keeping of it, as plain numbers (JSON).
-
-    Without a name the protocol is the data set's.
-    """
-    (only,) = records_of(dataset, [experiment], protocol or dataset.protocol)
-    return only
-
-
 def records_of(dataset: Dataset, experiments: list[Experiment], protocol: str) -> list[dict]:
-    """Of several, of one method: equal trainings run once, and together those that can.
+    """Run experiments of one method; what is worth keeping of each, as plain numbers (JSON).
 
-    One call at a time, since threads of a process share torch's settings.
+    Equal trainings run once, and together those that can. One call at a time, since threads of a
+    process share torch's settings.
     """
     with _ONE_AT_A_TIME:
         started, trainings = time.perf_counter(), list(dict.fromkeys(map(training_of, experiments)))
@@ -70,11 +62,10 @@ def records_of(dataset: Dataset, experiments: list[Experiment], protocol: str) -
         for one in experiments:
             started = time.perf_counter()
             result = result_of(dataset, one, models[training_of(one)], protocol)
-            measured = _measured(result, dataset, protocol)
-            seconds = share + time.perf_counter() - started
-            made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            found.append(_plain(asked(dataset, one, protocol) | measured
-                                | {"seconds": seconds, "made": made}))
+            kept = asked(dataset, one, protocol) | _measured(result, dataset, protocol)
+            kept["seconds"] = share + time.perf_counter() - started
+            # None where there is no number: a class without test instances.
+            found.append(json.loads(json.dumps(kept), parse_constant=lambda name: None))
         return found
 
 
@@ -90,6 +81,7 @@ def asked(dataset: Dataset, experiment: Experiment, protocol: str) -> dict:
             "experiment": to_dict(experiment), "protocol": protocol, "device": dataset.device,
             "revision": REVISION, "code": CODE,
             "machine": f"{platform.system()} {platform.machine()}",
+            "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": versions | {"python": platform.python_version()}}
 
 
@@ -123,9 +115,8 @@ def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | No
     if rule is None:
         return None
     config = rule(result.experiment.localization)
-    other = evaluate_test(
-        detect(result.scores, dataset, replace(result.experiment, localization=config), protocol),
-        dataset, protocol)
+    experiment = replace(result.experiment, localization=config)
+    other = evaluate_test(detect(result.scores, dataset, experiment, protocol), dataset, protocol)
     return {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
             "mean_ap": other.mean_ap.tolist(), "average": other.average}
 
@@ -174,8 +165,7 @@ def _held_out(result: Result, dataset: Dataset) -> dict | None:
 
 def video_probability(scores: dict[str, Scores], dataset: Dataset) -> np.ndarray:
     """A video's probability of each class, [V, C], the mean over streams."""
-    classes = len(dataset.classes)
-    return np.mean([own.probability[:, :classes] for own in scores.values()], axis=0)
+    return np.mean([own.probability for own in scores.values()], axis=0)[:, :len(dataset.classes)]
 
 
 def classification(scores: dict[str, Scores], dataset: Dataset) -> float:
@@ -194,11 +184,10 @@ def classification_mean_ap(probabilities: np.ndarray, labels: np.ndarray) -> flo
     """
     from sklearn.metrics import average_precision_score  # slow to import
 
-    present = np.asarray(labels).any(axis=0)
+    present = labels.any(axis=0)
     if not present.any():
         raise FacnetError("labels: no video has a class, so classification has no AP.")
-    scores = np.asarray(probabilities)[:, present]
-    return 100 * float(average_precision_score(np.asarray(labels)[:, present], scores))
+    return 100 * float(average_precision_score(labels[:, present], probabilities[:, present]))
 
 
 def record_of(folder: str | Path, key: str) -> dict:
@@ -206,15 +195,6 @@ def record_of(folder: str | Path, key: str) -> dict:
     if record := read_record(Path(folder), key, set_aside=False):
         return record
     raise FacnetError(f"{folder}/{key}.json: no record; name the folder that the sweep was given.")
-
-
-def _plain(value: object) -> object:
-    """Lists for tuples, and None where there is no number: a class without test instances."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
@@ -230,28 +210,18 @@ def read_record(folder: Path, key: str, set_aside: bool = True) -> dict | None:
         return None
     try:
         found = read_json(path)
-        if found.get("key") == key:
-            return found
-        reason = f"its key is {found.get('key')!r}"
+        if found.get("key") != key:
+            raise FacnetError(f"its key is {found.get('key')!r}")
+        return found
     except FacnetError as error:
         if isinstance(error.__cause__, OSError):
             raise
-        reason = str(error)
-    if set_aside:
-        aside = path.with_suffix(".aside")
-        try:
-            path.replace(aside)
-        except FileNotFoundError:  # another sweep was faster
-            return None
-        warnings.warn(f"{path} is no record of this experiment ({reason}); set aside as"
-                      f" {aside.name}.", stacklevel=2)
-    return None
-
-
-def write_record(folder: Path, found: dict) -> None:
-    """Write a record, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"{found['key']}.json", found)
+        if set_aside:
+            with suppress(FileNotFoundError):  # another sweep was faster
+                path.replace(folder / f"{key}.aside")
+                warnings.warn(f"{path} is no record of this experiment ({error}); set aside as"
+                              f" {key}.aside.", stacklevel=2)
+        return None
 
 
 def resampled_averages(
@@ -297,13 +267,11 @@ def _revision() -> str:
         return ""
     try:
         said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--abbrev=40"],
-                              cwd=where, capture_output=True, text=True, check=True)
+                              cwd=where, capture_output=True, text=True)
     except OSError as error:
         return f"unknown: git cannot be run ({error.strerror})"
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.partition("\n")[0].partition(" in repository at")[0]  # no path
-        return f"unknown: git says {reason!r}"
-    return said.stdout.strip()
+    reason = said.stderr.partition("\n")[0].partition(" in repository at")[0]  # no path
+    return f"unknown: git says {reason!r}" if said.returncode else said.stdout.strip()
 
 
 REVISION = _revision()  # of the code that runs: a later commit does not change it
@@ -373,9 +341,9 @@ def run_missing(title: str, wanted: dict[str, Experiment], place: Place, jobs: i
     folder = place.folder
     found = {key: read_record(folder, key) for key in wanted}
     tasks = _tasks({key: wanted[key] for key, one in found.items() if one is None}, place)
-    random.Random(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
+    np.random.default_rng(os.getpid()).shuffle(tasks)  # two sweeps at once then seldom meet in one
     folder.mkdir(parents=True, exist_ok=True)
-    TemporaryFile(dir=folder).close()  # fails here, not after hours spent on what cannot be kept
+    check_writable(folder / "record.json")  # before hours are spent on what cannot be kept
     failed = []
     if place.device.startswith("cuda") and not scheduler:
         jobs = min(jobs, 2 * torch.cuda.device_count() if place.device == "cuda" else 2)
@@ -387,7 +355,7 @@ def run_missing(title: str, wanted: dict[str, Experiment], place: Place, jobs: i
             write_json(failure, done)
             continue
         if read_record(folder, done["key"], set_aside=False) is None:
-            write_record(folder, done)
+            write_json(folder / f"{done['key']}.json", done)
         failure.unlink(missing_ok=True)
         found[done["key"]] = done
     _remove_leftovers(folder)
@@ -429,9 +397,8 @@ def _attempt(task: dict[str, Experiment], place: Place) -> list[dict]:
                 " was started on; the copies, or the versions of numpy or this package, differ.")
         return found + records_of(data, list(task.values()), place.protocol)
     except Exception as error:  # recorded, and said at the end: the other experiments go on
-        failures = [_failure(*pair, error) for pair in task.items()]
-    if len(failures) == 1:
-        return found + failures
+        if len(task) == 1:
+            return found + [_failure(*pair, error) for pair in task.items()]
     torch.cuda.empty_cache()  # of what failed; its traceback held it
     # Each alone: one may have spoilt the others.
     return found + [one for key, own in task.items() for one in _attempt({key: own}, place)]
@@ -477,12 +444,12 @@ def _on_cluster(tasks: list[dict[str, Experiment]], place: Place,
     """
     try:
         from distributed import Client, as_completed
+
+        client = Client(scheduler)
+        client.wait_for_workers(1, timeout=WAIT)
     except ImportError as error:
         raise FacnetError(
             "A scheduler needs Dask: pip install -e '.[cluster]' in the repository.") from error
-    try:
-        client = Client(scheduler)
-        client.wait_for_workers(1, timeout=WAIT)
     except (OSError, ValueError) as error:  # a TimeoutError is an OSError, too
         raise FacnetError(
             f"{scheduler}: no scheduler answers, or no worker came within {WAIT} seconds ({error});"

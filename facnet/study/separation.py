@@ -5,7 +5,7 @@ equation 7 it says that minimising L_cw maximises a lower bound on mutual inform
 none; here it is in nats.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -46,12 +46,10 @@ def separation(scores: Scores, dataset: Dataset, experiment: Experiment = preset
     method, found = method_of(experiment), []
     for part in in_parts({"": scores}):
         sequence = method.sequence(part[""], experiment.localization)
-        for video in part[""].videos:
-            rows = part[""].rows(video)
-            shown = frame_labels(dataset, video, rows.stop - rows.start)
+        for _, rows, shown in by_video(part[""], dataset):
             found += [_roc_area(sequence[rows, c], shown[:, c])
                       for c in np.flatnonzero(shown.any(0) & ~shown.all(0))]
-    return float(np.mean(found)) if found else float("nan")
+    return float(np.mean(found or np.nan))
 
 
 def foreground_separation(scores: Scores, dataset: Dataset) -> float:
@@ -59,13 +57,16 @@ def foreground_separation(scores: Scores, dataset: Dataset) -> float:
 
     The area under the ROC curve as in `separation`, the mean over videos.
     """
-    found = []
+    found = [_roc_area(scores.foreground[rows], shown.any(1))
+             for _, rows, shown in by_video(scores, dataset) if 0 < shown.any(1).mean() < 1]
+    return float(np.mean(found or np.nan))
+
+
+def by_video(scores: Scores, dataset: Dataset) -> Iterator[tuple[str, slice, np.ndarray]]:
+    """Each video, its rows in the scores, and which classes its snippets show, [T, C] of bool."""
     for video in scores.videos:
         rows = scores.rows(video)
-        inside = frame_labels(dataset, video, rows.stop - rows.start).any(1)
-        if inside.any() and not inside.all():
-            found.append(_roc_area(scores.foreground[rows], inside))
-    return float(np.mean(found)) if found else float("nan")
+        yield video, rows, frame_labels(dataset, video, rows.stop - rows.start)
 
 
 def _roc_area(values: np.ndarray, inside: np.ndarray) -> float:
@@ -151,7 +152,7 @@ def by_measure(table: pd.DataFrame) -> pd.DataFrame:
     return long.assign(variant=long.variant + ", " + long.measure).drop(columns="measure")
 
 
-def gains(table: pd.DataFrame, measures: Iterable[str],
+def gains(table: pd.DataFrame, measures: Sequence[str],
           pairs: dict[str, tuple[str, str]]) -> pd.DataFrame:
     """Whether models have more of some measures with something than without it.
 
@@ -159,7 +160,7 @@ def gains(table: pd.DataFrame, measures: Iterable[str],
     ----------
     table : DataFrame
         variant, seed, and a column a measure.
-    measures : iterable of str
+    measures : sequence of str
     pairs : dict of str to (str, str)
         By name, the variants without and with it.
 
@@ -170,7 +171,6 @@ def gains(table: pd.DataFrame, measures: Iterable[str],
     """
     from facnet.study.claims import Comparison, compare  # which imports this, through records
 
-    measures = list(measures)
     return compare(by_measure(table[["variant", "seed", *measures]]), [
         Comparison(of, pair, {f"{better}, {of}": 1, f"{worse}, {of}": -1})
         for of, (pair, (worse, better)) in product(measures, pairs.items())])
@@ -201,8 +201,8 @@ def drawn_snippets(dataset: Dataset, most: int = 4000) -> pd.DataFrame:
     if (chosen.groupby("video").foreground.nunique() == 2).sum() < 2:
         raise Lacking(
             f"{dataset.name}: {chosen.foreground.sum()} of {len(chosen)} test snippets, of"
-            f" {chosen.video.nunique()} videos, are inside an instance; to measure how foreground"
-            " and background are apart takes some of each, and two videos.")
+            f" {chosen.video.nunique()} videos, are inside an instance; to tell them from the rest"
+            " takes some of each, and two videos.")
     return chosen.reset_index(drop=True)
 
 
@@ -311,13 +311,9 @@ def label_entropy(labels: np.ndarray) -> tuple[float, float]:
     """
     from scipy.stats import entropy
 
-    shares = _shares(labels[labels.any(1)])
+    shown = labels[labels.any(1)]
+    shares = shown / shown.sum(1, keepdims=True)  # ŷ of equation 6
     return float(entropy(shares.mean(0))), float(entropy(shares, axis=1).mean())
-
-
-def _shares(labels: np.ndarray) -> np.ndarray:
-    """ŷ of equation 6."""
-    return labels / labels.sum(1, keepdims=True)
 
 
 def least_cw_loss(candidates: int, scale: float) -> float:
@@ -334,9 +330,8 @@ def least_cw_loss(candidates: int, scale: float) -> float:
     return float(np.log1p((candidates - 1) * np.exp(-np.sqrt(2) * scale)))
 
 
-def cw_loss(
-    model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...], experiment: Experiment
-) -> float:
+def cw_loss(model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...],
+            experiment: Experiment) -> float:
     """L_cw (6) in nats, dropout off, the mean over the videos that have labels."""
     from scipy.special import xlogy
 
@@ -345,8 +340,8 @@ def cw_loss(
         "training.lambda_cw": 1.0, "training.lambda_ca": 0.0, "training.lambda_mil": 0.0})
     P_a = predict(model, dataset, stream, videos, alone).probability  # [V, K]
     labels = dataset.labels(videos)
-    shown = labels.any(1)
-    log_likelihood = xlogy(_shares(labels[shown]), P_a[shown, : labels.shape[1]])
+    shown, y = labels.any(1), labels[labels.any(1)]
+    log_likelihood = xlogy(y / y.sum(1, keepdims=True), P_a[shown, : labels.shape[1]])
     return float(-log_likelihood.sum(1).mean())
 
 
