@@ -54,9 +54,8 @@ def _read() -> pd.DataFrame:
     """claims.csv; what stands once for all comparisons of a claim is filled in."""
     table = published.read("claims", dtype=str)
     once = ["group", "claim", "says", "compared", "where", "each"]
-    first = table.claim.notna()
-    table.loc[first, once] = table.loc[first, once].fillna("")
-    return table.assign(**table[once].ffill())
+    by_claim = table[once].groupby(table.claim.notna().cumsum())
+    return table.assign(**by_claim.transform("first").fillna(""))
 
 
 def read_claims(group: str) -> list[Comparison]:
@@ -204,8 +203,7 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
                 weights[variant] = weights.get(variant, 0) + weight / len(told)
         mean = Comparison(claim, "mean", weights, pd.Series([one.paper for one in told]).mean())
         row = compare(runs, [mean], draws).drop(columns=["name", "same"]).iloc[0].to_dict()
-        counts = verdicts.value_counts()
-        holds, same = counts.get(Verdict.HOLDS, 0), counts.get(Verdict.SAME, 0)
+        holds, same = ((verdicts == word).sum() for word in (Verdict.HOLDS, Verdict.SAME))
         if same == len(own):
             row["verdict"] = Verdict.SAME
         elif own[0].each and row["verdict"] == Verdict.HOLDS and holds < len(own):

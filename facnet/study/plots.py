@@ -96,17 +96,13 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     lines = textwrap.fill(source, round(21 * figure.get_figwidth()))  # or it would widen the figure
     figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4", parse_math=False)
     for kind in FORMATS:
-        _write(figure, folder / f"{name}{kind}")
+        write_figure(figure, folder / f"{name}{kind}")
     write_text(folder / f"{name}.txt", f"{source}\n")
 
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
     find_fonts(figure)
-    _write(figure, path)
-
-
-def _write(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()
     with replacing(path) as partial:
         figure.savefig(partial, dpi=200, format=kind[1:], metadata=FORMATS[kind])
