@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import check_choice
 from facnet.study import published
 from facnet.study.records import record_of
 from facnet.study.statistics import Verdict, interval, verdict
@@ -67,8 +67,7 @@ def read_claims(group: str) -> list[Comparison]:
         If there is no such group.
     """
     table = _read()
-    if group not in set(table.group) - {UNTESTED}:
-        raise FacnetError(f"No claims of {group!r}.{suggest(group, set(table.group))}")
+    check_choice(group, {*table.group} - {UNTESTED}, f"No claims of {group!r}")
     return [Comparison(row.claim, row.comparison, _weights(row.better, row.worse),
                        float(row.paper), row.each == "yes")
             for row in table[table.group == group].itertuples()]

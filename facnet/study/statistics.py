@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
 from facnet.files import write_text
@@ -51,8 +50,7 @@ def verdict(seeds: int, mean: float, *intervals: tuple[float, float]) -> Verdict
     """
     if seeds < SEEDS:
         return Verdict.FEW
-    below, above = (np.sqrt(np.nansum([(mean - one[end]) ** 2 for one in intervals]))
-                    for end in (0, 1))
+    below, above = np.sqrt(np.nansum((mean - np.array(intervals)) ** 2, axis=0))
     if mean > below:
         return Verdict.HOLDS
     return Verdict.FAILS if mean < -above else Verdict.OPEN
@@ -64,9 +62,8 @@ def interval(values: Iterable[float]) -> tuple[float, float, float]:
 
     values = np.asarray(list(values), float)
     mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
+    spread = values.std(ddof=1) if n > 1 else np.nan
+    half = float(stdtrit(n - 1, 0.975) * spread / np.sqrt(n))
     return mean, mean - half, mean + half
 
 
@@ -193,7 +190,7 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path,
     table = _with_index(table)
     numbers = table if numbers is None else _with_index(numbers)
     write_text(folder / f"{name}.csv", numbers.to_csv(index=False))
-    words = [i for i, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]
+    words = [i for i, kind in enumerate(table.dtypes) if not pd.api.types.is_numeric_dtype(kind)]
     # Words stay as they are: "32.0" is not 32.
     markdown = table.rename(columns=_escaped).map(_escaped).to_markdown(
         index=False, disable_numparse=words)

@@ -228,8 +228,7 @@ def _weights(base: Experiment) -> list[Variant]:
     for weights in product(*CHOICES):
         if max(weights) == 1:
             place = {f"lambda_{b}": w for b, w in zip(BRANCHES, weights)}
-            training = replace(base.training, held_out=HELD_OUT, **place)
-            experiment = replace(base, training=training)
+            experiment = replace(base, training=replace(base.training, held_out=HELD_OUT, **place))
             found.append(Variant(said_weights(experiment), experiment, place=place))
     return found
 
@@ -421,23 +420,21 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
             device))
         base = base | {f"{host} + CW": changed(base[f"{host} + CW"], {"training.lambda_cw": weight})
                        for host, weight in weights.items()}
-    planned, wanted = [], {}  # variants that coincide run once
-    for cell, seed in product(variants(name, base), range(seeds)):
-        experiment = replace(cell.experiment, seed=seed)
-        key = experiment_key(data.fingerprint, experiment, protocol)
-        planned.append((cell, seed, key))
-        wanted[key] = experiment
+    planned = [replace(cell, experiment=replace(cell.experiment, seed=seed))
+               for cell, seed in product(variants(name, base), range(seeds))]
+    keys = [experiment_key(data.fingerprint, cell.experiment, protocol) for cell in planned]
+    wanted = {key: cell.experiment for key, cell in zip(keys, planned)}  # what coincides runs once
     place = Place(folder, dataset, profile_name, data.fingerprint, protocol, device)
     found = run_missing(name, wanted, place, jobs, scheduler)
-    return pd.DataFrame([_run(cell, seed, found[key]) for cell, seed, key in planned])
+    return pd.DataFrame([_run(cell, found[key]) for cell, key in zip(planned, keys)])
 
 
-def _run(cell: Variant, seed: int, one: dict) -> dict:
+def _run(cell: Variant, one: dict) -> dict:
     """A row of what `sweep` gives, from a record."""
     held_out = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
                 if name != "videos"}
-    return {"variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
-            "average": one["average"],
+    return {"variant": cell.name, **cell.place, "paper": cell.paper,
+            "seed": cell.experiment.seed, "average": one["average"],
             "other_average": (one["other_rule"] or {}).get("average", np.nan),
             "classification": one["classification"],
             **{f"area {stream}": np.nan if area is None else area
