@@ -127,8 +127,7 @@ def find_fonts(figure: Figure, *others: str) -> None:
     for font in faces if lacking else ():
         if found := lacking & _glyphs(font.fname):
             rules["font.family"], lacking = [*rules["font.family"], font.name], lacking - found
-    for text in texts:
-        text.set_fontfamily(rules["font.family"])
+    plt.setp(texts, fontfamily=rules["font.family"])
     if lacking:
         _tell(", ".join(sorted(
             {unicodedata.name(chr(c), "unnamed").partition(" ")[0].lower() for c in lacking})[:9]))
