@@ -59,7 +59,7 @@ def test_wilsons_interval_is_that_of_the_formula():
 def test_w_f_starts_as_minus_the_background_and_at_chance():
     data = load("synthetic", "smoke")
     short = replace(BASE, training=replace(BASE.training, epochs=3))
-    table = collapse.through_training(data, short, "flow", points=3)
+    table = collapse.through_training(data, short, "flow")
     assert table.epoch.tolist() == [0, 1, 2, 3]
     assert table.cosine[0] == pytest.approx(-1, abs=1e-6) and (table.cosine[1:] > -1).all()
     assert table.foreground.between(0.2, 0.8).all() and table.foreground.nunique() == 4

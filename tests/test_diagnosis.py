@@ -70,7 +70,7 @@ def test_detections_are_grouped_by_as_many_as_their_class_has_instances():
     rows = found((0, 10), (0, 9), (70, 80), ("v", "jump", 70, 80), ("v", "jump", 50, 60),
                  ("v", "swim", 0, 10))  # a class without instances has no group
     evaluation = evaluate(rows, truth, "activitynet", classes=["dive", "jump", "swim"])
-    table = diagnosis.false_positive_profile(evaluation, most=3)
+    table = diagnosis.false_positive_profile(evaluation)[:3]
     kinds = [RIGHT, "double detection", "background error", NOTHING]
     thirds = 3 * table[kinds].to_numpy() / 100
     np.testing.assert_allclose(thirds, [[1, 1, 1, 0], [1, 0, 1, 1], [0, 0, 0, 3]])

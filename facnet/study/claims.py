@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import check_choice
 from facnet.study import published
 from facnet.study.records import record_of
 from facnet.study.statistics import Verdict, interval, verdict
@@ -54,9 +54,8 @@ def _read() -> pd.DataFrame:
     """claims.csv; what stands once for all comparisons of a claim is filled in."""
     table = published.read("claims", dtype=str)
     once = ["group", "claim", "says", "compared", "where", "each"]
-    first = table.claim.notna()
-    table.loc[first, once] = table.loc[first, once].fillna("")
-    return table.assign(**table[once].ffill())
+    by_claim = table[once].groupby(table.claim.notna().cumsum())
+    return table.assign(**by_claim.transform("first").fillna(""))
 
 
 def read_claims(group: str) -> list[Comparison]:
@@ -68,8 +67,7 @@ def read_claims(group: str) -> list[Comparison]:
         If there is no such group.
     """
     table = _read()
-    if group not in set(table.group) - {UNTESTED}:
-        raise FacnetError(f"No claims of {group!r}.{suggest(group, set(table.group))}")
+    check_choice(group, {*table.group} - {UNTESTED}, f"No claims of {group!r}")
     return [Comparison(row.claim, row.comparison, _weights(row.better, row.worse),
                        float(row.paper), row.each == "yes")
             for row in table[table.group == group].itertuples()]
@@ -204,8 +202,7 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
                 weights[variant] = weights.get(variant, 0) + weight / len(told)
         mean = Comparison(claim, "mean", weights, pd.Series([one.paper for one in told]).mean())
         row = compare(runs, [mean], draws).drop(columns=["name", "same"]).iloc[0].to_dict()
-        counts = verdicts.value_counts()
-        holds, same = counts.get(Verdict.HOLDS, 0), counts.get(Verdict.SAME, 0)
+        holds, same = ((verdicts == word).sum() for word in (Verdict.HOLDS, Verdict.SAME))
         if same == len(own):
             row["verdict"] = Verdict.SAME
         elif own[0].each and row["verdict"] == Verdict.HOLDS and holds < len(own):

@@ -52,8 +52,7 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
 
 
-def through_training(dataset: Dataset, experiment: Experiment, stream: str,
-                     points: int = 8) -> pd.DataFrame:
+def through_training(dataset: Dataset, experiment: Experiment, stream: str) -> pd.DataFrame:
     """W_f against the background, from the first epoch to the last.
 
     Returns
@@ -62,7 +61,7 @@ def through_training(dataset: Dataset, experiment: Experiment, stream: str,
         epoch; cosine, of W_f and the background's row of W_a; foreground, the ROC area of S_f on
         the test videos (`facnet.study.separation.foreground_separation`).
     """
-    wanted = {0, *np.geomspace(1, experiment.training.epochs, points).round().astype(int).tolist()}
+    wanted = {0, *np.geomspace(1, experiment.training.epochs, 8).round().astype(int).tolist()}
     found = []
 
     def look(epoch: int, model: torch.nn.Module) -> None:

@@ -16,7 +16,6 @@ from facnet.data import Dataset
 from facnet.errors import FacnetError
 from facnet.evaluation import (
     TRUE, UNCOUNTED, Evaluation, average_precision, candidates, rules_of)
-from facnet.files import INSTANCE
 from facnet.study.grid import lengths
 from facnet.study.statistics import means
 
@@ -43,7 +42,7 @@ def nearest(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     """
     found, truth = evaluation.detections, evaluation.truth
     rules = rules_of(evaluation.protocol)
-    i, j, overlap = candidates(found, truth, rules, evaluation.grid, INSTANCE[:1])
+    i, j, overlap = candidates(found, truth, rules, evaluation.grid, ["video"])
     same = found.label.to_numpy()[i] == truth.label.to_numpy()[j]
     order = np.lexsort((same, overlap))  # the best is written last
     tiou, own = np.zeros(len(found)), np.zeros(len(found), bool)
@@ -84,8 +83,7 @@ def causes(evaluation: Evaluation, alpha: float = ALPHA) -> pd.DataFrame:
     return pd.DataFrame(words.T, columns=evaluation.tiou)
 
 
-def false_positive_profile(
-        evaluation: Evaluation, tiou: float = 0.5, most: int = 10) -> pd.DataFrame:
+def false_positive_profile(evaluation: Evaluation, tiou: float = 0.5) -> pd.DataFrame:
     """What the detections come to, down their ranks (DETAD's false positive profile).
 
     Of a class with G instances the first G detections by score make group 1, the next G group 2.
@@ -93,16 +91,16 @@ def false_positive_profile(
     Returns
     -------
     DataFrame [true positive, causes, no detection]
-        Indexed by group, 1 to `most`; in percent of G, summed over classes. A row adds up to 100:
+        Indexed by group, 1 to 10; in percent of G, summed over classes. A row adds up to 100:
         DETAD leaves out the last column.
     """
     _check(evaluation, tiou)
     what, labels = causes(evaluation)[tiou], evaluation.detections.label
     rank = (what != "").groupby(labels).cumsum()  # from 1, among those that count
     group = np.ceil(rank / labels.map(evaluation.instances))  # infinite where G is 0
-    chosen = (what != "") & (group <= most)
+    chosen = (what != "") & (group <= 10)
     table = pd.crosstab(group[chosen], what[chosen]).reindex(
-        index=pd.RangeIndex(1, most + 1, name="group"), columns=[RIGHT, *CAUSES], fill_value=0)
+        index=pd.RangeIndex(1, 11, name="group"), columns=[RIGHT, *CAUSES], fill_value=0)
     total = evaluation.instances.sum()
     table[NOTHING] = total - table.sum(axis=1)
     return 100 * table / total

@@ -62,9 +62,8 @@ class _Drawing:
         """By a way of horizontal and vertical parts, to a point beside the middle of its end."""
         (x, y), (to_x, to_y) = self.middles[start], self.middles[end]
         to_x, between = to_x + shift, (x + to_x) / 2
-        points = [(x, y), *{"h": [(to_x, y)], "v": [(x, to_y)], "hv": [(to_x, y), (to_x, to_y)],
-                            "vh": [(x, to_y), (to_x, to_y)],
-                            "hvh": [(between, y), (between, to_y), (to_x, to_y)]}[way]]
+        bends = {"hv": [(to_x, y)], "vh": [(x, to_y)], "hvh": [(between, y), (between, to_y)]}
+        points = [(x, y), *bends.get(way, []), (to_x, y if way == "h" else to_y)]
         self.axes.plot(*zip(*points), color=colour, ls=ls, lw=1.2, zorder=1)
         self.axes.annotate("", points[-1], points[-2], zorder=2, arrowprops={
             "arrowstyle": "-|>", "color": colour, "lw": 0, "shrinkA": 0, "shrinkB": 0,

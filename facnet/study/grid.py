@@ -97,12 +97,11 @@ def grid_ceiling(dataset: Dataset) -> pd.DataFrame:
     No bound in the strict sense: labels that stretch short instances to the shortest run would
     score more. It is where learning to label every snippet rightly ends.
     """
-    scores, found = perfect_scores(dataset), {}
-    for name, config in VARIANTS.items():
+    scores, rows = perfect_scores(dataset), []
+    for config in VARIANTS.values():
         detections = detect(
             {"labels": scores}, dataset, replace(preset(), localization=config), "released")
         evaluation = evaluate_test(detections, dataset, "released")
-        found[name] = {"detections": len(detections),
-                       **evaluation.mean_ap.rename("{:g}".format), "average": evaluation.average}
-    table = pd.DataFrame.from_dict(found, orient="index")
-    return table.astype({"detections": int}).rename_axis("perfect labels")
+        rows.append({"detections": len(detections),
+                     **evaluation.mean_ap.rename("{:g}".format), "average": evaluation.average})
+    return pd.DataFrame(rows, pd.Index(VARIANTS, name="perfect labels"))

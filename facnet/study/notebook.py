@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facnet.config import checked
 from facnet.data import SYNTHETIC, Dataset
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, check_choice
 
 PATHS = ("features", "annotations", "dataset", "output")  # parameters
 
@@ -30,8 +30,7 @@ def check_parameters(notebook: dict) -> None:
     for cell in notebook.get("In", []):
         if cell.startswith("# Parameters\n"):
             for name in re.findall(r"^(\w+) = ", cell, re.M):
-                if name not in declared:
-                    raise FacnetError(f"parameters.{name} is unknown.{suggest(name, declared)}")
+                check_choice(name, declared, f"parameters.{name} is unknown")
     for name, kind in declared.items():
         value = checked(notebook[name], kind, f"parameters.{name}")
         if name in PATHS and value:

@@ -5,7 +5,6 @@ same colour throughout. What shares a panel differs in more than colour, so that
 """
 
 import json
-import re
 import textwrap
 import unicodedata
 import warnings
@@ -13,18 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from cycler import cycler
 from matplotlib import font_manager
-from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
@@ -44,7 +37,7 @@ COLOURS = {
 LINES = {"cw": "-", "ca": "--", "mil": ":", "total": "-", "class": "-", "foreground": "--",
          "train": "-", "test": "--"}
 # Of lines that have no colour of their own.
-CYCLE = cycler(color=["#0072B2", "#E69F00", "#CC79A7", "#009E73"], ls=["-", "--", ":", "-."])
+CYCLE = plt.cycler(color=["#0072B2", "#E69F00", "#CC79A7", "#009E73"], ls=["-", "--", ":", "-."])
 # What a detection comes to: its colour, and a hatch where colours are much alike in grey.
 KINDS = dict(zip((RIGHT, *CAUSES, NOTHING), (
     ("#009E73", ""), ("#F0E442", "...."), ("#0072B2", "////"), ("#E69F00", "----"),
@@ -62,15 +55,14 @@ FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
 def use_style() -> None:
     """The book's look, for every figure and table from here on, whatever a user has set up."""
-    matplotlib.rcdefaults()
-    for option in ("styler.html.mathjax", "display.html.use_mathjax"):
-        pd.set_option(option, False)  # a name such as "a$b$" is no formula
+    plt.rcdefaults()
+    # A name such as "a$b$" is no formula.
+    pd.set_option("styler.html.mathjax", False, "display.html.use_mathjax", False)
     sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", rc={
         "axes.prop_cycle": CYCLE, "axes.spines.top": False, "axes.spines.right": False,
         "figure.dpi": 110, "figure.constrained_layout.use": True, "savefig.bbox": "tight",
         "legend.frameon": False, "hatch.linewidth": 0.4,
-        "svg.hashsalt": "facnet",  # the same figure gives the same file
-    })
+        "svg.hashsalt": "facnet"})  # the same figure gives the same file
 
 
 def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> None:
@@ -86,7 +78,7 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
         What it was drawn from, as `facnet.study.records.provenance` says it; set below the figure,
         so that no copy of it passes for something else.
     """
-    source = re.sub("[*`]", "", source)
+    source = source.replace("*", "").replace("`", "")
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     find_fonts(figure, source)
@@ -97,17 +89,13 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
     lines = textwrap.fill(source, round(21 * figure.get_figwidth()))  # or it would widen the figure
     figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4", parse_math=False)
     for kind in FORMATS:
-        _write(figure, folder / f"{name}{kind}")
+        write_figure(figure, folder / f"{name}{kind}")
     write_text(folder / f"{name}.txt", f"{source}\n")
 
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
     find_fonts(figure)
-    _write(figure, path)
-
-
-def _write(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()
     with replacing(path) as partial:
         figure.savefig(partial, dpi=200, format=kind[1:], metadata=FORMATS[kind])
@@ -130,7 +118,7 @@ def find_fonts(figure: Figure, *others: str) -> None:
     others : str
         What is still to be written on it.
     """
-    texts, rules = figure.findobj(Text), matplotlib.rcParams
+    texts, rules = figure.findobj(plt.Text), plt.rcParams
     said = "".join([*others, *(one.get_text() for one in texts)])
     lacking = {ord(c) for c in said if c.isprintable()} - _glyphs(
         font_manager.findfont(font_manager.FontProperties(family=rules["font.family"])))
@@ -140,8 +128,7 @@ def find_fonts(figure: Figure, *others: str) -> None:
     for font in faces if lacking else ():
         if found := lacking & _glyphs(font.fname):
             rules["font.family"], lacking = [*rules["font.family"], font.name], lacking - found
-    for text in texts:
-        text.set_fontfamily(rules["font.family"])
+    plt.setp(texts, fontfamily=rules["font.family"])
     if lacking:
         _tell(", ".join(sorted(
             {unicodedata.name(chr(c), "unnamed").partition(" ")[0].lower() for c in lacking})[:9]))
@@ -190,12 +177,12 @@ def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start:
 
 def key(figure: Figure, entries: dict[str, dict], ncols: int = 3) -> None:
     """A legend below the figure, of marks that are not drawn elsewhere in that look."""
-    handles = [Line2D([], [], label=name, **{"ls": "", "ms": 4.5} | style)
+    handles = [plt.Line2D([], [], label=name, **{"ls": "", "ms": 4.5} | style)
                for name, style in entries.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
 
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
+def name_rows(axes: plt.Axes, names: Sequence[str]) -> None:
     """What is drawn at y = 0, 1, ... becomes rows with these names, the first at the top."""
     axes.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)), yticklabels=names)
     axes.tick_params(axis="y", length=0)
@@ -336,8 +323,7 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     profile[list(KINDS)].plot.bar(stacked=True, ax=left, width=0.85, rot=0, legend=False)
     bars = right.barh(gains.index, gains.average, 0.75, capsize=2, xerr=[
         gains.average - gains.average_low, gains.average_high - gains.average])
-    named = [*zip(left.containers, KINDS), *zip([[bar] for bar in bars], gains.index)]
-    for patches, kind in named:
+    for patches, kind in [*zip(left.containers, KINDS), *zip(bars, gains.index)]:
         colour, hatch = KINDS.get(kind, ("0.75", ""))
         plt.setp(patches, facecolor=colour, hatch=hatch, edgecolor="0.2", lw=0.3)
     left.set(xlabel="detections by rank, in groups of G", ylabel="share of G (%)", ylim=(0, 100))
@@ -435,8 +421,7 @@ def activations(dataset: Dataset, scores: dict[str, Scores], video: str, label: 
         left.set_ylabel("foreground\n$S_f$")
         right.set_ylabel(f"class\n{config.sequence}")
     panels[0, 1].set_title(label, loc="left", parse_math=False)
-    for axes in panels[-1]:
-        axes.set_xlabel("time (s)")
+    plt.setp(panels[-1], xlabel="time (s)")
     return figure
 
 
@@ -466,7 +451,7 @@ def timeline(dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]
     found = {} if proposals is None else {"proposals": proposals}
     found["detections"] = detections
     span = [0.0, 0.01, *detections.score[detections.video.isin(list(examples))]]
-    norm = Normalize(min(span), max(span))
+    norm = plt.Normalize(min(span), max(span))
     first = int(scores.foreground is not None)  # row of the first class
     heights = [1.0] * first + [1.0, 0.7] * max(map(len, examples.values()))
     figure, panels = plt.subplots(len(heights), len(examples), sharex="col", squeeze=False,
@@ -500,8 +485,8 @@ def timeline(dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]
     return figure
 
 
-def _draw_class(
-        axes: Axes, dataset: Dataset, scores: Scores, label: str, experiment: Experiment) -> None:
+def _draw_class(axes: plt.Axes, dataset: Dataset, scores: Scores, label: str,
+                experiment: Experiment) -> None:
     """A class's sequence in the one video of these scores, and its thresholds."""
     method, config, c = method_of(experiment), experiment.localization, dataset.classes.index(label)
     sequence = method.sequence(scores, config)
@@ -516,8 +501,8 @@ def _draw_class(
     axes.set_ylabel(f"class\n{getattr(config, 'sequence', 'sequence')}")
 
 
-def _draw_found(axes: Axes, found: dict[str, pd.DataFrame], video: str, label: str,
-                norm: Normalize) -> None:
+def _draw_found(axes: plt.Axes, found: dict[str, pd.DataFrame], video: str, label: str,
+                norm: plt.Normalize) -> None:
     """Detections at the height of their score, the better the darker; proposals behind them."""
     for what, segments in found.items():
         own = _of(segments, video, label).astype({"score": float}).sort_values("score")
@@ -528,7 +513,7 @@ def _draw_found(axes: Axes, found: dict[str, pd.DataFrame], video: str, label: s
     axes.set(ylabel="score", ylim=(norm.vmin - margin, norm.vmax + margin))
 
 
-def _draw(axes: Axes, dataset: Dataset, values: np.ndarray, what: str, ls: str = "-") -> None:
+def _draw(axes: plt.Axes, dataset: Dataset, values: np.ndarray, what: str, ls: str = "-") -> None:
     """Scores of a video, a step a snippet."""
     edges = np.arange(len(values) + 1) * dataset.snippet_seconds
     axes.stairs(values, edges, baseline=None, color=COLOURS[what], ls=ls,
@@ -536,7 +521,7 @@ def _draw(axes: Axes, dataset: Dataset, values: np.ndarray, what: str, ls: str =
     axes.set_xlim(0, edges[-1])
 
 
-def _shade(axes: Axes, segments: pd.DataFrame, colour: str = TRUTH) -> None:
+def _shade(axes: plt.Axes, segments: pd.DataFrame, colour: str = TRUTH) -> None:
     """Intervals behind scores."""
     for start, end in segments[["start", "end"]].to_numpy():
         axes.axvspan(start, end, color=colour, lw=0, zorder=0)

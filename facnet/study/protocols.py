@@ -35,6 +35,7 @@ RULES = {BASE: _RELEASED,
          "W-TALC's code": replace(_RELEASED, matching="first", interpolated=False),
          TOOLKIT: replace(_ACTIVITYNET, ignored="kept", tiou=_RELEASED.tiou),
          "THUMOS14's kit": PROTOCOLS["thumos"]}
+SPLITS = 50  # of the test videos into halves; each half of each chooses an epoch once
 WHOLE = ("W-TALC's code", TOOLKIT, "THUMOS14's kit")  # of these, those that change several rules
 
 
@@ -105,32 +106,28 @@ def scores_by_epoch(
     looks : int
         How many epochs, evenly spread, the last one included.
     """
-    last = experiment.training.epochs
+    last, videos = experiment.training.epochs, dataset.subset("test")
     found = {ceil(last * look / looks): {} for look in range(1, looks + 1)}
     for stream in method_of(experiment).streams(dataset):
         def look(epoch: int, model: torch.nn.Module) -> None:
             if epoch in found:
-                found[epoch][stream] = predict(
-                    model, dataset, stream, dataset.subset("test"), experiment)
+                found[epoch][stream] = predict(model, dataset, stream, videos, experiment)
 
         fit(dataset, stream, experiment, progress=False, after_epoch=look)
     return found
 
 
-def best_on_test(
-        evaluations: dict[int, Evaluation], dataset: Dataset, splits: int = 50) -> dict[str, float]:
+def best_on_test(evaluations: dict[int, Evaluation], dataset: Dataset) -> dict[str, float]:
     """The last epoch of a training, and the one that does best on the test videos.
 
-    How much of the gain is luck with these videos is asked of halves of them: the epoch that is
-    best on one half is compared with the last epoch on that half, and on the other.
+    How much of the gain is luck with these videos is asked of halves of them, split at random: the
+    epoch that is best on one half is compared with the last epoch on that half, and on the other.
 
     Parameters
     ----------
     evaluations : dict of int to Evaluation
         Of the test videos, by epoch.
     dataset : Dataset
-    splits : int
-        Into halves, at random; each half of each chooses once.
 
     Returns
     -------
@@ -140,12 +137,12 @@ def best_on_test(
     """
     epochs, videos = sorted(evaluations), len(dataset.subset("test"))
     average = np.array([evaluations[epoch].average for epoch in epochs])
-    one = np.random.default_rng(0).permuted(np.tile(np.arange(videos) % 2, (splits, 1)), axis=1)
+    one = np.random.default_rng(0).permuted(np.tile(np.arange(videos) % 2, (SPLITS, 1)), axis=1)
     halves = np.concatenate([one, 1 - one])  # [2 S, V]
     by_half = np.array([weighted_averages(evaluations[epoch], dataset, halves)
                         for epoch in epochs])  # [E, 2 S]
-    gain, half = by_half - by_half[-1], np.arange(2 * splits)
-    chosen, other = by_half.argmax(0), np.roll(half, splits)
+    gain, half = by_half - by_half[-1], np.arange(len(halves))
+    chosen, other = by_half.argmax(0), np.roll(half, SPLITS)
     return {"last": average[-1], "best": average.max(), "gain": average.max() - average[-1],
             "epoch": epochs[average.argmax()], "same": gain[chosen, half].mean(),
             "other": gain[chosen, other].mean()}

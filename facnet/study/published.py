@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from facnet.errors import FacnetError, suggest
+from facnet.errors import FacnetError, named, suggest
 from facnet.experiment import CODE
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "published"
@@ -68,10 +68,7 @@ def statement(name: str) -> float:
     FacnetError
         If there is no such statement, or the CSV is not there.
     """
-    averages = read("statements", index_col="statement").average
-    if name not in averages:
-        raise FacnetError(f"No statement {name!r}.{suggest(name, averages.index)}")
-    return float(averages[name])
+    return named(name, read("statements", index_col="statement").average.to_dict(), "statement")
 
 
 def result(name: str) -> tuple[pd.DataFrame, str]:

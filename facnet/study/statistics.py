@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
 from facnet.files import write_text
 
 # What a table's symbols are in LaTeX, where the usual text fonts lack them.
-LATEX = {"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$", "±": r"$\pm$",
-         "→": r"$\to$"}
+LATEX = str.maketrans({"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$",
+                       "±": r"$\pm$", "→": r"$\to$"})
 
 
 # What Markdown would take for markup in a name.
@@ -51,8 +50,7 @@ def verdict(seeds: int, mean: float, *intervals: tuple[float, float]) -> Verdict
     """
     if seeds < SEEDS:
         return Verdict.FEW
-    below, above = (np.sqrt(np.nansum([(mean - one[end]) ** 2 for one in intervals]))
-                    for end in (0, 1))
+    below, above = np.sqrt(np.nansum((mean - np.array(intervals)) ** 2, axis=0))
     if mean > below:
         return Verdict.HOLDS
     return Verdict.FAILS if mean < -above else Verdict.OPEN
@@ -64,9 +62,8 @@ def interval(values: Iterable[float]) -> tuple[float, float, float]:
 
     values = np.asarray(list(values), float)
     mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
+    spread = values.std(ddof=1) if n > 1 else np.nan
+    half = float(stdtrit(n - 1, 0.975) * spread / np.sqrt(n))
     return mean, mean - half, mean + half
 
 
@@ -87,13 +84,11 @@ def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
         (mean AVG by the other threshold rule), collapsed (how many seeds have a
         collapsed stream).
     """
-    groups = runs.groupby("variant", sort=False)
-    table = groups.agg(
-        paper=("paper", "first"), n=("seed", "size"), other=("other_average", "mean"),
-        collapsed=("collapsed", lambda streams: (streams != "").sum()))
-    ends_ = pd.DataFrame([interval(own) for _, own in groups[value]], table.index,
-                         ["mean", "low", "high"])
-    return table[["paper", "n"]].join(ends_).join(table[["other", "collapsed"]])
+    groups = runs.assign(fell=runs.collapsed != "").groupby("variant", sort=False)
+    mean, low, high = zip(*(interval(own) for _, own in groups[value]))
+    return pd.DataFrame({
+        "paper": groups.paper.first(), "n": groups.size(), "mean": mean, "low": low, "high": high,
+        "other": groups.other_average.mean(), "collapsed": groups.fell.sum()})
 
 
 def means(table: pd.DataFrame, by: str | list[str], values: Iterable[str]) -> pd.DataFrame:
@@ -138,20 +133,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.{int(0 < share < 0.1)}f} %"
 
 
-def ends(low: float, high: float, sign: bool = True, digits: int = 1) -> str:
-    """An interval in words: "[−0.3, +1.2]"; nothing if there is none."""
-    return "" if np.isnan(low) else f"[{number(low, sign, digits)}, {number(high, sign, digits)}]"
-
-
 def cell(mean: float, low: float, high: float, sign: bool = False, digits: int = 1) -> str:
-    """A mean with its interval in words; without one if there is none.
+    """A mean with its interval in words; without the one or the other if there is none.
 
     Examples
     --------
     >>> cell(17.94, 17.01, 19.12), cell(1.2, float("nan"), float("nan"), sign=True)
     ('17.9 [17.0, 19.1]', '+1.2')
     """
-    return f"{number(mean, sign, digits)} {ends(low, high, sign, digits)}".strip()
+    said, low, high = (number(value, sign, digits) for value in (mean, low, high))
+    return f"{said} [{low}, {high}]".strip() if low else said
 
 
 def readable(table: pd.DataFrame, signed: Collection[str] = (), digits: int = 1) -> pd.DataFrame:
@@ -170,14 +161,10 @@ def readable(table: pd.DataFrame, signed: Collection[str] = (), digits: int = 1)
     shown = table.astype(object)
     for low in [name for name in table if name == "low" or name.endswith("_low")]:
         name, high = low[:-4] or "mean", f"{low[:-3]}high"
-        if name in table:
-            values = table[[name, low, high]].to_numpy(float)
-            shown[name] = [cell(*row, name in signed, digits) for row in values]
-            shown = shown.drop(columns=[low, high])
-        else:
-            values = table[[low, high]].to_numpy(float)
-            shown[low] = [ends(*row, digits=digits) for row in values]
-            shown = shown.drop(columns=high).rename(columns={low: name})
+        place = name if name in table else low
+        values = table.reindex(columns=[name, low, high]).to_numpy(float)
+        shown[place] = [cell(*row, place == low or name in signed, digits) for row in values]
+        shown = shown.rename(columns={place: name}).drop(columns=[low, high], errors="ignore")
     for name in shown:
         shown[name] = [number(value, name in signed, digits) if isinstance(value, float) else value
                        for value in shown[name]]
@@ -203,15 +190,13 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path,
     table = _with_index(table)
     numbers = table if numbers is None else _with_index(numbers)
     write_text(folder / f"{name}.csv", numbers.to_csv(index=False))
-    words = [i for i, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]
+    words = [i for i, kind in enumerate(table.dtypes) if not pd.api.types.is_numeric_dtype(kind)]
     # Words stay as they are: "32.0" is not 32.
     markdown = table.rename(columns=_escaped).map(_escaped).to_markdown(
         index=False, disable_numparse=words)
     write_text(folder / f"{name}.md", markdown + "\n")
     latex = table.to_latex(index=False, escape=True, float_format="{:.4g}".format, na_rep="")
-    for symbol, command in LATEX.items():
-        latex = latex.replace(symbol, command)
-    write_text(folder / f"{name}.tex", latex)
+    write_text(folder / f"{name}.tex", latex.translate(LATEX))
     return show(table)
 
 

@@ -10,14 +10,14 @@ its authors' code has neither thresholds nor lengths of training for 200 classes
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from facnet.config import Experiment, TrainingConfig, changed, flat, to_dict
+from facnet.config import Experiment, changed, flat, to_dict
 from facnet.data import Dataset, load, usable
 from facnet.errors import FacnetError, named
 from facnet.experiment import experiment_key
@@ -43,7 +43,7 @@ NAMED = {"table1": ("released", "STPN", "BM", "W-TALC", "UM"),
 LAMBDAS = (0.001, 0.03, 1.0)
 # Fields of which one does not go without the others, in an order in which they may be set: S_a has
 # no uniform probability, and thresholds on a sequence's own range are no multiples of one.
-TOGETHER = (("localization.threshold_rule", "localization.thresholds", "localization.sequence"),)
+TOGETHER = ("localization.threshold_rule", "localization.thresholds", "localization.sequence")
 # What the text leaves open: the value that a reader who knows only the text might take instead of
 # the released one. Adam's own defaults; the .001 of the released code's help text; and ACM-Net's
 # and CO2-Net's rule for a video of which no class is probable enough.
@@ -71,8 +71,8 @@ class Variant:
 
     name: str
     experiment: Experiment
-    paper: float
-    place: dict
+    paper: float = np.nan
+    place: dict = field(default_factory=dict)
 
 
 def base_of(name: str, profile_name: str = "quick", preset_name: str = "released",
@@ -139,83 +139,75 @@ def with_branches(base: Experiment, on: Iterable[str], temperatures: Sequence[fl
 
 def _table3(base: Experiment) -> list[Variant]:
     rows = []
-    for row in published.table(3).itertuples():
-        on = [b for b in BRANCHES if getattr(row, b)]
-        taus = base.model.temperatures if row.hybrid else (1.0,)
-        name = "+".join(b.upper() for b in on)
-        name += (", hybrid" if row.hybrid else "") + (", BG" if row.background else "")
-        place = {b: int(b in on) for b in BRANCHES}
-        place |= {"hybrid": int(row.hybrid), "background": int(row.background)}
-        rows.append(Variant(name, with_branches(base, on, taus, bool(row.background)),
-                            row.average, place))
+    for row in published.table(3).to_dict("records"):
+        on = [b for b in BRANCHES if row[b]]
+        taus = base.model.temperatures if row["hybrid"] else (1.0,)
+        experiment = with_branches(base, on, taus, bool(row["background"]))
+        name = "+".join(on).upper() + ", hybrid" * row["hybrid"] + ", BG" * row["background"]
+        rows.append(Variant(name, experiment, row["average"], {
+            part: row[part] for part in (*BRANCHES, "hybrid", "background")}))
     return rows
 
 
 def _table4(base: Experiment) -> list[Variant]:
     cells = []
-    for row in published.table(4).itertuples():
-        taus = tuple(float(t) for t in row.temperatures.split())
-        for column in (*BRANCHES, "full"):
-            on = BRANCHES if column == "full" else (column,)
-            cells.append(Variant(
-                f"{column.upper() if column != 'full' else 'Full'} ({row.temperatures})",
-                with_branches(base, on, taus, background=column == "full"), getattr(row, column),
-                {"temperatures": row.temperatures, "column": column}))
+    printed = published.table(4).set_index("temperatures")[[*BRANCHES, "full"]]
+    for (temperatures, column), paper in printed.stack().items():
+        full, taus = column == "full", [float(tau) for tau in temperatures.split()]
+        experiment = with_branches(base, BRANCHES if full else (column,), taus, background=full)
+        name = f"{'Full' if full else column.upper()} ({temperatures})"
+        place = {"temperatures": temperatures, "column": column}
+        cells.append(Variant(name, experiment, paper, place))
     return cells
 
 
 def _fig4(base: Experiment) -> list[Variant]:
     """The points of the three panels, and the full model, which is in none: its `main` is ""."""
-    points = [Variant("full model", base, np.nan, {"main": ""})]
-    for main in BRANCHES:
+    points = [Variant("full model", base, place={"main": ""})]
+    for main, *values in product(BRANCHES, LAMBDAS, LAMBDAS):
         others = [b for b in BRANCHES if b != main]
-        for values in product(LAMBDAS, repeat=2):
-            weights = {f"lambda_{b}": w for b, w in zip((main, *others), (1.0, *values))}
-            said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
-            experiment = replace(base, training=replace(base.training, **weights))
-            points.append(Variant(
-                f"{main.upper()} 1, {said}", experiment, np.nan, {"main": main, **weights}))
+        weights = {f"lambda_{b}": w for b, w in zip((main, *others), (1.0, *values))}
+        said = ", ".join(f"{b.upper()} {w:g}" for b, w in zip(others, values))
+        experiment = replace(base, training=replace(base.training, **weights))
+        place = {"main": main, **weights}
+        points.append(Variant(f"{main.upper()} 1, {said}", experiment, place=place))
     return points
 
 
 def _table1(base: dict[str, Experiment]) -> list[Variant]:
     """The methods of Table 1 that run here."""
     full = base["released"]
-    found = {name: one for name, one in base.items() if name != "released"}
-    found["FAC-Net w/o BG"] = replace(full, model=replace(full.model, background_class=False))
-    found["FAC-Net"] = full
+    without = changed(full, {"model.background_class": False})
+    found = {**base, "FAC-Net w/o BG": without, "FAC-Net": full}
     printed = published.table(1).set_index("method").average
-    return [Variant(name, one, printed[f"{name} (I3D)"], {}) for name, one in found.items()]
+    return [Variant(name, one, printed[f"{name} (I3D)"])
+            for name, one in found.items() if name != "released"]
 
 
 def _table2(base: dict[str, Experiment]) -> list[Variant]:
     """The method of Table 2 that runs here."""
     printed = published.table(2).set_index("method").average
-    return [Variant("FAC-Net", base["activitynet"], printed["FAC-Net (I3D)"], {})]
+    return [Variant("FAC-Net", base["activitynet"], printed["FAC-Net (I3D)"])]
 
 
 def _table5(base: dict[str, Experiment]) -> list[Variant]:
-    printed = published.table(5).set_index("method").average.rename(
-        lambda method: method.removesuffix(" (reproduced)"))
-    found = []
-    for name, paper in printed.items():
-        if name not in base:  # these data do not allow it
-            continue
-        host, _, _ = name.partition(" + CW")
-        weight = base[name].training.lambda_cw
-        found.append(Variant(name, base[name], paper, {"host": host, "lambda_cw": weight}))
-    return found
+    """The rows that the data allow."""
+    printed = published.table(5).set_index("method").average
+    printed.index = printed.index.str.removesuffix(" (reproduced)")
+    return [Variant(name, base[name], paper, {"host": name.removesuffix(" + CW"),
+                                              "lambda_cw": base[name].training.lambda_cw})
+            for name, paper in printed.items() if name in base]
 
 
 def _lambda_cw(base: dict[str, Experiment]) -> list[Variant]:
     """Weights of the CW branch in each host, and none, without a fifth of the training videos."""
     found = []
-    hosts = [host for host in HOSTS if f"{host} + CW" in base]
-    for host, weight in product(hosts, (0.0, *WEIGHTS)):
-        experiment = changed(base[f"{host} + CW"], {
-            "training.lambda_cw": weight, "training.held_out": HELD_OUT})
-        found.append(Variant(f"{host}, λ_CW {weight:g}", experiment, np.nan,
-                             {"host": host, "lambda_cw": weight}))
+    for host, weight in product(HOSTS, (0.0, *WEIGHTS)):
+        if recipe := base.get(f"{host} + CW"):
+            experiment = changed(recipe, {
+                "training.lambda_cw": weight, "training.held_out": HELD_OUT})
+            place = {"host": host, "lambda_cw": weight}
+            found.append(Variant(f"{host}, λ_CW {weight:g}", experiment, place=place))
     return found
 
 
@@ -236,15 +228,19 @@ def _weights(base: Experiment) -> list[Variant]:
     for weights in product(*CHOICES):
         if max(weights) == 1:
             place = {f"lambda_{b}": w for b, w in zip(BRANCHES, weights)}
-            experiment = changed(base, {**{f"training.{name}": w for name, w in place.items()},
-                                        "training.held_out": HELD_OUT})
-            found.append(Variant(said_weights(experiment), experiment, np.nan, place))
+            experiment = replace(base, training=replace(base.training, held_out=HELD_OUT, **place))
+            found.append(Variant(said_weights(experiment), experiment, place=place))
     return found
+
+
+def lambdas_of(experiment: Experiment) -> dict[str, float]:
+    """FAC-Net's weights of CW, CA and MIL, as fields of the recipe."""
+    return {f"training.lambda_{b}": getattr(experiment.training, f"lambda_{b}") for b in BRANCHES}
 
 
 def said_weights(experiment: Experiment) -> str:
     """FAC-Net's λ in words, those of CW, CA and MIL."""
-    return "λ " + ", ".join(f"{getattr(experiment.training, f'lambda_{b}'):g}" for b in BRANCHES)
+    return "λ " + ", ".join(f"{weight:g}" for weight in lambdas_of(experiment).values())
 
 
 def chosen_lambdas(frame: pd.DataFrame) -> dict[str, float]:
@@ -268,9 +264,7 @@ def _multilabel(base: Experiment) -> list[Variant]:
 
     The base's are those that a sweep of "weights" chose, as `facnet.study.gestures` has it.
     """
-    released = TrainingConfig()
-    as_released = changed(base, {
-        f"training.lambda_{b}": getattr(released, f"lambda_{b}") for b in BRANCHES})
+    as_released = changed(base, lambdas_of(preset()))
     sigmoid = {"training.cw_classes": "sigmoid"}
     found = {"λ as released": as_released,
              "λ as released, a sigmoid a class": changed(as_released, sigmoid),
@@ -279,21 +273,18 @@ def _multilabel(base: Experiment) -> list[Variant]:
              "λ chosen, without CW": changed(base, {"training.lambda_cw": 0.0}),
              "frame-supervised": changed(base, {"training.supervision": "frame"}),
              "untrained": changed(base, {"training.epochs": 0})}
-    return [Variant(name, one, np.nan, {"weights": said_weights(one)})
-            for name, one in found.items()]
+    return [Variant(name, one, place={"weights": said_weights(one)}) for name, one in found.items()]
 
 
 def _seeds(base: Experiment) -> list[Variant]:
-    name = "released" if base.method == "FAC-Net" else base.method
-    return [Variant(name, base, np.nan, {})]
+    return [Variant("released" if base.method == "FAC-Net" else base.method, base)]
 
 
 def _collapse(base: Experiment) -> list[Variant]:
     """The full model, and what might move the number of its seeds that collapse."""
-    at_random = replace(base, model=replace(base.model, foreground_init="xavier"))
-    attention = replace(base, training=replace(base.training, lambda_ca=1.0))
-    return [*_seeds(base), Variant("W_f at random", at_random, np.nan, {}),
-            Variant("λ_CA 1", attention, np.nan, {})]
+    return [*_seeds(base),
+            Variant("W_f at random", changed(base, {"model.foreground_init": "xavier"})),
+            Variant("λ_CA 1", changed(base, {"training.lambda_ca": 1.0}))]
 
 
 def _differences(base: dict[str, Experiment]) -> list[Variant]:
@@ -304,20 +295,20 @@ def _differences(base: dict[str, Experiment]) -> list[Variant]:
     """
     released, paper = base["released"], base["paper"]
     here, there = flat(to_dict(released)), flat(to_dict(paper))
-    together = {field: fields for fields in TOGETHER for field in fields}
-    differing = dict.fromkeys(
-        together.get(field, (field,)) for field in here if here[field] != there[field])
-    changes = [(fields[0].partition(".")[0], {field: there[field] for field in fields})
-               for fields in differing]
-    changes += [("open", {field: value}) for field, value in OPEN.items()]
-    wholes = [Variant(f"all of {part}", replace(released, **{part: getattr(paper, part)}), np.nan,
-                      {"part": "all", "fields": ""})
-              for part in ("model", "training", "localization")
-              if getattr(released, part) != getattr(paper, part)]
-    singles = [Variant(", ".join(field.partition(".")[2] for field in one), changed(released, one),
-                       np.nan, {"part": part, "fields": ", ".join(one)}) for part, one in changes]
-    return [Variant("released", released, np.nan, {"part": "", "fields": ""}), *singles, *wholes,
-            Variant(TEXT, paper, np.nan, {"part": "all", "fields": ""})]
+    differing = dict.fromkeys(TOGETHER if name in TOGETHER else (name,)
+                              for name in here if here[name] != there[name])
+    changes = [(names[0].partition(".")[0], {name: there[name] for name in names})
+               for names in differing]
+    changes += [("open", {name: value}) for name, value in OPEN.items()]
+    found = [Variant("released", released, place={"part": "", "fields": ""})]
+    for part, one in changes:
+        words = ", ".join(name.partition(".")[2] for name in one)
+        place = {"part": part, "fields": ", ".join(one)}
+        found.append(Variant(words, changed(released, one), place=place))
+    wholes = {f"all of {part}": replace(released, **{part: getattr(paper, part)})
+              for part in ("model", "training", "localization")} | {TEXT: paper}
+    return found + [Variant(name, one, place={"part": "all", "fields": ""})
+                    for name, one in wholes.items() if one != released]
 
 
 SWEEPS: dict[str, Callable[..., list[Variant]]] = {
@@ -429,23 +420,21 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
             device))
         base = base | {f"{host} + CW": changed(base[f"{host} + CW"], {"training.lambda_cw": weight})
                        for host, weight in weights.items()}
-    planned, wanted = [], {}  # variants that coincide run once
-    for cell, seed in product(variants(name, base), range(seeds)):
-        experiment = replace(cell.experiment, seed=seed)
-        key = experiment_key(data.fingerprint, experiment, protocol)
-        planned.append((cell, seed, key))
-        wanted[key] = experiment
+    planned = [replace(cell, experiment=replace(cell.experiment, seed=seed))
+               for cell, seed in product(variants(name, base), range(seeds))]
+    keys = [experiment_key(data.fingerprint, cell.experiment, protocol) for cell in planned]
+    wanted = {key: cell.experiment for key, cell in zip(keys, planned)}  # what coincides runs once
     place = Place(folder, dataset, profile_name, data.fingerprint, protocol, device)
     found = run_missing(name, wanted, place, jobs, scheduler)
-    return pd.DataFrame([_run(cell, seed, found[key]) for cell, seed, key in planned])
+    return pd.DataFrame([_run(cell, found[key]) for cell, key in zip(planned, keys)])
 
 
-def _run(cell: Variant, seed: int, one: dict) -> dict:
+def _run(cell: Variant, one: dict) -> dict:
     """A row of what `sweep` gives, from a record."""
     held_out = {f"held_out_{name}": value for name, value in (one["held_out"] or {}).items()
                 if name != "videos"}
-    return {"variant": cell.name, **cell.place, "paper": cell.paper, "seed": seed,
-            "average": one["average"],
+    return {"variant": cell.name, **cell.place, "paper": cell.paper,
+            "seed": cell.experiment.seed, "average": one["average"],
             "other_average": (one["other_rule"] or {}).get("average", np.nan),
             "classification": one["classification"],
             **{f"area {stream}": np.nan if area is None else area
