@@ -228,9 +228,9 @@ def sweep(name, dataset, profile, device, preset, changes, seeds, jobs, schedule
 
     It may be stopped at any moment and started again; only experiments in flight are lost.
 
-    Of each variant are shown: AVG, the mean over n seeds, with the 95 % interval; AVG by
-    the other threshold rule; seeds with a collapsed stream. Where training videos were held out to
-    choose by, how these are classified is shown instead.
+    Of each variant are shown: AVG, the mean over n seeds, with the 95 % interval, and seeds with a
+    collapsed stream. Where training videos were held out to choose by, how these are classified is
+    shown instead.
     """
     from facnet.files import write_text
     from facnet.study import statistics, tables

@@ -85,7 +85,7 @@ plots.save_figure(figure, "threshold", output, source)
 # %%
 average = {name: evaluate_test(detect(first.scores, data, own), data).average
            for name, own in (moved | {"all five": recipe}).items()}
-pd.DataFrame(average, ["AVG (%)"]).round(1)
+pd.Series(average, name="AVG (%)").rename_axis("threshold").to_frame().round(1)
 
 # %% [markdown]
 # ## Training
@@ -113,7 +113,8 @@ for name in [*ap.index[-2:], *ap.index[:2]]:  # the two best and the two worst
 plots.save_figure(figure, "precision_recall", output, source)
 
 # %%
-first.evaluation.ap.assign(instances=first.evaluation.instances).round(1)
+ap = first.evaluation.ap[[0.1, 0.3, 0.5, 0.7]]
+ap.assign(AVG=first.evaluation.ap.mean(axis=1), instances=first.evaluation.instances).round(1)
 
 # %% [markdown]
 # ## To remember, and to try
@@ -124,4 +125,4 @@ first.evaluation.ap.assign(instances=first.evaluation.instances).round(1)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
 every = detect(first.scores, data, changed(recipe, {"localization.minimum_length": 1}))
-(evaluate_test(every, data).mean_ap - first.evaluation.mean_ap).to_frame("mAP gained").T.round(1)
+(evaluate_test(every, data).mean_ap - first.evaluation.mean_ap).to_frame("mAP gained").round(1)

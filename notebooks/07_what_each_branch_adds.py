@@ -148,7 +148,6 @@ plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
 # %% [markdown]
 # ## To remember, and to try
 # - An ablation is a set of differences. Their spread over seeds decides what it can say.
-# - Which row is best depends on the rule that turns scores into detections, too.
 # - Try `facnet sweep table3 --seeds 10 --jobs 2` ([How to scale](../book/how_to_scale.md)), or give
 #   `sweep` above a `base=base_of("table3", profile, "paper")`: the text's recipe.
 #

@@ -113,7 +113,8 @@ gained = claims.compare(runs, wanted, draws).set_index("name")
 table = rates.join(gained[["mean", "low", "high", "video_low", "video_high", "verdict"]])
 shown = readable(table.assign(p=table.p.map("{:.2f}".format)), signed=["mean"]).rename(
     columns={"mean": "AVG gains", "verdict": "AVG is better"})
-save_table(shown, "collapse", output, table)
+columns = ["n", "any", "share", "p", "AVG gains", "AVG is better"]
+save_table(shown[columns], "collapse", output, table)
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(*rates.index, sep="\n")

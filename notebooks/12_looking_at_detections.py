@@ -61,7 +61,7 @@ truth = one.evaluation.truth.assign(found=diagnosis.taken(one.evaluation, tiou))
 print("all found in", percent(truth.groupby("video").found.all().mean()), "of videos")
 causes = diagnosis.causes(one.evaluation)[tiou]
 counts = pd.crosstab(one.evaluation.detections.video, causes).reindex(list(classes), fill_value=0)
-show(truth.groupby("video").found.agg(instances="size", found="sum").join(counts, how="right"))
+truth.groupby("video").found.agg(instances="size", found="sum").join(counts, how="right").T
 
 # %% [markdown]
 # ## Why a detection is wrong

@@ -121,7 +121,7 @@ plots.save_figure(figure, "equation7", output, source)
 ends["overfit"] = ends.train - ends.test
 same = ["model", "candidates", "ceiling", "reachable"]  # for all seeds
 table = means(ends, same, ["train", "test", "overfit", "classes"])
-save_table(readable(table, digits=2), "equation7", output, table)
+save_table(readable(table.drop(columns="candidates"), digits=2), "equation7", output, table)
 
 # %% tags=["nbval-check-output", "hide-output"]
 print(*traced, sep="\n")

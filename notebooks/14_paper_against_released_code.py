@@ -47,14 +47,16 @@ plots.save_figure(figure, "differences", output, source)
 #
 # A row for every field by which the presets differ; fields that need each other change together.
 # Where the text follows BaS-Net or states no value, `paper` takes that paper's. The last rows are
-# settings that the text leaves open. *AVG*: the change in points. *Collapsed*: seeds with a
-# collapsed stream. (The order of dropout and ReLU differs, too: the function is the same.)
+# settings that the text leaves open. *AVG*: the change in points. (The order of dropout and ReLU
+# differs, too: the function is the same.)
 
 # %% tags=["full-width"]
 cells = variants("differences", base_of("differences", profile))  # the sweep's experiments
 table = text_vs_code.explained(compared, cells).join(summary(runs).collapsed, on="name")
-shown = readable(table.drop(columns=["name", "verdict"]), signed=["mean"])
-shown = shown.rename(columns={"mean": "AVG", "video": "over test videos"})
+table["change"] = table.released + " → " + table.tried
+columns = ["fields", "change", "section", "text", "code", "mean", "low", "high"]
+shown = readable(table[columns], signed=["mean"])
+shown = shown.rename(columns={"mean": "AVG"})
 save_table(shown, "differences", output, table).set_properties(
     subset=["text", "code"], **{"min-width": "14em"})
 

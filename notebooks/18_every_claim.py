@@ -63,7 +63,7 @@ save_table(shown, "every_claim", output, every)
 # %% tags=["full-width", "hide-output"]
 tested = every[every.verdict != Verdict.UNTESTED].drop(columns="where")
 said = show(claims.said(*names, "classification"))
-display(show(readable(tested, signed=["paper", "mean"])), said)
+display(show(readable(tested.drop(columns="n"), signed=["paper", "mean"])), said)
 
 # %%
 counts = pd.crosstab(every.verdict, every.data)[list(measured)]

@@ -24,7 +24,7 @@ TIOUS = [f"0.{tenth}" for tenth in range(1, 8)]
 def frame_of(averages: dict[str, list[float]], **columns) -> pd.DataFrame:
     """A sweep's runs from AVG by variant and seed."""
     return pd.DataFrame([
-        {"variant": name, "paper": 40.0, "seed": seed, "average": value, "other_average": value / 2,
+        {"variant": name, "paper": 40.0, "seed": seed, "average": value,
          "collapsed": "", "key": f"{name} {seed}", **columns, **dict.fromkeys(TIOUS, value)}
         for name, values in averages.items() for seed, value in enumerate(values)])
 

@@ -367,7 +367,7 @@ def test_a_sweep_shows_one_row_a_variant_and_what_weights_are_chosen_by(tmp_path
 
     runs = pd.DataFrame([
         {"variant": f"UM, λ_CW {weight:g}", "host": "UM", "lambda_cw": weight, "paper": np.nan,
-         "seed": seed, "average": 10 * weight + seed, "other_average": 5.0, "collapsed": "",
+         "seed": seed, "average": 10 * weight + seed, "collapsed": "",
          "held_out_classification": 90.0, "held_out_loss": loss + seed / 10,
          "0.1": 20.0, "0.7": 2.0}
         for weight, loss in ((0.05, 0.25), (0.2, 0.125)) for seed in range(2)])

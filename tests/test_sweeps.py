@@ -296,7 +296,7 @@ def test_a_sweep_gives_a_tidy_frame_and_runs_once(small, tmp_path, monkeypatch):
     assert len(frame) == 6 * 2 and not frame.duplicated(["variant", "seed"]).any()
     tious = [f"0.{tenth}" for tenth in range(1, 8)]
     assert frame[tious].mean(axis=1).tolist() == pytest.approx(frame.average.tolist())
-    assert {"cw", "hybrid", "paper", "other_average", "collapsed", "seconds"} <= set(frame)
+    assert {"cw", "hybrid", "paper", "collapsed", "seconds"} <= set(frame)
     last = read_record(tmp_path, frame.key.iloc[-1])
     for stream in ("rgb", "flow"):
         assert frame[f"area {stream}"].iloc[-1] == last["separation"][stream]
@@ -351,7 +351,7 @@ def test_the_interval_is_of_the_mean_and_pairs_take_out_what_seeds_share():
     seeds = rng.normal(30, 10, 30)
     frame = pd.DataFrame([
         {"variant": name, "seed": s, "average": value + shift, "paper": 40.0, "collapsed":
-         "flow" if s == 3 and name == "a" else "", "other_average": 1.0}
+         "flow" if s == 3 and name == "a" else ""}
         for name, shift in (("a", 1.0), ("b", 0.0))
         for s, value in enumerate(seeds + (rng.normal(0, 0.5, 30) if name == "a" else 0))])
     mean, low, high = interval(seeds)

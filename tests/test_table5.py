@@ -72,7 +72,7 @@ def asked(monkeypatch):
             held_out = {"videos": 3, "classification": 50.0,
                         "loss": abs(training.lambda_cw - BEST[host])}
         return [{"key": experiment_key(dataset.fingerprint, experiment, protocol), "tiou": [0.5],
-                 "mean_ap": [1.0], "average": 1.0, "other_rule": None, "classification": 1.0,
+                 "mean_ap": [1.0], "average": 1.0, "classification": 1.0,
                  "collapsed": [], "separation": {}, "losses": {}, "seconds": 0.0,
                  "held_out": held_out}]
 

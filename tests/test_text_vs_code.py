@@ -74,7 +74,7 @@ def frame_of(averages: dict[str, tuple[float, float]]) -> pd.DataFrame:
     """A sweep of made-up AVG by variant, three seeds of each number; others as released."""
     return pd.DataFrame([
         {"variant": name, **cell.place, "paper": float("nan"), "seed": seed, "collapsed": "",
-         "other_average": 0.0, "average": averages.get(name, (20.0, 30.0))[seed % 2],
+         "average": averages.get(name, (20.0, 30.0))[seed % 2],
          "key": f"{name} {seed}"}
         for name, cell in CELLS.items() for seed in range(6)])
 

@@ -84,21 +84,8 @@ def frame_logits(model: FACNet, output: Output) -> Tensor:
     return model.config.video_scale / model.config.scale * output.S_a
 
 
-def other_rule(config: LocalizationConfig) -> LocalizationConfig:
-    """The same procedure by the other threshold rule: absolute against relative.
-
-    A relative rule takes thresholds .1, .2, ..., .9 of each sequence's range; an absolute one the
-    released multiples of the uniform probability.
-    """
-    if config.threshold_rule == "uniform":
-        return replace(config, threshold_rule="range",
-                       thresholds=tuple(round(0.1 * i, 1) for i in range(1, 10)))
-    return replace(config, sequence="probability", threshold_rule="uniform",
-                   thresholds=LocalizationConfig().thresholds)
-
-
 METHOD = Method(name="FAC-Net", recipes=RECIPES, joint=False, network=FACNet, losses=fac_net_losses,
                 predictions=predictions, sequence=sequence, localize=localize_stream, fuse=fuse,
-                thresholds=thresholds, frame_logits=frame_logits, other_rule=other_rule,
+                thresholds=thresholds, frame_logits=frame_logits,
                 together=("model.scale", "model.video_scale", "model.temperatures",
                           "training.lambda_cw", "training.lambda_ca", "training.lambda_mil"))

@@ -67,8 +67,6 @@ class Method:
         Settings of numbers in which models that are trained at once may differ, beside the seed, by
         dotted name. None: one by one, as where a network loops over the videos, which
         `torch.func.vmap` cannot.
-    other_rule : callable, optional
-        From a localization config to that of another threshold rule, to compare with.
     """
 
     name: str
@@ -85,7 +83,6 @@ class Method:
     snippet_probability: Callable[[np.ndarray], np.ndarray] = softmax
     frame_logits: Callable[[nn.Module, Any], Tensor] | None = None
     together: tuple[str, ...] | None = None
-    other_rule: Callable[[Any], Any] | None = None
 
     def streams(self, dataset: Dataset) -> tuple[str, ...]:
         """What one model each is trained on: every stream, or "rgb+flow", all side by side."""

@@ -128,7 +128,7 @@ def beside_whole_videos(runs: pd.DataFrame, variant: str,
     own = runs[runs.variant == variant]
     found = [record_of(folder, key)["whole_video"] for key in own.key]
     tious = [column for column in runs if column.startswith("0.")]
-    without = own.assign(variant=WHOLE, paper=np.nan, other_average=np.nan, collapsed="",
+    without = own.assign(variant=WHOLE, paper=np.nan, collapsed="",
                          average=[one["average"] for one in found], key=own.key + ", " + WHOLE)
     without[tious] = [one["mean_ap"] for one in found]
     draws = resampled(own, folder)

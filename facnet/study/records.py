@@ -95,7 +95,6 @@ def _measured(result: Result, dataset: Dataset, protocol: str) -> dict:
             "average": evaluation.average, "ap": evaluation.ap.T.to_dict("list"),
             "detections": len(evaluation.detections),
             "classification": classification(scores, dataset),
-            "other_rule": _by_other_rule(result, dataset, protocol),
             "whole_video": {"mean_ap": whole.mean_ap.tolist(), "average": whole.average,
                             "resampled": resampled_averages(whole, dataset).tolist()},
             "held_out": _held_out(result, dataset),
@@ -107,18 +106,6 @@ def _measured(result: Result, dataset: Dataset, protocol: str) -> dict:
             "collapsed": [stream for stream, area in separations.items() if area < CHANCE],
             "losses": {stream: history.drop(columns="epoch").to_dict("list")
                        for stream, history in result.histories.items()}}
-
-
-def _by_other_rule(result: Result, dataset: Dataset, protocol: str) -> dict | None:
-    """The same scores localised by the method's other threshold rule, if it has one."""
-    rule = method_of(result.experiment).other_rule
-    if rule is None:
-        return None
-    config = rule(result.experiment.localization)
-    experiment = replace(result.experiment, localization=config)
-    other = evaluate_test(detect(result.scores, dataset, experiment, protocol), dataset, protocol)
-    return {"thresholds": list(config.thresholds), "rule": config.threshold_rule,
-            "mean_ap": other.mean_ap.tolist(), "average": other.average}
 
 
 def whole_videos(dataset: Dataset, probability: np.ndarray | None = None) -> pd.DataFrame:

@@ -80,15 +80,14 @@ def summary(runs: pd.DataFrame, value: str = "average") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by variant: paper, n (seeds), mean, low and high (95 % interval over seeds), other
-        (mean AVG by the other threshold rule), collapsed (how many seeds have a
-        collapsed stream).
+        Indexed by variant: paper, n (seeds), mean, low and high (95 % interval over seeds), and
+        collapsed (how many seeds have a collapsed stream).
     """
     groups = runs.assign(fell=runs.collapsed != "").groupby("variant", sort=False)
     mean, low, high = zip(*(interval(own) for _, own in groups[value]))
     return pd.DataFrame({
         "paper": groups.paper.first(), "n": groups.size(), "mean": mean, "low": low, "high": high,
-        "other": groups.other_average.mean(), "collapsed": groups.fell.sum()})
+        "collapsed": groups.fell.sum()})
 
 
 def means(table: pd.DataFrame, by: str | list[str], values: Iterable[str]) -> pd.DataFrame:
@@ -138,9 +137,11 @@ def cell(mean: float, low: float, high: float, sign: bool = False, digits: int =
 
     Examples
     --------
-    >>> cell(17.94, 17.01, 19.12), cell(1.2, float("nan"), float("nan"), sign=True)
-    ('17.9 [17.0, 19.1]', '+1.2')
+    >>> cell(17.94, 17.01, 19.12), cell(18, 17.5, 18.5), cell(1.2, float("nan"), float("nan"), True)
+    ('17.9 [17.0, 19.1]', '18.0 ± 0.5', '+1.2')
     """
+    if np.isclose(mean - low, high - mean, rtol=1e-3):
+        return f"{number(mean, sign, digits)} ± {number(high - mean, digits=digits)}"
     said, low, high = (number(value, sign, digits) for value in (mean, low, high))
     return f"{said} [{low}, {high}]".strip() if low else said
 

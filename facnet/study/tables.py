@@ -391,8 +391,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     Returns
     -------
     DataFrame
-        A row a run: variant, the columns of its `place`, paper, seed, average (AVG), other_average
-        (AVG by the other threshold rule), classification; of each stream "area STREAM" (ROC area)
+        A row a run: variant, the columns of its `place`, paper, seed, average (AVG), classification; of each stream "area STREAM" (ROC area)
         and "loss STREAM" (total loss of the last epoch); collapsed (streams, joined by "+";
         "joint" for one model on all), seconds, key; held_out_classification and held_out_loss where
         training videos were held out; and mAP by tIoU, in columns "0.1" and so on.
@@ -435,7 +434,6 @@ def _run(cell: Variant, one: dict) -> dict:
                 if name != "videos"}
     return {"variant": cell.name, **cell.place, "paper": cell.paper,
             "seed": cell.experiment.seed, "average": one["average"],
-            "other_average": (one["other_rule"] or {}).get("average", np.nan),
             "classification": one["classification"],
             **{f"area {stream}": np.nan if area is None else area
                for stream, area in one["separation"].items()},

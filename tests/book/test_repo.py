@@ -115,6 +115,18 @@ def test_the_text_of_the_notebooks_is_short_and_its_code_is_seen():
     assert sum(lines.values()) <= 2600, lines
 
 
+def widths(note) -> list[tuple[int, str]]:
+    """Columns of every table that a notebook's outputs show, and its head."""
+    pages = [output.data["text/html"] for cell in code_cells(note) for output in cell.outputs
+             if "text/html" in output.get("data", {})]
+    heads = [head for page in pages for head in re.findall(r"<thead>(.*?)</thead>", page, re.S)]
+    return [(max(row.count("<th") for row in head.split("</tr>")), head) for head in heads]
+
+
+def test_no_table_on_a_page_has_more_than_seven_columns(note):
+    assert [head for columns, head in widths(note) if columns > 7] == []
+
+
 def sentences_built(source: str) -> list[str]:
     """What a cell puts into words: long texts, and text that is displayed as prose."""
     tree = ast.parse(source)
