@@ -10,8 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet.data import (
-    CUT_SNIPPETS, Dataset, Header, empty_splits, header_faults, on_disk, open_folder,
-    read_features, read_header, unknown_labels, used_videos)
+    CUT_SNIPPETS, Dataset, Header, content_faults, header_faults, on_disk, open_folder,
+    read_features, read_header, used_videos)
 from facnet.errors import normal, one_line
 from facnet.files import Annotations, collect, read_annotations
 
@@ -42,7 +42,7 @@ class Report:
     portrait: pd.DataFrame | None = None
 
 
-def check_folder(folder: Path) -> Report:
+def check_folder(folder: Path, path: Path | None = None) -> Report:
     """Look at every file of a container and list all faults, each with file, video and value.
 
     Where the keys beside `database` are faulty, these are listed and the rest is not looked at.
@@ -51,6 +51,8 @@ def check_folder(folder: Path) -> Report:
     ----------
     folder : Path
         Laid out as :mod:`facnet.data` says.
+    path : Path, optional
+        Its annotations, where these are not yet called annotations.json.
 
     Returns
     -------
@@ -61,16 +63,7 @@ def check_folder(folder: Path) -> Report:
     FacnetError
         If annotations.json cannot be read at all.
     """
-    folder = Path(folder)
-    report = find_faults(folder, folder / "annotations.json")
-    if not report.errors:
-        report.portrait = portrait(open_folder(folder))
-    return report
-
-
-def find_faults(folder: Path, path: Path) -> Report:
-    """`check_folder` without the portrait, for annotations at any `path`."""
-    report = Report()
+    path, report = path or folder / "annotations.json", Report()
     annotations = read_annotations(path, report.errors)
     wrong = header_faults(path, annotations.facts)
     report.errors += wrong.values()
@@ -78,6 +71,8 @@ def find_faults(folder: Path, path: Path) -> Report:
         _check_content(folder, path, annotations, report)
     report.errors = list(map(one_line, dict.fromkeys(report.errors)))
     report.oddities = list(map(one_line, report.oddities))
+    if not report.errors:
+        report.portrait = portrait(open_folder(folder, path))
     return report
 
 
@@ -104,8 +99,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
                               " called rgb, which localization.rgb_weight is for")
     videos = used_videos(annotations, header).assign(where=path)
     own = annotations.instances[annotations.instances.video.isin(videos.video)].assign(where=path)
-    report.errors += empty_splits(path, videos, header)
-    report.errors += unknown_labels(path, videos, own, header.classes)
+    report.errors += content_faults(path, videos, own, header)
     report.errors += tell(own, {"{label} [{start}, {end}] starts before 0.": own.start < 0})
     lengths = _check_features(folder / "features", videos, header, report)
     videos["snippets"] = videos.video.map(lengths).astype(float)
