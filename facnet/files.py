@@ -63,19 +63,17 @@ class Annotations:
         FacnetError
             If it has no instance, or if it cannot be told which one it is.
         """
-        counts = self.videos.subset[self.videos.video.isin(self.instances.video)].value_counts()
-        if counts.empty:
+        timed = self.videos.subset[self.videos.video.isin(self.instances.video)].unique().tolist()
+        if not timed:
             raise FacnetError(
                 f"{path}: no video has an instance with start and end. Labels alone are enough to"
                 " train and to localize; to score detections takes segments.")
-        has = f"those with instances are {', '.join(map(repr, counts.index))}"
-        if self.test is None and len(counts) > 1:
-            raise FacnetError(f"{path}: no subset is called {', '.join(TEST_SUBSETS)}; {has}. Say"
-                              ' in a key "test" beside "database" which one to evaluate on.')
-        name = counts.index[0] if self.test is None else self.test
-        if name not in counts:
-            raise FacnetError(f"{path}: subset {name!r}, the one to evaluate on, has no instance"
-                              f" with start and end; {has}.")
+        name = timed[0] if self.test is None and len(timed) == 1 else self.test
+        if name not in timed:
+            raise FacnetError(
+                f"{path}: no subset {name or ', '.join(TEST_SUBSETS)} has an instance with start"
+                f" and end; those with instances are {', '.join(map(repr, timed))}. Say in a key"
+                ' "test" beside "database" which one to evaluate on.')
         return name
 
 
@@ -116,24 +114,24 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
 
 
 @contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Whatever the system has against reading `path` becomes one line that names it."""
+def _allowed(path: str | Path, use: str = "read") -> Iterator[None]:
+    """Whatever the system has against this use of `path` becomes one line that names it."""
     try:
         yield
     except OSError as error:
-        raise FacnetError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise FacnetError(f"{path}: cannot be {use} ({error.strerror or error}).") from error
 
 
 def files_in(folder: str | Path, ending: str) -> list[Path]:
     """The files of a folder whose names end so, in order; a FacnetError if it cannot be read."""
-    with reading(folder):
+    with _allowed(folder):
         return sorted(Path(folder, name) for name in os.listdir(folder) if name.endswith(ending))
 
 
 def read_text(path: str | Path) -> str:
     """The text of a file in UTF-8, with or without a byte-order mark, its names as `normal`."""
     try:
-        with reading(path):
+        with _allowed(path):
             return normal(Path(path).read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -199,15 +197,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _writing(path: str | Path) -> Iterator[None]:
-    """Whatever the system has against writing to `path` becomes one line that names it."""
-    try:
+    """The same of writing to it, for which its folder must be there, and it no folder."""
+    with _allowed(path, "written"):
         if not Path(path).parent.is_dir():
             raise OSError(0, "its folder does not exist")
         if Path(path).exists() and not Path(path).is_file():
             raise OSError(0, "it is there and no plain file")
         yield
-    except OSError as error:
-        raise FacnetError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
 def check_writable(path: str | Path) -> None:
@@ -420,14 +416,9 @@ def number(value: object, where: str) -> float:
 
     Not in Python's own ways to write it, in which `1_0` is ten.
     """
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         item = np.asarray(value).item()
-        item = item.decode() if isinstance(item, bytes) else item
-        is_text = isinstance(item, str)
-        found = float(np.nan if isinstance(item, bool) or is_text and not DECIMAL.fullmatch(item)
-                      else item)
-    except (TypeError, ValueError, OverflowError):
-        found = np.nan
-    if not np.isfinite(found):
-        raise FacnetError(f"{where}: {value!r:.80} is not a finite number.")
-    return found
+        text = item.decode() if isinstance(item, bytes) else str(item)
+        if DECIMAL.fullmatch(text) and np.isfinite(found := float(text)):
+            return found
+    raise FacnetError(f"{where}: {value!r:.80} is not a finite number.")
