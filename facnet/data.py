@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
-from facnet.files import STRIDES, Annotations, read_annotations, remembered_digests
+from facnet.files import STRIDES, Annotations, collect, read_annotations, remembered_digests
 from facnet.profiles import profile as profile_of
 
 # How much longer one stream of a video may be than another: optical flow needs a frame more, and
@@ -161,8 +161,17 @@ def on_disk(path: Path) -> Path:
     return apart if os.path.exists(apart) and not os.path.exists(path) else path
 
 
-def header_faults(path: Path, facts: dict) -> dict[str, str]:
-    """What is wrong with the keys beside `database`: a message by key; `path` is named in it."""
+def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Header | None:
+    """The header of the annotations.json at `path`, whose content is `facts`.
+
+    Parameters
+    ----------
+    path : Path
+    facts : dict
+    faults : list of str, optional
+        Messages for all that is wrong are added to it, and there is no header then. Without it the
+        first fault is raised: a key is missing, or its value cannot be.
+    """
 
     def is_text(value: object) -> bool:
         return isinstance(value, str) and value != ""
@@ -180,13 +189,18 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
                             "a number from 0.001 to a million"),
         "train": (is_text, "the name of a subset"),
         "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
-    found = {}
-    for key, (holds, rule) in rules.items():
-        if key not in facts:
-            found[key] = f"{path}: no {key!r}; a container needs {', '.join(rules)}."
-        elif not holds(facts[key]):
-            found[key] = f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}."
-    return found
+    wrong = [f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}." if key in facts
+             else f"{path}: no {key!r}; a container needs {', '.join(rules)}."
+             for key, (holds, rule) in rules.items() if key not in facts or not holds(facts[key])]
+    for fault in wrong:
+        with collect(faults):
+            raise FacnetError(fault)
+    if wrong:
+        return None
+    streams = {name: tuple(where["columns"]) if where else None
+               for name, where in facts["streams"].items()}
+    return Header(facts["name"], tuple(facts["classes"]), streams, float(facts["snippet_seconds"]),
+                  {facts["train"]: "train", facts["test"]: "test"})
 
 
 def _are_columns(value: object) -> bool:
@@ -194,22 +208,6 @@ def _are_columns(value: object) -> bool:
         case {"columns": [int(first), int(last)], **others}:
             return not others and bool not in map(type, (first, last)) and 0 <= first < last
     return value == {}
-
-
-def read_header(path: Path, facts: dict) -> Header:
-    """The header of the annotations.json at `path`, whose content is `facts`.
-
-    Raises
-    ------
-    FacnetError
-        If a key is missing or its value cannot be.
-    """
-    for fault in header_faults(path, facts).values():
-        raise FacnetError(fault)
-    streams = {name: tuple(where["columns"]) if where else None
-               for name, where in facts["streams"].items()}
-    return Header(facts["name"], tuple(facts["classes"]), streams, float(facts["snippet_seconds"]),
-                  {facts["train"]: "train", facts["test"]: "test"})
 
 
 def _is_name(name: str) -> bool:

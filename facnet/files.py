@@ -65,15 +65,14 @@ class Annotations:
         """
         timed = self.videos.subset[self.videos.video.isin(self.instances.video)].unique().tolist()
         if not timed:
-            raise FacnetError(
-                f"{path}: no video has an instance with start and end. Labels alone are enough to"
-                " train and to localize; to score detections takes segments.")
+            raise FacnetError(f"{path}: no video has an instance with start and end. Labels alone"
+                              " are enough to train and localize; to score takes segments.")
         name = timed[0] if self.test is None and len(timed) == 1 else self.test
         if name not in timed:
             raise FacnetError(
-                f"{path}: no subset {name or ', '.join(TEST_SUBSETS)} has an instance with start"
-                f" and end; those with instances are {', '.join(map(repr, timed))}. Say in a key"
-                ' "test" beside "database" which one to evaluate on.')
+                f"{path}: no instance is in a subset {name or ', '.join(TEST_SUBSETS)}; those with"
+                f" instances are {', '.join(map(repr, timed))}. Say which to evaluate on in a key"
+                ' "test" beside "database".')
         return name
 
 
@@ -135,8 +134,7 @@ def read_text(path: str | Path) -> str:
             return normal(Path(path).read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise FacnetError(
-            f"{path}, line {line}: not a text file in UTF-8; save it as such.") from error
+        raise FacnetError(f"{path}, line {line}: not a text file in UTF-8; save it so.") from error
 
 
 def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
@@ -345,19 +343,23 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
             for one in typed(segments, where, list):
                 with collect(faults):
                     ignored.append((video, *segment(one, where)))
-    videos = pd.DataFrame(videos, columns=VIDEO)
-    instances = frame_of(instances, INSTANCE)
-    known = {"test": test_subset(videos, instances)}
+    known = {}
     for key, check in (("snippet_seconds", number), ("test", typed), ("protocol", _protocol)):
         with collect(faults):
             known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
-    return Annotations(instances, frame_of(ignored, INTERVAL), videos, facts=facts, **known)
+    return annotations_of(videos, instances, ignored, facts=facts, **known)
 
 
-def test_subset(videos: pd.DataFrame, instances: pd.DataFrame) -> str | None:
-    """The best of `TEST_SUBSETS` that has an instance, as it is written there; None without any."""
+def annotations_of(videos: list, instances: list, ignored: list, **known: object) -> Annotations:
+    """Annotations of rows that have been checked, and of the other fields that are known.
+
+    The subset to evaluate on is, unless it is known, the first of `TEST_SUBSETS` that has an
+    instance, as it is written there.
+    """
+    videos, instances = pd.DataFrame(videos, columns=VIDEO), frame_of(instances, INSTANCE)
     timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
-    return next((timed[name] for name in TEST_SUBSETS if name in timed), None)
+    best = next((timed[name] for name in TEST_SUBSETS if name in timed), None)
+    return Annotations(instances, frame_of(ignored, INTERVAL), videos, **{"test": best} | known)
 
 
 def is_ambiguous(label: str) -> bool:
@@ -382,14 +384,6 @@ def _get(mapping: object, key: str, where: object, kind: type) -> object:
     if key not in typed(mapping, where, dict):
         raise FacnetError(f"{where}: no {key!r}, only {list(mapping)[:5]}.")
     return typed(mapping[key], f"{where}, {key}", kind)
-
-
-def stride(value: object, where: str) -> float:
-    """Seconds between the starts of two snippets."""
-    found = number(value, where)
-    if not STRIDES[0] <= found <= STRIDES[1]:
-        raise FacnetError(f"{where}: {value!r:.80} is not from 0.001 to a million seconds.")
-    return found
 
 
 def _protocol(value: object, where: str) -> str:

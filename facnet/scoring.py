@@ -8,7 +8,7 @@ import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
 from facnet.evaluation import Evaluation, evaluate, rules_of, untimed
-from facnet.files import Annotations, read_detections, read_ignored, read_videos, stride
+from facnet.files import STRIDES, Annotations, read_detections, read_ignored, read_videos
 
 # What a protocol does about ambiguous intervals, by its rule.
 RULES = {"dropped": "what touches one is left out",
@@ -53,7 +53,9 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
     for video in listed or ():
         check_choice(video, truth.videos.video.values, f"{videos}: {video!r} is not annotated")
     protocol = protocol or truth.protocol
-    stride(truth.snippet_seconds, f"{annotations}, snippet_seconds")
+    if not STRIDES[0] <= truth.snippet_seconds <= STRIDES[1]:
+        raise FacnetError(f"{annotations}, snippet_seconds: {truth.snippet_seconds} is not from"
+                          " 0.001 to a million seconds.")
     ignored = read_ignored(ignore) if ignore else truth.ignored
     # The annotations' ambiguous intervals count where the protocol has a rule for them.
     unruled = not ignore and rules_of(protocol).ignored == "refused"
@@ -78,8 +80,7 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
               for label in sorted(set(found.label) - set(result.ap.index))[:3]]
     notes += [f"Left out: {count} detections {reason}." for reason, count in left_out.items()]
     if result.elsewhere:
-        notes.append(f"{result.elsewhere} detections lie in videos without any instance: false"
-                     " positives.")
+        notes.append(f"{result.elsewhere} false positives lie in videos without any instance.")
     notes += _named("Videos without any detection", evaluated - detected, evaluated)
     known = set(truth.videos.video)
     notes += _named("Videos of detections that are not annotated", detected - known, detected)

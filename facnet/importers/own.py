@@ -3,6 +3,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -116,10 +117,9 @@ def _places(features: Path) -> dict[str, set[str]]:
     """The videos of each stream that is a folder of its own, rgb first; of "" if there are none."""
     if not features.is_dir():
         raise FacnetError(f"{features}: no such folder.")
-    folders = sorted(
-        features.iterdir(), key=lambda folder: (folder.name.lower() != "rgb", folder.name))
-    found = {place: {normal(file.stem) for file in folder.glob("*.npy")}
-             for place, folder in {"": features, **{one.name: one for one in folders}}.items()}
+    names = sorted(os.listdir(features), key=lambda name: (name.lower() != "rgb", name))
+    found = {place: {normal(file.stem) for file in (features / place).glob("*.npy")}
+             for place in ("", *names)}
     places = {place: videos for place, videos in found.items() if videos}
     if not places:
         deeper = min(features.rglob("*.npy"), default="")
