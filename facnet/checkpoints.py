@@ -80,9 +80,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         experiment = experiment_of(json.loads(facts["experiment"]))
         classes = tuple(json.loads(facts["classes"]))
         model = _build(tensors, experiment, int(facts["input_width"]), len(classes)).to(device)
-        seconds, columns = json.loads(facts.get("input", "[null, {}]"))
         found = Checkpoint(model, facts["stream"], classes, experiment, facts["dataset"],
-                           facts["fingerprint"], seconds, columns)
+                           facts["fingerprint"], *json.loads(facts.get("input", "[null, {}]")))
     _check_finite(path, tensors)
     return found
 

@@ -95,9 +95,8 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
     FacnetError
         If a column is missing, a value unusable, or an end lies before its start.
     """
-    for name in columns:
-        if name not in frame:
-            raise FacnetError(f"{source}: no column {name!r}; it needs {', '.join(columns)}.")
+    for name in sorted(set(columns) - set(frame)):
+        raise FacnetError(f"{source}: no column {name!r}; it needs {', '.join(columns)}.")
     frame = frame[list(columns)].copy()
     for name in columns:
         given = frame[name]

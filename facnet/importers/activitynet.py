@@ -78,9 +78,9 @@ def _usable(folder: Path, truth: Annotations, report: dict[str, list[str]]) -> p
         raise FacnetError(f"{folder}: no features to use of {' or '.join(lacking)} videos.")
     report["kept"].append(f"{len(taught)} of {len(classes)} classes")
     if lost := sorted(classes - taught):
-        report["left out"].append(f"{len(lost)} classes of no training video with features, and"
-                                  f" {len(videos) - len(kept)} validation videos that show them:"
-                                  f" {', '.join(lost)}")
+        report["left out"].append(
+            f"{len(lost)} classes, since no training video with features shows them, and with"
+            f" them {len(videos) - len(kept)} validation videos: {', '.join(lost)}")
     report["left out"] += [
         f"{(without == TRAIN).sum()} training and {(without == TEST).sum()} validation videos"
         " without features",
