@@ -80,7 +80,8 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
               for label in sorted(set(found.label) - set(result.ap.index))[:3]]
     notes += [f"Left out: {count} detections {reason}." for reason, count in left_out.items()]
     if result.elsewhere:
-        notes.append(f"{result.elsewhere} false positives lie in videos without any instance.")
+        notes.append(f"{result.elsewhere} detections lie in videos without any instance: false"
+                     " positives.")
     notes += _named("Videos without any detection", evaluated - detected, evaluated)
     known = set(truth.videos.video)
     notes += _named("Videos of detections that are not annotated", detected - known, detected)
