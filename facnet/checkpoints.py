@@ -80,9 +80,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         experiment = experiment_of(json.loads(facts["experiment"]))
         classes = tuple(json.loads(facts["classes"]))
         model = _build(tensors, experiment, int(facts["input_width"]), len(classes)).to(device)
-        seconds, columns = json.loads(facts.get("input", "[null, {}]"))
         found = Checkpoint(model, facts["stream"], classes, experiment, facts["dataset"],
-                           facts["fingerprint"], seconds, columns)
+                           facts["fingerprint"], *json.loads(facts.get("input", "[null, {}]")))
     _check_finite(path, tensors)
     return found
 
@@ -131,7 +130,7 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
     with _refusing(path, "cannot be read", REMEDY):
         there, here = (
             {name: facts[name] for name in expected if name in facts and name != "experiment"}
-            | flat(json.loads(facts["experiment"])) for facts in (_facts(path), expected))
+            | flat(json.loads(facts["experiment"])) for facts in (_read(path)[0], expected))
     differences = [
         f"{name} is {there.get(name, 'not recorded')} there, {here.get(name, 'no field')} here"
         for name in here | there if there.get(name) != here.get(name)]
@@ -213,16 +212,10 @@ def _refusing(path: Path, fault: str, remedy: str = "") -> Iterator[None]:
         raise FacnetError(f"{path}: {fault} ({reason}).{remedy}") from error
 
 
-def _facts(path: Path) -> dict[str, str]:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     open(path, "rb").close()  # safetensors says of any file that it cannot open: not there
     with safe_open(path, "pt") as file:
-        return file.metadata()
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    facts = _facts(path)
-    with safe_open(path, "pt") as file:
-        return facts, {name: file.get_tensor(name) for name in file.keys()}
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
 
 
 def _check_finite(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
-from facnet.files import STRIDES, Annotations, read_annotations, remembered_digests
+from facnet.files import STRIDES, Annotations, collect, read_annotations, remembered_digests
 from facnet.profiles import profile as profile_of
 
 # How much longer one stream of a video may be than another: optical flow needs a frame more, and
@@ -73,6 +73,7 @@ class Dataset:
     protocol: str = "seconds"
     columns: dict[str, tuple[int, int]] = field(default_factory=dict)
     device: str = "cpu"
+    _snippets: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def features(self, stream: str, video: str) -> np.ndarray:
         """Features of a video, [T, D] with T at least 1; of "rgb+flow", side by side.
@@ -89,10 +90,6 @@ class Dataset:
                                   f" {lengths} snippets; they must be on one grid.")
             self._snippets[video] = min(lengths)
         return self.read(stream, video)[: self._snippets[video]]
-
-    @cached_property
-    def _snippets(self) -> dict[str, int]:
-        return {}
 
     def subset(self, name: str) -> tuple[str, ...]:
         """Names of the videos of "train" or "test"."""
@@ -164,8 +161,17 @@ def on_disk(path: Path) -> Path:
     return apart if os.path.exists(apart) and not os.path.exists(path) else path
 
 
-def header_faults(path: Path, facts: dict) -> dict[str, str]:
-    """What is wrong with the keys beside `database`: a message by key; `path` is named in it."""
+def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Header | None:
+    """The header of the annotations.json at `path`, whose content is `facts`.
+
+    Parameters
+    ----------
+    path : Path
+    facts : dict
+    faults : list of str, optional
+        Messages for all that is wrong are added to it, and there is no header then. Without it the
+        first fault is raised: a key is missing, or its value cannot be.
+    """
 
     def is_text(value: object) -> bool:
         return isinstance(value, str) and value != ""
@@ -183,13 +189,18 @@ def header_faults(path: Path, facts: dict) -> dict[str, str]:
                             "a number from 0.001 to a million"),
         "train": (is_text, "the name of a subset"),
         "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
-    found = {}
-    for key, (holds, rule) in rules.items():
-        if key not in facts:
-            found[key] = f"{path}: no {key!r}; a container needs {', '.join(rules)}."
-        elif not holds(facts[key]):
-            found[key] = f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}."
-    return found
+    wrong = [f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}." if key in facts
+             else f"{path}: no {key!r}; a container needs {', '.join(rules)}."
+             for key, (holds, rule) in rules.items() if key not in facts or not holds(facts[key])]
+    for fault in wrong:
+        with collect(faults):
+            raise FacnetError(fault)
+    if wrong:
+        return None
+    streams = {name: tuple(where["columns"]) if where else None
+               for name, where in facts["streams"].items()}
+    return Header(facts["name"], tuple(facts["classes"]), streams, float(facts["snippet_seconds"]),
+                  {facts["train"]: "train", facts["test"]: "test"})
 
 
 def _are_columns(value: object) -> bool:
@@ -197,22 +208,6 @@ def _are_columns(value: object) -> bool:
         case {"columns": [int(first), int(last)], **others}:
             return not others and bool not in map(type, (first, last)) and 0 <= first < last
     return value == {}
-
-
-def read_header(path: Path, facts: dict) -> Header:
-    """The header of the annotations.json at `path`, whose content is `facts`.
-
-    Raises
-    ------
-    FacnetError
-        If a key is missing or its value cannot be.
-    """
-    for fault in header_faults(path, facts).values():
-        raise FacnetError(fault)
-    streams = {name: tuple(where["columns"]) if where else None
-               for name, where in facts["streams"].items()}
-    return Header(facts["name"], tuple(facts["classes"]), streams, float(facts["snippet_seconds"]),
-                  {facts["train"]: "train", facts["test"]: "test"})
 
 
 def _is_name(name: str) -> bool:
@@ -234,33 +229,23 @@ def read_features(file: Path) -> np.ndarray:
         If the file is missing, truncated, pickled or not an array of floating-point numbers with
         two dimensions and at least one row.
     """
-    foreign = (f"{file}: no .npy file, whatever its name (an archive, or a pointer to a file that"
-               " Git LFS has yet to fetch?).")
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(file, mode="r")
     except FileNotFoundError as error:
         raise FacnetError(f"{file}: no such file.") from error
     except Exception as error:  # numpy raises many kinds of error on a damaged file
-        if not isinstance(error, OSError) and not _begins_as_npy(file):
-            raise FacnetError(foreign) from error
-        pickled = "allow_pickle" in str(error) or "Python objects" in str(error)
+        if "magic string" in str(error):
+            raise FacnetError(f"{file}: no .npy file, whatever its name (an archive, or a pointer"
+                              " to a file that Git LFS has yet to fetch?).") from error
         hint = ("; it holds pickled objects, which may run code. Of W-TALC's file `facnet data"
                 " import thumos14` reads such; save others again as arrays of numbers")
         raise FacnetError(f"{file}: cannot be read as a plain .npy array ({error})"
-                          f"{hint if pickled else ''}.") from error
-    if not isinstance(array, np.ndarray):  # an archive's, which holds its file open
-        array.close()
-        raise FacnetError(foreign)
+                          f"{hint if 'Python objects' in str(error) else ''}.") from error
     if array.ndim != 2 or 0 in array.shape:
         raise FacnetError(f"{file}: features of shape {array.shape}, not [T, D].")
     if array.dtype.kind != "f":
         raise FacnetError(f"{file}: features of type {array.dtype}, not float16 or float32.")
     return array
-
-
-def _begins_as_npy(file: Path) -> bool:
-    with open(file, "rb") as opened:
-        return opened.read(6) == np.lib.format.MAGIC_PREFIX
 
 
 def usable(device: str) -> str:
@@ -308,16 +293,17 @@ def load(dataset: str | Path = "synthetic", profile: str = "full",
     size = profile_of(profile)
     from facnet.synthetic import activitynet, thumos14
 
-    made = dict(zip(
-        SYNTHETIC, (thumos14.make_synthetic, activitynet.make_synthetic_activitynet)))
+    made = dict(zip(SYNTHETIC, (thumos14.make_synthetic, activitynet.make_synthetic_activitynet)))
     if Path(dataset).is_dir() and str(dataset) not in made:
         return replace(open_folder(Path(dataset)), device=usable(device))
     check_choice(str(dataset), made, f"{str(dataset)!r} is neither a data set nor a folder")
     return replace(made[str(dataset)](size), device=usable(device))
 
 
-def open_folder(folder: Path) -> Dataset:
+def open_folder(folder: Path, path: Path | None = None) -> Dataset:
     """The data set in `folder`; features stay on disk and are memory-mapped.
+
+    Its annotations are at `path`, if that is given, in place of folder/annotations.json.
 
     Raises
     ------
@@ -326,12 +312,11 @@ def open_folder(folder: Path) -> Dataset:
         can be wrong with features is found when a video is read;
         :func:`facnet.importers.check.check_folder` finds it all at once.
     """
-    path = folder / "annotations.json"
+    path = path or folder / "annotations.json"
     annotations = read_annotations(path)
     header = read_header(path, annotations.facts)
     videos = used_videos(annotations, header)
-    for fault in (*empty_splits(path, videos, header),
-                  *unknown_labels(path, videos, annotations.instances, header.classes)):
+    for fault in content_faults(path, videos, annotations.instances, header):
         raise FacnetError(fault)
 
     def read(stream: str, video: str) -> np.ndarray:
@@ -354,20 +339,16 @@ def used_videos(annotations: Annotations, header: Header) -> pd.DataFrame:
     return used.assign(subset=used.subset.map(header.subsets)).reset_index(drop=True)
 
 
-def empty_splits(path: Path, videos: pd.DataFrame, header: Header) -> list[str]:
-    """A message for each split that no video is in."""
-    return [f"{path}: no video has subset {name!r}, the one to {use} on."
-            for name, use in header.subsets.items() if not (videos.subset == use).any()]
-
-
-def unknown_labels(path: Path, videos: pd.DataFrame, instances: pd.DataFrame,
-                   classes: tuple[str, ...]) -> list[str]:
-    """A message for each video and label that is none of the classes."""
+def content_faults(path: Path, videos: pd.DataFrame, instances: pd.DataFrame,
+                   header: Header) -> list[str]:
+    """A message for each split that no video is in, and for each video's label of no class."""
+    empty = [f"{path}: no video has subset {name!r}, the one to {use} on."
+             for name, use in header.subsets.items() if use not in set(videos.subset)]
     own = instances[instances.video.isin(videos.video)]
-    given = [(v, c) for v, labels in zip(videos.video, videos.labels) for c in labels]
-    unknown = [pair for pair in (*given, *zip(own.video, own.label)) if pair[1] not in classes]
-    return [f"{path}, {v}: unknown label {c!r}.{suggest(c, classes)}"
-            for v, c in dict.fromkeys(unknown)]
+    given = videos[["video", "labels"]].explode("labels").dropna()
+    pairs = dict.fromkeys((*zip(given.video, given.labels), *zip(own.video, own.label)))
+    return empty + [f"{path}, {video}: unknown label {label!r}.{suggest(label, header.classes)}"
+                    for video, label in pairs if label not in header.classes]
 
 
 def frame_labels(dataset: Dataset, video: str, snippets: int) -> np.ndarray:

@@ -63,19 +63,16 @@ class Annotations:
         FacnetError
             If it has no instance, or if it cannot be told which one it is.
         """
-        counts = self.videos.subset[self.videos.video.isin(self.instances.video)].value_counts()
-        if counts.empty:
+        timed = self.videos.subset[self.videos.video.isin(self.instances.video)].unique().tolist()
+        if not timed:
+            raise FacnetError(f"{path}: no video has an instance with start and end. Labels alone"
+                              " are enough to train and localize; to score takes segments.")
+        name = timed[0] if self.test is None and len(timed) == 1 else self.test
+        if name not in timed:
             raise FacnetError(
-                f"{path}: no video has an instance with start and end. Labels alone are enough to"
-                " train and to localize; to score detections takes segments.")
-        has = f"those with instances are {', '.join(map(repr, counts.index))}"
-        if self.test is None and len(counts) > 1:
-            raise FacnetError(f"{path}: no subset is called {', '.join(TEST_SUBSETS)}; {has}. Say"
-                              ' in a key "test" beside "database" which one to evaluate on.')
-        name = counts.index[0] if self.test is None else self.test
-        if name not in counts:
-            raise FacnetError(f"{path}: subset {name!r}, the one to evaluate on, has no instance"
-                              f" with start and end; {has}.")
+                f"{path}: no instance is in a subset {name or ', '.join(TEST_SUBSETS)}; those with"
+                f" instances are {', '.join(map(repr, timed))}. Say which to evaluate on in a key"
+                ' "test" beside "database".')
         return name
 
 
@@ -98,9 +95,8 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
     FacnetError
         If a column is missing, a value unusable, or an end lies before its start.
     """
-    for name in columns:
-        if name not in frame:
-            raise FacnetError(f"{source}: no column {name!r}; it needs {', '.join(columns)}.")
+    for name in sorted(set(columns) - set(frame)):
+        raise FacnetError(f"{source}: no column {name!r}; it needs {', '.join(columns)}.")
     frame = frame[list(columns)].copy()
     for name in columns:
         given = frame[name]
@@ -116,29 +112,28 @@ def check_segments(frame: pd.DataFrame, columns: Sequence[str], source: object) 
 
 
 @contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Whatever the system has against reading `path` becomes one line that names it."""
+def _allowed(path: str | Path, use: str = "read") -> Iterator[None]:
+    """Whatever the system has against this use of `path` becomes one line that names it."""
     try:
         yield
     except OSError as error:
-        raise FacnetError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise FacnetError(f"{path}: cannot be {use} ({error.strerror or error}).") from error
 
 
 def files_in(folder: str | Path, ending: str) -> list[Path]:
     """The files of a folder whose names end so, in order; a FacnetError if it cannot be read."""
-    with reading(folder):
+    with _allowed(folder):
         return sorted(Path(folder, name) for name in os.listdir(folder) if name.endswith(ending))
 
 
 def read_text(path: str | Path) -> str:
     """The text of a file in UTF-8, with or without a byte-order mark, its names as `normal`."""
     try:
-        with reading(path):
+        with _allowed(path):
             return normal(Path(path).read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise FacnetError(
-            f"{path}, line {line}: not a text file in UTF-8; save it as such.") from error
+        raise FacnetError(f"{path}, line {line}: not a text file in UTF-8; save it so.") from error
 
 
 def read_json(path: str | Path, faults: list[str] | None = None) -> dict:
@@ -199,15 +194,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _writing(path: str | Path) -> Iterator[None]:
-    """Whatever the system has against writing to `path` becomes one line that names it."""
-    try:
+    """The same of writing to it, for which its folder must be there, and it no folder."""
+    with _allowed(path, "written"):
         if not Path(path).parent.is_dir():
             raise OSError(0, "its folder does not exist")
         if Path(path).exists() and not Path(path).is_file():
             raise OSError(0, "it is there and no plain file")
         yield
-    except OSError as error:
-        raise FacnetError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
 def check_writable(path: str | Path) -> None:
@@ -349,19 +342,23 @@ def read_annotations(path: str | Path, faults: list[str] | None = None) -> Annot
             for one in typed(segments, where, list):
                 with collect(faults):
                     ignored.append((video, *segment(one, where)))
-    videos = pd.DataFrame(videos, columns=VIDEO)
-    instances = frame_of(instances, INSTANCE)
-    known = {"test": test_subset(videos, instances)}
+    known = {}
     for key, check in (("snippet_seconds", number), ("test", typed), ("protocol", _protocol)):
         with collect(faults):
             known |= {key: check(facts[key], f"{path}, {key}")} if key in facts else {}
-    return Annotations(instances, frame_of(ignored, INTERVAL), videos, facts=facts, **known)
+    return annotations_of(videos, instances, ignored, facts=facts, **known)
 
 
-def test_subset(videos: pd.DataFrame, instances: pd.DataFrame) -> str | None:
-    """The best of `TEST_SUBSETS` that has an instance, as it is written there; None without any."""
+def annotations_of(videos: list, instances: list, ignored: list, **known: object) -> Annotations:
+    """Annotations of rows that have been checked, and of the other fields that are known.
+
+    The subset to evaluate on is, unless it is known, the first of `TEST_SUBSETS` that has an
+    instance, as it is written there.
+    """
+    videos, instances = pd.DataFrame(videos, columns=VIDEO), frame_of(instances, INSTANCE)
     timed = {name.lower(): name for name in videos.subset[videos.video.isin(instances.video)]}
-    return next((timed[name] for name in TEST_SUBSETS if name in timed), None)
+    best = next((timed[name] for name in TEST_SUBSETS if name in timed), None)
+    return Annotations(instances, frame_of(ignored, INTERVAL), videos, **{"test": best} | known)
 
 
 def is_ambiguous(label: str) -> bool:
@@ -388,14 +385,6 @@ def _get(mapping: object, key: str, where: object, kind: type) -> object:
     return typed(mapping[key], f"{where}, {key}", kind)
 
 
-def stride(value: object, where: str) -> float:
-    """Seconds between the starts of two snippets."""
-    found = number(value, where)
-    if not STRIDES[0] <= found <= STRIDES[1]:
-        raise FacnetError(f"{where}: {value!r:.80} is not from 0.001 to a million seconds.")
-    return found
-
-
 def _protocol(value: object, where: str) -> str:
     check_choice(value, PROTOCOL_NAMES, f"{where}: {value!r:.80} is no protocol")
     return value
@@ -420,14 +409,9 @@ def number(value: object, where: str) -> float:
 
     Not in Python's own ways to write it, in which `1_0` is ten.
     """
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         item = np.asarray(value).item()
-        item = item.decode() if isinstance(item, bytes) else item
-        is_text = isinstance(item, str)
-        found = float(np.nan if isinstance(item, bool) or is_text and not DECIMAL.fullmatch(item)
-                      else item)
-    except (TypeError, ValueError, OverflowError):
-        found = np.nan
-    if not np.isfinite(found):
-        raise FacnetError(f"{where}: {value!r:.80} is not a finite number.")
-    return found
+        text = item.decode() if isinstance(item, bytes) else str(item)
+        if DECIMAL.fullmatch(text) and np.isfinite(found := float(text)):
+            return found
+    raise FacnetError(f"{where}: {value!r:.80} is not a finite number.")

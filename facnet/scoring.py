@@ -8,7 +8,7 @@ import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
 from facnet.evaluation import Evaluation, evaluate, rules_of, untimed
-from facnet.files import Annotations, read_detections, read_ignored, read_videos, stride
+from facnet.files import STRIDES, Annotations, read_detections, read_ignored, read_videos
 
 # What a protocol does about ambiguous intervals, by its rule.
 RULES = {"dropped": "what touches one is left out",
@@ -53,7 +53,9 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
     for video in listed or ():
         check_choice(video, truth.videos.video.values, f"{videos}: {video!r} is not annotated")
     protocol = protocol or truth.protocol
-    stride(truth.snippet_seconds, f"{annotations}, snippet_seconds")
+    if not STRIDES[0] <= truth.snippet_seconds <= STRIDES[1]:
+        raise FacnetError(f"{annotations}, snippet_seconds: {truth.snippet_seconds} is not from"
+                          " 0.001 to a million seconds.")
     ignored = read_ignored(ignore) if ignore else truth.ignored
     # The annotations' ambiguous intervals count where the protocol has a rule for them.
     unruled = not ignore and rules_of(protocol).ignored == "refused"
@@ -63,11 +65,14 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
         listed, None if unruled else ignored, snippet_seconds=truth.snippet_seconds)
     left_out = why[why != ""].value_counts().to_dict() | result.left_out
     evaluated, detected = set(listed or result.truth.video), set(found.video)
-    notes = _grid(result, truth)
-    if listed:
-        of = truth.videos.subset[truth.videos.video.isin(listed)].value_counts()
-        notes += [f"The listed videos are of {len(of)} subsets: " + ", ".join(
-            f"{count} of {name!r}" for name, count in of.items()) + "."] * (len(of) > 1)
+    notes = []
+    if result.grid:
+        assumed = "" if "snippet_seconds" in truth.facts else ", which the annotations do not say"
+        notes.append(f"tIoU is of whole snippets of {result.grid:g} s{assumed}.")
+    of = truth.videos.subset[truth.videos.video.isin(listed or ())].value_counts()
+    if len(of) > 1:
+        shares = ", ".join(f"{count} of {name!r}" for name, count in of.items())
+        notes.append(f"The listed videos are of {len(of)} subsets: {shares}.")
     notes += _units(found, truth, "detections") + _units(result.truth, truth, "instances")
     if twice := int(found.duplicated().sum()):
         notes.append(f"{twice} detections are there twice; the second counts as false.")
@@ -103,12 +108,6 @@ def _unjudged(found: pd.DataFrame, truth: Annotations, listed: Sequence[str] | N
     labelled = found.video.isin(untimed(truth.videos, truth.instances))
     why = pd.Series("", found.index).mask(labelled, "in videos with labels but no segment")
     return why.mask(other, "in videos of subset " + subset.map(repr))
-
-
-def _grid(result: Evaluation, truth: Annotations) -> list[str]:
-    """On which snippets tIoU is computed, where it is, and whether the annotations say so."""
-    assumed = "" if "snippet_seconds" in truth.facts else ", which the annotations do not say"
-    return [f"tIoU is of whole snippets of {result.grid:g} s{assumed}."] if result.grid else []
 
 
 def _units(segments: pd.DataFrame, truth: Annotations, what: str) -> list[str]:

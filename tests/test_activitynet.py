@@ -290,7 +290,7 @@ def test_an_import_that_ends_early_leaves_the_features_and_nothing_else(
         raise OSError(1, "Operation not permitted", str(link))
 
     if harm == "interrupted":
-        monkeypatch.setattr(importing, "find_faults", interrupted)
+        monkeypatch.setattr(importing, "check_folder", interrupted)
     else:
         monkeypatch.setattr(Path, "symlink_to", refused)
     with pytest.raises((KeyboardInterrupt, FacnetError)) as caught:

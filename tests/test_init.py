@@ -573,7 +573,7 @@ def test_an_interruption_leaves_the_features_and_nothing_else(mine, monkeypatch)
         assert path.exists()  # at the last moment
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importing, "find_faults", interrupted)
+    monkeypatch.setattr(importing, "check_folder", interrupted)
     with pytest.raises(KeyboardInterrupt):
         init(mine)
     assert not list((mine / "data").iterdir())

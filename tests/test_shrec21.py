@@ -463,7 +463,7 @@ def test_an_interrupted_import_leaves_nothing(tmp_path, made, monkeypatch):
         assert path.exists() and (folder / "features/motion/7.npy").exists()  # the last moment
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importing, "find_faults", interrupted)
+    monkeypatch.setattr(importing, "check_folder", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_shrec21(source, tmp_path / "out")
     assert set(tmp_path.rglob("*")) == before

@@ -197,7 +197,7 @@ def test_an_interrupted_import_leaves_nothing(tmp_path, truth, arrays, monkeypat
         assert path.exists()  # at the last moment
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importing, "find_faults", interrupted)
+    monkeypatch.setattr(importing, "check_folder", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_thumos14(features, truth, tmp_path / "out")
     assert set(tmp_path.rglob("*")) == before
@@ -228,7 +228,7 @@ thumos14.import_thumos14(*sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("where", ["importing.write_json = stop", "importing.find_faults = stop"])
+@pytest.mark.parametrize("where", ["importing.write_json = stop", "importing.check_folder = stop"])
 def test_a_killed_import_leaves_nothing_that_loads_and_can_be_run_again(
         tmp_path, truth, arrays, where):
     features, out = joint_folder(tmp_path, arrays), tmp_path / "out"

@@ -10,8 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from facnet.data import (
-    CUT_SNIPPETS, Dataset, Header, empty_splits, header_faults, on_disk, open_folder,
-    read_features, read_header, unknown_labels, used_videos)
+    CUT_SNIPPETS, Dataset, Header, content_faults, on_disk, open_folder, read_features,
+    read_header, used_videos)
 from facnet.errors import normal, one_line
 from facnet.files import Annotations, collect, read_annotations
 
@@ -42,7 +42,7 @@ class Report:
     portrait: pd.DataFrame | None = None
 
 
-def check_folder(folder: Path) -> Report:
+def check_folder(folder: Path, path: Path | None = None) -> Report:
     """Look at every file of a container and list all faults, each with file, video and value.
 
     Where the keys beside `database` are faulty, these are listed and the rest is not looked at.
@@ -51,6 +51,8 @@ def check_folder(folder: Path) -> Report:
     ----------
     folder : Path
         Laid out as :mod:`facnet.data` says.
+    path : Path, optional
+        Its annotations, where these are not yet called annotations.json.
 
     Returns
     -------
@@ -61,23 +63,14 @@ def check_folder(folder: Path) -> Report:
     FacnetError
         If annotations.json cannot be read at all.
     """
-    folder = Path(folder)
-    report = find_faults(folder, folder / "annotations.json")
-    if not report.errors:
-        report.portrait = portrait(open_folder(folder))
-    return report
-
-
-def find_faults(folder: Path, path: Path) -> Report:
-    """`check_folder` without the portrait, for annotations at any `path`."""
-    report = Report()
+    path, report = path or folder / "annotations.json", Report()
     annotations = read_annotations(path, report.errors)
-    wrong = header_faults(path, annotations.facts)
-    report.errors += wrong.values()
-    if not wrong:
-        _check_content(folder, path, annotations, report)
+    if header := read_header(path, annotations.facts, report.errors):
+        _check_content(folder, path, annotations, header, report)
     report.errors = list(map(one_line, dict.fromkeys(report.errors)))
     report.oddities = list(map(one_line, report.oddities))
+    if not report.errors:
+        report.portrait = portrait(open_folder(folder, path))
     return report
 
 
@@ -93,9 +86,9 @@ def tell(rows: pd.DataFrame, rules: dict[str, pd.Series]) -> list[str]:
             for row in wrong.to_dict("records")]
 
 
-def _check_content(folder: Path, path: Path, annotations: Annotations, report: Report) -> None:
+def _check_content(folder: Path, path: Path, annotations: Annotations, header: Header,
+                   report: Report) -> None:
     """Look at the features, and at all that annotations with a sound header say."""
-    header = read_header(path, annotations.facts)
     seconds = header.snippet_seconds
     report.assumed.append(f"a feature is of the {seconds:g} s from its snippet's start to the next;"
                           " if its window is longer, detections are half of the rest too early")
@@ -104,8 +97,7 @@ def _check_content(folder: Path, path: Path, annotations: Annotations, report: R
                               " called rgb, which localization.rgb_weight is for")
     videos = used_videos(annotations, header).assign(where=path)
     own = annotations.instances[annotations.instances.video.isin(videos.video)].assign(where=path)
-    report.errors += empty_splits(path, videos, header)
-    report.errors += unknown_labels(path, videos, own, header.classes)
+    report.errors += content_faults(path, videos, own, header)
     report.errors += tell(own, {"{label} [{start}, {end}] starts before 0.": own.start < 0})
     lengths = _check_features(folder / "features", videos, header, report)
     videos["snippets"] = videos.video.map(lengths).astype(float)
@@ -295,10 +287,8 @@ def foreground_seconds(videos: pd.DataFrame, instances: pd.DataFrame) -> float:
     if instances.empty:
         return np.nan
     ends = instances.video.map(videos.set_index("video").duration)
-    ordered = pd.DataFrame({
-        "video": instances.video, "start": np.minimum(instances.start, ends),
-        "end": np.minimum(instances.end, ends),
-    }).sort_values(["video", "start"])
+    ordered = instances.assign(start=np.minimum(instances.start, ends),
+                               end=np.minimum(instances.end, ends)).sort_values(["video", "start"])
     # What an instance adds begins where all earlier ones of its video have ended.
     reached = ordered.groupby("video").end.cummax().groupby(ordered.video).shift(fill_value=0.0)
     return float((ordered.end - np.maximum(ordered.start, reached)).clip(lower=0).sum())

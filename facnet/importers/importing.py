@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from facnet.data import check_name, open_folder
+from facnet.data import Dataset, check_name, open_folder
 from facnet.errors import FacnetError, normal
 from facnet.files import INSTANCE, INTERVAL, Annotations, write_json, write_text
-from facnet.importers.check import find_faults, portrait
+from facnet.importers.check import check_folder
 from facnet.importers.wtalc import read_ground_truth
 
 Arrays = Iterable[tuple[str, dict[str, np.ndarray]]]  # a video's name, its arrays [T, D] by place
@@ -83,22 +83,26 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
         root = out if in_place else out.parent
         root.mkdir(parents=True, exist_ok=True)
         for left in root.glob(f"{prefix}*"):
-            if not _runs(left.name.removeprefix(prefix)):  # an import that was killed has left it
+            try:
+                os.kill(int(left.name.removeprefix(prefix)), 0)  # asks only
+            except ProcessLookupError:  # an import that was killed has left it
                 shutil.rmtree(left)
+            except (PermissionError, ValueError):
+                continue
         folder = root / f"{prefix}{os.getpid()}"
         unchecked = folder / "annotations.unchecked"
         with ExitStack() as at_the_end:
             folder.mkdir()  # not by tempfile, whose folders are for their owner alone
             at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
             write_json(unchecked, write(folder / "features", report))
-            found = find_faults(folder, unchecked)
+            found = check_folder(folder, unchecked)
             errors, oddities = (
                 [line.replace(str(unchecked), str(source)).replace(str(folder), str(out))
                  for line in lines] for lines in (found.errors, found.oddities))
             if errors:
                 raise FacnetError(f"{source}: not imported.", errors)
             os.replace(unchecked, folder / "annotations.json")
-            report["kept"][:0] = counted(folder)
+            report["kept"][:0] = _counted(open_folder(folder), found.portrait)
             report["assumed"] += found.assumed
             report["oddities, kept as they are"] = oddities
             text = "\n".join("\n  ".join([f"{title}:", *(lines or ["nothing"])])
@@ -114,26 +118,14 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     return text
 
 
-def _runs(process: str) -> bool:
-    """Whether a process of this number is there."""
-    try:
-        os.kill(int(process), 0)  # asks only
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:  # somebody else's
-        pass
-    return True
-
-
-def counted(folder: Path) -> list[str]:
+def _counted(dataset: Dataset, portrait: pd.DataFrame) -> list[str]:
     """What a container has to train and to test on, and how many features of each stream."""
-    dataset = open_folder(folder)
     sizes = [f"to {subset} on: {own.videos:.0f} videos with {own.instances:.0f} instances and"
              f" {own.snippets:.0f} snippets of {dataset.snippet_seconds} s"
-             for subset, own in portrait(dataset).fillna(0).items()]
-    widths = {stream: dataset.features(stream, dataset.videos.video[0]).shape[1]
-              for stream in dataset.streams}
-    return [*sizes, *(f"{stream}: {width} features a snippet" for stream, width in widths.items())]
+             for subset, own in portrait.fillna(0).items()]
+    first = dataset.videos.video[0]
+    return sizes + [f"{stream}: {dataset.features(stream, first).shape[1]} features a snippet"
+                    for stream in dataset.streams]
 
 
 def find_features(folder: Path, wanted: Iterable[str], known: Iterable[str],

@@ -3,6 +3,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -116,10 +117,9 @@ def _places(features: Path) -> dict[str, set[str]]:
     """The videos of each stream that is a folder of its own, rgb first; of "" if there are none."""
     if not features.is_dir():
         raise FacnetError(f"{features}: no such folder.")
-    folders = sorted(
-        features.iterdir(), key=lambda folder: (folder.name.lower() != "rgb", folder.name))
-    found = {place: {normal(file.stem) for file in folder.glob("*.npy")}
-             for place, folder in {"": features, **{one.name: one for one in folders}}.items()}
+    names = sorted(os.listdir(features), key=lambda name: (name.lower() != "rgb", name))
+    found = {place: {normal(file.stem) for file in (features / place).glob("*.npy")}
+             for place in ("", *names)}
     places = {place: videos for place, videos in found.items() if videos}
     if not places:
         deeper = min(features.rglob("*.npy"), default="")
@@ -171,21 +171,21 @@ def _read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _faults(rows: pd.DataFrame, features: Path, places: dict, seconds: float) -> list[str]:
     """What is wrong with the rows, the first fault of each."""
-    missing, hints = {}, {}
+    absent = {}
     for place, there in places.items():
         unused = there.difference(rows.video)
         for video in set(rows.video) - there:
-            missing[video] = features / place / f"{video}.npy"
-            hints[video] = suggest(video, unused) if unused else ""
+            hint = suggest(video, unused) if unused else ""
+            absent[video] = f"{features / place / f'{video}.npy'}.{hint}"
     known = rows.subset.where(rows.subset != "")
     rows = rows.assign(before=known.groupby(rows.video).transform("first"),
-                       file=rows.video.map(missing), hint=rows.video.map(hints))
+                       absent=rows.video.map(absent))
     late = rows.end > rows.lasts + max(SLACK_SECONDS, SLACK_SNIPPETS * seconds)
     first = ~rows.duplicated("video")
     timed = (rows.given != " to ") | (rows.label == AMBIGUOUS)
     return tell(rows, {
         "{values} values, but {columns} columns.": rows["values"] != rows["columns"],
-        "no {file}.{hint}": rows.file.notna() & first,
+        "no {absent}": rows.absent.notna() & first,
         f"subset {{subset!r:.40}} is none of {', '.join(USES)}.": ~rows.subset.isin(["", *USES]),
         "subset {subset}, but {before} in an earlier row.": known.notna() & (known != rows.before),
         "no subset, but other videos have one.": rows.before.isna() & known.any() & first,

@@ -308,8 +308,7 @@ def features(poses: np.ndarray) -> dict[str, np.ndarray]:
     velocity = np.einsum("nji,nj->ni", axes, palm[after] - palm[before])
     turn = np.einsum("nji,njk->nik", axes[before], axes[after])
     # What is antisymmetric in a rotation is its axis times the sine of its angle.
-    spin = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0],
-                     turn[:, 1, 0] - turn[:, 0, 1]], axis=1) / 2
+    spin = (turn - turn.swapaxes(1, 2))[:, [2, 0, 1], [1, 2, 0]] / 2
     motion = np.concatenate([velocity, spin, joints[after] - joints[before]], axis=1) / seconds
 
     moving = [amplitudes(motion, window) for window in MOTION_WINDOWS]

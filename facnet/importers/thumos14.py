@@ -57,7 +57,9 @@ def import_thumos14(features: str | Path, annotations: str | Path, out: str | Pa
         here, arrays = known, _from_file(features, known)
         if features.is_dir():
             files = find_features(features, known, known, report["left out"])
-            here, arrays = files.index, _from_folder(files)
+            here = files.index
+            arrays = ((video, {place: np.asarray(read_features(file))  # a copy, not a link
+                               for place, file in row.items()}) for video, row in files.iterrows())
         entries = write_features(arrays, len(here), folder, streams, report)
         inside = truth.ignored.video.isin(here)
         report["kept"].append(f"{inside.sum()} ambiguous intervals")
@@ -82,9 +84,3 @@ def _from_file(file: Path, videos: pd.Series) -> Arrays:
                 and array.dtype.kind == "f"):
             raise FacnetError(f"{file}, {video}: holds {reprlib.repr(array)}, not numbers [T, D].")
         yield video, {BOTH: array}
-
-
-def _from_folder(files: pd.DataFrame) -> Arrays:
-    """The videos of a folder, as plain arrays, which are copied."""
-    for video, row in files.iterrows():
-        yield video, {place: np.asarray(read_features(file)) for place, file in row.items()}

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from facnet.errors import FacnetError, normal
 from facnet.files import (
-    INSTANCE, INTERVAL, VIDEO, Annotations, frame_of, number, read_annotations, read_ignored,
-    segment, test_subset, typed)
+    Annotations, annotations_of, number, read_annotations, read_ignored, segment, typed)
 from facnet.importers.pickled import read_array
 
 ARRAYS = ("videoname", "subset", "duration", "segments", "labels", "labels_all")
@@ -55,10 +53,8 @@ def read_wtalc(folder: Path) -> Annotations:
         unique = tuple(dict.fromkeys(_text(label) for label in _row(video_labels, where)))
         videos.append((video, _text(subset), number(duration, where), unique))
     file = folder / "Ambiguous_test.txt"
-    ignored = read_ignored(file) if file.is_file() else frame_of([], INTERVAL)
-    instances, videos = frame_of(instances, INSTANCE), pd.DataFrame(videos, columns=VIDEO)
-    return Annotations(
-        instances, ignored, videos, test_subset(videos, instances), protocol="released")
+    ignored = read_ignored(file) if file.is_file() else []
+    return annotations_of(videos, instances, ignored, protocol="released")
 
 
 def _row(value: object, where: str) -> list:

@@ -35,7 +35,7 @@ from facnet.data import Dataset, load
 from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
-    CODE, Result, detect, evaluate_test, experiment_key, result_of, training_of)
+    CODE, Result, evaluate_test, experiment_key, result_of, training_of)
 from facnet.files import check_writable, read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
