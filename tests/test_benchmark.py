@@ -59,7 +59,7 @@ def test_every_measurement_runs_and_makes_a_page(source, folder, monkeypatch):
     page = as_page(measured)
     assert "| `fit`, 2 seeds | " in page and "largest of 2 rounds" in page
     assert "400 snippets of 8 features" in page and "300 detections" in page
-    assert "| +0.20 [−3.61, +4.01], 2 seeds |" in page
+    assert "| +0.20 ± 3.81, 2 seeds |" in page
     assert benchmark._ratio([3.0, 3.3], [1.0, 1.1]).startswith("1.1 s (1.0 to 1.1), 3.00 times (")
     assert benchmark._ratio([3.0, 3.3], [1.5]) == "1.5 s, 2.00 times"  # measured once: no range
 

@@ -1,6 +1,9 @@
-"""A slider draws what it is moved to; where no kernel stands behind the page there is none."""
+"""A slider draws what it is moved to; without a kernel the page brings all its pictures along."""
 
+import base64
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,10 +56,20 @@ def test_moving_the_slider_draws_its_new_value(monkeypatch, draw, drawn):
         choice.value = 3.0
 
 
-def test_a_page_without_a_kernel_has_the_picture_alone(monkeypatch, draw, drawn):
-    monkeypatch.setattr(interaction, "display", pytest.fail)
-    figure = plots.with_slider(draw, [1.0, 2.0], 1.0, "height", False)
-    assert height_of(figure) == 1.0 and drawn == [1.0] and plt.get_fignums()
+def test_a_page_without_a_kernel_brings_all_pictures_along(monkeypatch, draw, drawn):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figure = plots.with_slider(draw, [1.0, 2.0], 1.0, "height </script>", False)
+    assert height_of(figure) == 1.0 and drawn == [1.0, 2.0, 1.0]
+    assert plt.get_fignums() == [figure.number]
+    (page,) = shown
+    held = re.fullmatch(r'<script type="application/json" class="slider">(.*)</script>', page.data)
+    held = json.loads(held[1])
+    assert (held["name"], held["start"]) == ("height </script>", "1")
+    assert [value for value, _ in held["pictures"]] == ["1", "2"]
+    first, second = (base64.b64decode(data) for _, data in held["pictures"])
+    assert first.startswith(b"\x89PNG") and second.startswith(b"\x89PNG") and first != second
+    assert "</script>" not in page.data.removesuffix("</script>")
 
 
 def test_running_a_notebook_leaves_no_widget_even_where_sliders_are_asked_for(tmp_path):

@@ -104,7 +104,7 @@ def test_agreement_is_compared_over_streams_and_by_both_measures(tmp_path):
     measures = ["rank correlation", "tIoU of supports"]
     table = means(consistency.agreements(runs, tmp_path), ["variant", "stream"], measures)
     assert readable(table, digits=2).iloc[1].tolist() == [
-        "FAC-Net", "flow", "0.70 [0.70, 0.70]", "0.20 [0.20, 0.20]"]
+        "FAC-Net", "flow", "0.70 ± 0.00", "0.20 ± 0.00"]
 
 
 # ---------------------------------------------------------------- features

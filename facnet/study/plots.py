@@ -171,6 +171,7 @@ def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start:
 
     pictures = {f"{value:g}": print_figure(shown(value), base64=True) for value in values}
     held = json.dumps({"name": name, "start": f"{start:g}", "pictures": list(pictures.items())})
+    held = held.replace("<", "\\u003c")  # or a name could end the script
     display(HTML(f'<script type="application/json" class="slider">{held}</script>'))
     return draw(start)
 

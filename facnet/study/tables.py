@@ -391,10 +391,11 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     Returns
     -------
     DataFrame
-        A row a run: variant, the columns of its `place`, paper, seed, average (AVG), classification; of each stream "area STREAM" (ROC area)
-        and "loss STREAM" (total loss of the last epoch); collapsed (streams, joined by "+";
-        "joint" for one model on all), seconds, key; held_out_classification and held_out_loss where
-        training videos were held out; and mAP by tIoU, in columns "0.1" and so on.
+        A row a run: variant, the columns of its `place`, paper, seed, average (AVG),
+        classification; of each stream "area STREAM" (ROC area) and "loss STREAM" (total loss of the
+        last epoch); collapsed (streams, joined by "+"; "joint" for one model on all), seconds, key;
+        held_out_classification and held_out_loss where training videos were held out; and mAP by
+        tIoU, in columns "0.1" and so on.
 
     Raises
     ------

@@ -162,6 +162,36 @@ def test_enter_skips_follows_and_opens(page, address):
     page.wait_for_url("**/_images/*")
 
 
+def pages_with_sliders() -> list[str]:
+    return [name for name in toc_pages() if name.startswith("notebooks/")
+            and "with_slider(" in (ROOT / name).with_suffix(".py").read_text()]
+
+
+@pytest.mark.parametrize("name", pages_with_sliders())
+def test_a_slider_changes_its_picture_by_key_and_by_mouse(page, address, name):
+    page.goto(address + name)
+    slider = page.locator("label.slider input")
+    picture = page.locator(".cell_output:has(label.slider) img")
+    said = page.locator("label.slider output")
+    seen = {said.inner_text(): picture.get_attribute("src")}
+
+    def look():
+        assert slider.get_attribute("aria-valuetext") == said.inner_text()
+        assert picture.get_attribute("alt").endswith(f": {said.inner_text()}")
+        seen[said.inner_text()] = picture.get_attribute("src")
+
+    slider.focus()
+    page.keyboard.press("End")
+    look()
+    page.keyboard.press("ArrowLeft")
+    look()
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    look()
+    assert len(seen) >= 3 and len(set(seen.values())) == len(seen)
+    check_accessibility(page)
+
+
 def test_search_finds_hybrid_attention(page, address):
     page.goto(address + toc_pages()[0])
     page.locator(".search-button-field").focus()
