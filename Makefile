@@ -53,7 +53,7 @@ export TQDM_DISABLE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 unexport PYTHONIOENCODING
-SMOKE := PROFILE=smoke DATASET=synthetic ACTIVITYNET=synthetic-activitynet SHREC21=
+SHIPPED := DATASET=synthetic ACTIVITYNET=synthetic-activitynet SHREC21=
 
 NOTEBOOKS := $(wildcard notebooks/*.py)
 EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
@@ -73,7 +73,7 @@ figures: $(BUILD)/figures/captions.md  ## draw the paper's eight figures, each a
 	@echo "The figures are in $(CURDIR)/$(BUILD)/figures"
 
 test: $(READY)  ## everything: code, notebooks, and the book in a browser
-	@$(MAKE) check $(SMOKE)
+	@$(MAKE) check PROFILE=smoke $(SHIPPED)
 
 lab: $(READY)  ## open the notebooks in JupyterLab, with sliders
 	env -u TQDM_DISABLE FACNET_LIVE=1 JUPYTER_PATH="$(abspath $(VENV))/share/jupyter" \
@@ -85,9 +85,9 @@ bench: $(READY)  ## measure speed and memory; renew book/benchmark_results.md (D
 edition: $(READY)  ## run what the book keeps at a larger size; hours (EDITION=full DEVICE=cpu)
 	$(BIN)/python tests/keep_results.py $(or $(EDITION),full)
 
-refresh: $(READY)  ## renew the committed notebooks from their text (PROFILE=smoke)
-	@$(MAKE) executed $(SMOKE)
-	cp -p $(NOTEBOOKS:%.py=_build/smoke/src/%.ipynb) notebooks/
+refresh: $(READY)  ## renew the committed notebooks, as the book shows them (PROFILE=quick)
+	@$(MAKE) executed $(SHIPPED)
+	cp -p $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb) notebooks/
 
 clean:  ## remove all that was built, remembered experiments included
 	rm -rf _build

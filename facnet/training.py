@@ -371,7 +371,7 @@ def predict(model: nn.Module, dataset: Dataset, stream: str, videos: tuple[str, 
     begins = np.arange(len(videos) + 1), offsets, offsets  # of each video in each result
     with torch.inference_mode(), repeatable(device), _memory_named(
             device, "scoring videos; what else runs there? Or take the CPU"):
-        for first, last in _groups(counts):
+        for first, last in _groups(counts, device):
             x, lengths = pack(
                 features_of(dataset, stream, videos[first:last], model.input_width), device)
             values = method.predictions(model(x, lengths), experiment.training)
@@ -403,14 +403,15 @@ def _frame_loss(logits: Tensor, videos: Packing, shown: Tensor) -> Tensor:
     return videos.means(of_snippet)
 
 
-def _groups(counts: list[int]) -> Iterator[tuple[int, int]]:
+def _groups(counts: list[int], device: torch.device) -> Iterator[tuple[int, int]]:
     """Videos first to last, exclusive, of some 8,000 snippets: that bounds the memory of a group.
 
-    Of short videos 128 at most: each takes an open file, and a row for each class.
+    Of short videos 128 at most: each takes an open file, and a row for each class. Off the CPU 32:
+    there `Packing` has a column for each of a group's videos and classes.
     """
-    first, snippets = 0, 0
+    first, snippets, most = 0, 0, 128 if device.type == "cpu" else 32
     for v, count in enumerate(counts):
-        if v > first and (snippets + count > 8192 or v - first == 128):
+        if v > first and (snippets + count > 8192 or v - first == most):
             yield first, v
             first, snippets = v, 0
         snippets += count

@@ -390,7 +390,7 @@ def test_a_strip_shows_every_run_and_which_have_collapsed():
     papers = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D"]
     assert papers == three.drop_duplicates("variant").paper.tolist()
     panels = plots.strip(four, panel="column", label="temperatures")
-    assert [axes.get_title() for axes in panels.axes] == ["CW", "CA", "MIL", "Full"]
+    assert [axes.get_title("left") for axes in panels.axes] == ["CW", "CA", "MIL", "Full"]
     assert len(panels.axes[0].get_yticklabels()) == 9
     assert "paper, THUMOS14" in words_of(panels)
     assert "paper, THUMOS14" not in words_of(plots.strip(four.assign(paper=np.nan)))
@@ -398,7 +398,7 @@ def test_a_strip_shows_every_run_and_which_have_collapsed():
 
 def test_differences_have_a_row_each_under_their_claim():
     table = pd.concat([compared(name=["a over b", "c over d"]),
-                       compared(claim="CA helps", name=["e over f"], verdict="does not hold")])
+                       compared(claim="CA helps", name=["e over f"], verdict="fails")])
     figure = plots.differences(table, ("raises AVG", "lowers AVG"))
     assert [axes.get_title("left") for axes in figure.axes] == ["CW helps", "CA helps"]
     labels = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
@@ -406,7 +406,7 @@ def test_differences_have_a_row_each_under_their_claim():
     marks = [line.get_marker() for line in figure.axes[0].lines]
     assert marks.count("D") == marks.count("o") == 2
     assert "X" in [line.get_marker() for line in figure.axes[1].lines]
-    assert words_of(figure)[:3] == ["raises AVG", "lowers AVG", "not resolved"]
+    assert words_of(figure)[:3] == ["raises AVG", "lowers AVG", "open"]
 
 
 def test_a_map_of_lambda_has_each_value_in_its_place():
@@ -525,7 +525,7 @@ def test_verdicts_differ_in_form():
 
 
 def test_lines_without_a_colour_of_their_own_differ_in_colour_and_dashes():
-    for a, b in combinations(plots.CYCLE, 2):
+    for a, b in combinations(plt.rcParams["axes.prop_cycle"], 2):
         assert a["linestyle"] != b["linestyle"]
         apart = distance(a["color"], b["color"])
         apart.pop("grey")

@@ -55,7 +55,7 @@ class _Drawing:
         panel.stairs(values, fill=True, color=colour, alpha=0.6, baseline=values.min())
         panel.set(xticks=[], yticks=[], xlim=(0, len(values)), ylim=(values.min(), top))
         panel.set_xlabel("snippet $t$", fontsize=7.5, labelpad=2)
-        panel.set_title(text, fontsize=7.5, y=1, va="top")
+        panel.set_title(text, fontsize=7.5, fontweight="normal", y=1, va="top")
         self.boxes[name], self.middles[name] = panel.patch, (x, y)
 
     def arrow(self, start, end, colour, way="h", shift=0.0, ls="-") -> None:

@@ -26,7 +26,8 @@ NO_DRAWS = (*MEASURES, "lambda_cw")  # the last chooses, and decides no claim
 
 
 def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
-         device: str = "cpu") -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
+         device: str = "cpu", edition: bool = True,
+         ) -> tuple[pd.DataFrame, pd.DataFrame | None, str]:
     """The runs of a table or figure: as data/results/ has them, or run as `sweep` runs them.
 
     Parameters
@@ -35,6 +36,8 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
         A key of `facnet.study.tables.SWEEPS`, or one of `MEASURES`.
     dataset, profile, seeds, folder, device
         As in `sweep`; where runs are kept, with the seeds and the size that these have.
+    edition : bool
+        Whether to take, where runs are kept, those of the book's edition, which are larger.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
         On what data, how often, and if kept by which command and code.
     """
     if (dataset, profile) == published.KEPT:
-        if (published.RESULTS / f"{published.EDITION}{name}.csv").is_file():
+        if edition and (published.RESULTS / f"{published.EDITION}{name}.csv").is_file():
             name = f"{published.EDITION}{name}"
         runs, source = published.result(name)
         draws = None if name.endswith(NO_DRAWS) else published.result(f"{name}_draws")[0]
@@ -59,12 +62,13 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
 
 
 def all_kept(names: Iterable[str], dataset: str, profile: str, seeds: int, folder: str | Path,
-             device: str = "cpu") -> dict[str, tuple[pd.DataFrame, pd.DataFrame | None, str]]:
+             device: str = "cpu", edition: bool = True,
+             ) -> dict[str, tuple[pd.DataFrame, pd.DataFrame | None, str]]:
     """`kept` of several, by name; for one that the data set has too little for, a line says so."""
     found = {}
     for name in names:
         try:
-            found[name] = kept(name, dataset, profile, seeds, folder, device)
+            found[name] = kept(name, dataset, profile, seeds, folder, device, edition)
         except Lacking as error:
             print(f"Not tested, the claims of {name}. {error}")
     return found

@@ -36,8 +36,6 @@ COLOURS = {
 # What tells them apart where colours do not: in grey, blue, vermilion and green are much alike.
 LINES = {"cw": "-", "ca": "--", "mil": ":", "total": "-", "class": "-", "foreground": "--",
          "train": "-", "test": "--"}
-# Of lines that have no colour of their own.
-CYCLE = plt.cycler(color=["#0072B2", "#E69F00", "#CC79A7", "#009E73"], ls=["-", "--", ":", "-."])
 # What a detection comes to: its colour, and a hatch where colours are much alike in grey.
 KINDS = dict(zip((RIGHT, *CAUSES, NOTHING), (
     ("#009E73", ""), ("#F0E442", "...."), ("#0072B2", "////"), ("#E69F00", "----"),
@@ -58,11 +56,8 @@ def use_style() -> None:
     plt.rcdefaults()
     # A name such as "a$b$" is no formula.
     pd.set_option("styler.html.mathjax", False, "display.html.use_mathjax", False)
-    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", rc={
-        "axes.prop_cycle": CYCLE, "axes.spines.top": False, "axes.spines.right": False,
-        "figure.dpi": 110, "figure.constrained_layout.use": True, "savefig.bbox": "tight",
-        "legend.frameon": False, "hatch.linewidth": 0.4,
-        "svg.hashsalt": "facnet"})  # the same figure gives the same file
+    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans")
+    plt.style.use("facnet.study.book")  # book.mplstyle, beside this file
 
 
 def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> None:

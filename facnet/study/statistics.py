@@ -21,16 +21,16 @@ MARKUP = re.compile(r"[\\`*_|<$]|&(?=#?\w+;)|~(?=~)|\](?=\()")
 
 
 class Verdict(StrEnum):
-    """What was measured says of a claim, in the words that every table uses."""
+    """What was measured says of a claim, in the one word that every table uses."""
 
     HOLDS = "holds"
-    ON_AVERAGE = "holds on average, not in each"
-    PARTLY = "holds where it can be told"
-    OPEN = "not resolved"
-    FAILS = "does not hold"
-    SAME = "cannot be told"  # both sides of the comparison are one and the same model
-    UNTESTED = "not tested"
-    FEW = "too few seeds"
+    ON_AVERAGE = "mostly"  # it holds on average, and not in each of its comparisons
+    PARTLY = "partly"  # it holds where it can be told
+    OPEN = "open"
+    FAILS = "fails"
+    SAME = "same"  # both sides of the comparison are one and the same model
+    UNTESTED = "untested"
+    FEW = "few seeds"
 
 
 SEEDS = 5  # that a verdict takes
