@@ -78,9 +78,11 @@ for name in ("class_threshold", "minimum_length", "outer_inner_weight", "nms_thr
 # %% mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold."}}
 multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)
 moved = {one: changed(recipe, {"localization.thresholds": (one,)}) for one in multiples}
-figure = plots.with_slider(
-    lambda one: stages(moved[one]), multiples, 2.0, "threshold (times uniform)", live)
+figure = stages(moved[2.0])
 plots.save_figure(figure, "threshold", output, source)
+
+# %%
+plots.slider(lambda one: stages(moved[one]), multiples, 2.0, "threshold (times uniform)", live)
 
 # %%
 average = {name: evaluate_test(detect(first.scores, data, own), data).average

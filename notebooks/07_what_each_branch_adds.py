@@ -142,8 +142,11 @@ def beside_preset(weight):
     return plots.activations(data, scores, video, label, base.localization)
 
 
-figure = plots.with_slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", live)
+figure = beside_preset(0.001)
 plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
+
+# %%
+plots.slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", live)
 
 # %% [markdown]
 # ## To remember, and to try

@@ -350,7 +350,6 @@ def every_figure(data) -> dict:
         "snippet_grid": diagrams.snippet_grid(),
         "strip": plots.strip(runs_of("table3")),
         "verdicts": plots.verdicts(told),
-        "with_slider": plots.with_slider(lambda _: diagrams.snippet_grid(), [1.0], 1.0, "", False),
     }
 
 

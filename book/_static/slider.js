@@ -1,8 +1,9 @@
-// A slider over pictures that the page brings along (`facnet.study.plots.with_slider`).
+// A slider over pictures that the page brings along (`facnet.study.plots.slider`), for the picture
+// of the cell above.
 document.addEventListener("DOMContentLoaded", () => {
   for (const held of document.querySelectorAll("script.slider")) {
     const { name, start, pictures } = JSON.parse(held.textContent);
-    const picture = held.closest(".cell_output").querySelector("img");
+    const picture = held.closest(".cell").previousElementSibling.querySelector("img");
     const about = picture.alt;
     const slider = Object.assign(document.createElement("input"), {
       type: "range",

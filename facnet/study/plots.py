@@ -141,13 +141,13 @@ def _glyphs(path: str) -> set[int]:
     return set() if "LastResort" in path else set(font_manager.get_font(path).get_charmap())
 
 
-def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
-                live: bool) -> Figure:
-    """The picture that `draw` makes of `start`, and a slider over `values`.
+def slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
+           live: bool) -> None:
+    """A slider over the pictures that `draw` makes of values, for the picture of the cell above.
 
-    If `live`, a kernel draws anew whatever the slider is moved to: a notebook's parameter of that
-    name is true where the environment has FACNET_LIVE, as under `make lab`. Else all pictures are
-    drawn now, and put into the page, where book/_static/slider.js makes the slider.
+    If `live`, a kernel draws whatever the slider is moved to: a notebook's parameter of that name
+    is true where the environment has FACNET_LIVE, as under `make lab`. Else all pictures are drawn
+    now, and put into the page, where book/_static/slider.js makes the slider.
     """
     def shown(value: float) -> Figure:
         figure = draw(value)
@@ -160,7 +160,7 @@ def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start:
         interact(shown, value=SelectionSlider(
             options=values, value=start, description=name, continuous_update=False,
             style={"description_width": "initial"}))
-        return shown(start)
+        return
     from IPython.core.pylabtools import print_figure
     from IPython.display import HTML, display
 
@@ -168,7 +168,6 @@ def with_slider(draw: Callable[[float], Figure], values: Sequence[float], start:
     held = json.dumps({"name": name, "start": f"{start:g}", "pictures": list(pictures.items())})
     held = held.replace("<", "\\u003c")  # or a name could end the script
     display(HTML(f'<script type="application/json" class="slider">{held}</script>'))
-    return draw(start)
 
 
 def key(figure: Figure, entries: dict[str, dict], ncols: int = 3) -> None:

@@ -164,14 +164,14 @@ def test_enter_skips_follows_and_opens(page, address):
 
 def pages_with_sliders() -> list[str]:
     return [name for name in toc_pages() if name.startswith("notebooks/")
-            and "with_slider(" in (ROOT / name).with_suffix(".py").read_text()]
+            and "plots.slider(" in (ROOT / name).with_suffix(".py").read_text()]
 
 
 @pytest.mark.parametrize("name", pages_with_sliders())
 def test_a_slider_changes_its_picture_by_key_and_by_mouse(page, address, name):
     page.goto(address + name)
     slider = page.locator("label.slider input")
-    picture = page.locator(".cell_output:has(label.slider) img")
+    picture = page.locator(".cell:has(+ .cell label.slider) img")
     said = page.locator("label.slider output")
     seen = {said.inner_text(): picture.get_attribute("src")}
 
