@@ -72,8 +72,8 @@ for name in ("class_threshold", "minimum_length", "outer_inner_weight", "nms_thr
 # %% [markdown]
 # ## Move the threshold
 # One threshold in place of five, in multiples of uniform. Higher, it has shorter runs; lower,
-# neighbours run together. Under `make lab` a slider moves it. To pick the best from the table would
-# be to choose by test data: the recipe fixes its five beforehand.
+# neighbours run together. The slider below the picture moves it. To pick the best from the table
+# would be to choose by test data: the recipe fixes its five beforehand.
 
 # %% mystnb={"image": {"alt": "The video of the first picture with a single threshold, its proposals, detections and ground truth"}, "figure": {"name": "fig-threshold", "caption": "The first picture again, with one threshold."}}
 multiples = (0.05, 0.2, 0.4, *recipe.localization.thresholds, 1.5, 2.0, 3.0, 4.0)

@@ -63,7 +63,8 @@ words, ranks = (table.pivot(index="claim", columns="data", values="verdict")[lis
                 for table in (said, every))
 ranks = ranks.map([*Verdict].index).sort_values(list(measured), kind="stable")  # what holds, first
 shown = rows.join(words).loc[ranks.index].reset_index()
-save_table(shown, "every_claim", output, every).set_properties(**{"white-space": "pre-line"})
+save_table(shown, "every_claim", output, every).set_properties(
+    subset=list(measured), **{"white-space": "pre"})
 
 # %% tags=["full-width", "hide-output"]
 tested = every[every.verdict != Verdict.UNTESTED]

@@ -163,7 +163,7 @@ def test_unknown_names_of_presets_and_profiles():
         profile("quik")
 
 
-def test_a_profile_overrides_sizes_epochs_and_learning_rate_only():
+def test_a_profile_overrides_sizes_schedule_and_precision_only():
     original = preset("paper")
     for one in PROFILES.values():
         changed = one.apply(original)
@@ -171,7 +171,7 @@ def test_a_profile_overrides_sizes_epochs_and_learning_rate_only():
         same = replace(changed.model, embedding_widths=original.model.embedding_widths)
         assert same == original.model
         same = replace(changed.training, epochs=original.training.epochs,
-                       learning_rate=original.training.learning_rate)
+                       learning_rate=original.training.learning_rate, bfloat16=False)
         assert same == original.training
     assert profile("full").apply(original) == original
 

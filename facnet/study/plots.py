@@ -268,7 +268,8 @@ def verdicts(table: pd.DataFrame) -> Figure:
     for place, row in zip(*np.unique(rows["where"].str.partition(",")[0], return_index=True)):
         axes.axhline(row - 0.5, color="0.85", lw=0.6)
         axes.text(len(data) - 0.4, row, place, va="center")
-    axes.set_xticks(range(len(data)), map(plain, data), rotation=30, ha="left")
+    axes.tick_params(axis="y", labelsize=8.5)  # long sentences: leave room for the marks
+    axes.set_xticks(range(len(data)), map(plain, data), rotation=45, ha="left")
     axes.set(xlim=(-0.5, len(data) - 0.5), xlabel="data")
     axes.xaxis.set(ticks_position="top", label_position="top")
     axes.spines[:].set_visible(False)
