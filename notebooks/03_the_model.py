@@ -66,8 +66,11 @@ check("X_e", X_e, out.X_e)
 # %% [markdown]
 # ## Two classifiers and cosines
 # The action classifier $W_a$ has a row for each action and one for the background. The foreground
-# classifier $W_f$ is a single vector, which starts as minus the background's row. A snippet's class
-# activation and foreground activation are scaled cosines:
+# classifier $W_f$ is a single vector, which starts as minus the background's row. Without a row for
+# the background every snippet has to look like some action. With it, one may look like none: MIL is
+# told that every video shows background, CW and CA that it is no foreground. So the classes'
+# probabilities can fall where nothing happens. A snippet's class activation and foreground activation
+# are scaled cosines:
 #
 # $$ S_a(t, j) = \delta \cos(X_e(t), W_a(j)) \qquad (1) \qquad\qquad
 # S_f(t) = \delta \cos(X_e(t), W_f) \qquad (8) $$
@@ -110,7 +113,8 @@ plots.save_figure(figure, "fig3", output, "Drawing; no data.")
 #
 # $$ P_a(j) = \frac{\exp R_a(j)}{\sum_i \exp R_a(i)} \quad (5) $$
 #
-# Scores are averaged over $\tau$ *before* the softmax; the released $\delta$ of a video is 10.
+# Scores are averaged over $\tau$ *before* the softmax. The released code has two $\delta$: 5 for
+# snippets, 10 for videos.
 
 # %% tags=["nbval-check-output"]
 F_a = torch.einsum("htj,td->hjd", A_a, X_e)  # [H, C+1, D]
@@ -135,7 +139,7 @@ check("P_f", P_f, out.R_f.softmax(-1)[0])
 # %% [markdown]
 # ## Multiple instance learning, MIL (section 3.4)
 # In place of the mean of the top-$k$ snippets, the attention of equation 2 weights the activations.
-# They have $\delta$ in them; the released code brings the sum to the scale of its video scores:
+# These are scaled by 5 and a video's scores by 10: the released code doubles the sum, to match.
 #
 # $$ R_m(j) = \sum_t A_a(t, j) S_a(t, j) \quad (13) $$
 

@@ -54,12 +54,14 @@ plots.save_figure(figure, "stages", output, source)
 # %% [markdown]
 # A network gives each video $P_f$ (equation 11) and each snippet $S_a$ (1). Then, for each stream:
 #
-# 1. **Classes.** Those with $P_f(j)$ of at least 0.1, 2.1 times uniform, have proposals, no others.
-# 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet. $S_f$ cuts nothing.
+# 1. **Classes.** Those whose $P_f(j)$ is at least 2.1 times uniform: 0.1 for 20 classes and background.
+# 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet. The foreground score $S_f$ is
+#    not used here at all: it helps only while training.
 # 3. **Proposals.** At each of five thresholds, runs of at least three snippets above it.
 # 4. **Score.** Mean inside the run less 0.6 times that beside it (AutoLoc {cite}`shou2018autoloc`).
 # 5. **Non-maximum suppression, NMS.** Where a class's proposals overlap by 0.2, the best remains.
-# 6. **Fusion.** Drop what touches an ambiguous interval; pool streams, rgb times 0.1; NMS again.
+# 6. **Fusion.** Drop what touches an interval that annotators marked as unclear; pool streams, rgb
+#    times 0.1; NMS again.
 
 # %%
 parts = scores, data.classes, data.snippet_seconds, recipe.localization
@@ -91,7 +93,8 @@ pd.Series(average, name="AVG (%)").rename_axis("threshold").to_frame().round(1)
 
 # %% [markdown]
 # ## Training
-# One network a stream, Adam, ten videos a step. MIL's labels have an entropy: no loss of zero.
+# One network a stream, Adam, ten videos a step. MIL's label is shared by the video's classes and the
+# background, so that its loss cannot reach zero.
 
 # %% mystnb={"image": {"alt": "Losses of the three branches and their weighted sum against epochs, one panel a stream"}, "figure": {"name": "fig-losses", "caption": "Mean losses of a training video by epoch, first seed, data named above."}}
 figure, panels = plt.subplots(1, len(data.streams), figsize=(7.2, 2.9), sharey=True, squeeze=False)

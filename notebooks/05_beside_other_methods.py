@@ -75,9 +75,10 @@ save_table(shown, "table1", output, numbers).set_properties(subset=ran, **{"font
 # %% [markdown]
 # ## What the paper concludes
 # Differences are taken seed by seed, with intervals over seeds (*mean*) and over test videos drawn
-# again (*video*). One holds if it is further above zero than both errors together. That takes five
-# seeds: those of the runs that this book keeps, or on other data as many as you run. [Every
-# claim](18_every_claim.ipynb) judges the sentences of section 4.3 by them.
+# again (*video*). One holds if it is further above zero than both errors together, which are added
+# as squares, since they are independent. That takes five seeds: those of the runs that this book
+# keeps, or on other data as many as you run. [Every claim](18_every_claim.ipynb) judges the
+# sentences of section 4.3 by them.
 
 # %% tags=["full-width"]
 five, draws, five_source = kept("table1", dataset, profile, seeds, folder, device=device)

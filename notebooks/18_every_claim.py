@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Every claim
 #
-# Which of the paper's claims hold, on synthetic videos and on real recordings of gestures? CW is the
-# best single branch, it says, with an AVG of 31.2; its full model's 42.2 is the best there was; and
-# some thirty claims in all. The numbers are the other chapters'.
+# Which of the paper's claims hold, on synthetic videos and on real recordings of gestures? There are
+# some thirty: that CW is the best single branch, with an AVG of 31.2, that the full model's 42.2 is the
+# best there was, and so on. The numbers are the other chapters'.
 
 # %% tags=["parameters"]
 import os
@@ -51,8 +51,8 @@ plots.save_figure(figure, "every_claim", output, " ".join(sources.values()))
 # if the mean is further above zero than both errors together: the 95 % interval over seeds, and
 # that over test videos drawn again, where there is one. It *fails* if it is as far below; else it is
 # *open*. If the paper says it of each comparison and only the mean holds, it holds *mostly*; if some
-# compare a model with itself, *partly*. Of forty claims with nothing behind them one would hold by
-# chance. Below each verdict is the mean difference with its interval over seeds; *paper* is the
+# compare a model with itself, *partly*. If none were true, about one in forty would still seem to
+# hold. Below each verdict is the mean difference with its interval over seeds; *paper* is the
 # mean of the differences that it prints.
 
 # %% tags=["full-width"]
