@@ -39,7 +39,7 @@ DATA = together(
     click.option("--dataset", default="synthetic", metavar="NAME|FOLDER", type=os.path.expanduser,
                  help="synthetic, synthetic-activitynet, or a data set's folder."),
     click.option("--profile", default="quick", metavar="NAME",
-                 help="Sizes and epochs: smoke, quick, half, wide, or full (the preset's own)."),
+                 help="Sizes and schedule: smoke, quick, half, wide, or full (the preset's own)."),
     click.option("--device", default="cpu", envvar="FACNET_DEVICE",
                  help="auto, cpu, cuda, cuda:1 or mps; by default what FACNET_DEVICE says."))
 RECIPE = together(

@@ -290,14 +290,14 @@ def load(dataset: str | Path = "synthetic", profile: str = "full",
         If `dataset` is neither a known name nor a folder, if the folder's data are unusable, or if
         this machine has no such device.
     """
-    size = profile_of(profile)
+    size, device = profile_of(profile), usable(device)  # before anything is made or read
     from facnet.synthetic import activitynet, thumos14
 
     made = dict(zip(SYNTHETIC, (thumos14.make_synthetic, activitynet.make_synthetic_activitynet)))
     if Path(dataset).is_dir() and str(dataset) not in made:
-        return replace(open_folder(Path(dataset)), device=usable(device))
+        return replace(open_folder(Path(dataset)), device=device)
     check_choice(str(dataset), made, f"{str(dataset)!r} is neither a data set nor a folder")
-    return replace(made[str(dataset)](size), device=usable(device))
+    return replace(made[str(dataset)](size), device=device)
 
 
 def open_folder(folder: Path, path: Path | None = None) -> Dataset:

@@ -70,7 +70,8 @@ class Annotations:
         name = timed[0] if self.test is None and len(timed) == 1 else self.test
         if name not in timed:
             raise FacnetError(
-                f"{path}: no instance is in a subset {name or ', '.join(TEST_SUBSETS)}; those with"
+                f"{path}: no instance is in a subset"
+                f" {', '.join(TEST_SUBSETS) if name is None else name or repr(name)}; those with"
                 f" instances are {', '.join(map(repr, timed))}. Say which to evaluate on in a key"
                 ' "test" beside "database".')
         return name

@@ -84,7 +84,8 @@ figure = stages(moved[2.0])
 plots.save_figure(figure, "threshold", output, source)
 
 # %%
-plots.slider(lambda one: stages(moved[one]), multiples, 2.0, "threshold (times uniform)", live)
+plots.slider(lambda one: stages(moved[one]), multiples, 2.0, "threshold (times uniform)", source,
+             live)
 
 # %%
 average = {name: evaluate_test(detect(first.scores, data, own), data).average

@@ -146,11 +146,11 @@ def beside_preset(weight):
     return plots.activations(data, scores, video, label, base.localization)
 
 
-figure = beside_preset(0.001)
-plots.save_figure(figure, "weight", output, provenance(data, profile, seeds=1))
+figure, source = beside_preset(0.001), provenance(data, profile, seeds=1)
+plots.save_figure(figure, "weight", output, source)
 
 # %%
-plots.slider(beside_preset, [0.001, 0.03, 1.0], 0.001, "λ_CW", live)
+plots.slider(beside_preset, [0.001, 0.03, 0.3], 0.001, "λ_CW", source, live)
 
 # %% [markdown]
 # ## To remember, and to try

@@ -51,7 +51,8 @@ plots.save_figure(figure, "every_claim", output, " ".join(sources.values()))
 # if the mean is further above zero than both errors together: the 95 % interval over seeds, and
 # that over test videos drawn again, where there is one. It *fails* if it is as far below; else it is
 # *open*. If the paper says it of each comparison and only the mean holds, it holds *mostly*; if some
-# compare a model with itself, *partly*. If none were true, about one in forty would still seem to
+# compare a model with itself, *partly*; if all do, it is the *same*. *Few seeds* are less than five,
+# and a dash stands for what was not tested. If none were true, about one in forty would still seem to
 # hold. Below each verdict is the mean difference with its interval over seeds; *paper* is the
 # mean of the differences that it prints.
 

@@ -43,7 +43,7 @@ def height_of(figure) -> float:
 def test_moving_the_slider_draws_its_new_value(monkeypatch, draw, drawn):
     shown = []
     monkeypatch.setattr(interaction, "display", shown.append)
-    plots.slider(draw, [1.0, 2.0, 5.0], 2.0, "height", True)
+    plots.slider(draw, [1.0, 2.0, 5.0], 2.0, "height", "made up", True)
     box = next(one for one in shown if isinstance(one, interaction.interactive))
     choice = box.children[0]
     assert (choice.value, choice.description, tuple(choice.options)) == (
@@ -51,6 +51,7 @@ def test_moving_the_slider_draws_its_new_value(monkeypatch, draw, drawn):
     assert set(drawn) == {2.0}
     choice.value = 5.0
     assert drawn[-1] == 5.0 and height_of(shown[-1]) == 5.0
+    assert [text.get_text() for text in shown[-1].texts] == ["made up"]
     assert not plt.get_fignums()  # an open figure is shown once more at the end of its cell
     with pytest.raises(TraitError):
         choice.value = 3.0
@@ -59,7 +60,7 @@ def test_moving_the_slider_draws_its_new_value(monkeypatch, draw, drawn):
 def test_a_page_without_a_kernel_brings_all_pictures_along(monkeypatch, draw, drawn):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
-    plots.slider(draw, [1.0, 2.0], 1.0, "height </script>", False)
+    plots.slider(draw, [1.0, 2.0], 1.0, "height </script>", "made up", False)
     assert drawn == [1.0, 2.0] and not plt.get_fignums()
     (page,) = shown
     held = re.fullmatch(r'<script type="application/json" class="slider">(.*)</script>', page.data)

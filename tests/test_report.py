@@ -31,11 +31,12 @@ class Page(HTMLParser):
             self.rows[-1].append(data)
 
 
-def reported(folder, **kinds):
+def reported(folder, preset="released", **kinds):
     """A trained run's page, read as text, and its data set."""
     make(folder / "data", classes=CLASSES, **kinds)
     given = ["--dataset", folder / "data", "--profile", "smoke"]
-    facnet("train", *given, "--set", "training.epochs=2", "--out", folder / "run")
+    facnet("train", *given, "--preset", preset, "--set", "training.epochs=2", "--out",
+           folder / "run")
     facnet("report", folder / "run", *given, "--out", folder / "page.html")
     return (folder / "page.html").read_text("utf-8"), load(folder / "data")
 
@@ -70,6 +71,11 @@ def test_without_instances_it_says_that_nothing_is_measured(tmp_path):
     page = Page(reported(tmp_path, timed=False)[0])
     assert "Nothing is measured. data: no test video has an instance" in page.text
     assert "mAP" not in page.text and sum(tag == "img" for tag, _ in page.elements) == 4
+
+
+def test_a_method_without_foreground_scores_and_a_video_that_shows_nothing(tmp_path):
+    page = Page(reported(tmp_path, bare=True, preset="W-TALC")[0])
+    assert sum(tag == "img" for tag, _ in page.elements) == 1 + 4
 
 
 def test_data_of_other_classes_are_refused_before_anything_is_written(tmp_path, capsys):

@@ -3,17 +3,21 @@
 document.addEventListener("DOMContentLoaded", () => {
   for (const held of document.querySelectorAll("script.slider")) {
     const { name, start, pictures } = JSON.parse(held.textContent);
-    const picture = held.closest(".cell").previousElementSibling.querySelector("img");
-    const about = picture.alt;
+    const picture = held.closest(".cell").previousElementSibling?.querySelector("img");
+    if (!picture) continue;
+    const first = { src: picture.src, alt: picture.alt };
     const slider = Object.assign(document.createElement("input"), {
       type: "range",
       min: 0,
       max: pictures.length - 1,
     });
     const said = document.createElement("output");
-    const label = Object.assign(document.createElement("label"), { className: "slider" });
-    label.append(`${name} `, slider, said);
-    held.after(label);
+    const label = document.createElement("label");
+    const row = Object.assign(document.createElement("div"), { className: "slider" });
+    label.append(`${name} `, slider);
+    row.append(label, said);
+    held.after(row);
+    said.setAttribute("aria-live", "off"); // the slider says it
 
     const say = (value) => {
       said.value = value;
@@ -24,9 +28,11 @@ document.addEventListener("DOMContentLoaded", () => {
     slider.addEventListener("input", () => {
       const [value, data] = pictures[slider.value];
       say(value);
-      picture.src = `data:image/png;base64,${data}`;
-      picture.alt = `${about}; ${name}: ${value}`;
-      picture.closest("a")?.removeAttribute("href"); // it leads to the first picture
+      picture.src = value === start ? first.src : `data:image/png;base64,${data}`;
+      picture.alt = `${first.alt}; ${name}: ${value}`;
+      const link = picture.closest("a"); // to the first picture
+      if (value === start) link?.setAttribute("href", first.src);
+      else link?.removeAttribute("href");
     });
   }
 });

@@ -63,7 +63,8 @@ def check_folder(folder: Path, path: Path | None = None) -> Report:
     FacnetError
         If annotations.json cannot be read at all.
     """
-    path, report = path or folder / "annotations.json", Report()
+    folder, report = Path(folder), Report()
+    path = path or folder / "annotations.json"
     annotations = read_annotations(path, report.errors)
     if header := read_header(path, annotations.facts, report.errors):
         _check_content(folder, path, annotations, header, report)

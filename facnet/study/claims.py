@@ -3,9 +3,9 @@
 data/published/claims.csv has each claim and its comparisons: weighted sums of variants that should
 be positive. A comparison is taken seed by seed and averaged. Two intervals of 95 % go with it: one
 over seeds (Student's), one over test videos that are drawn again. It holds, or does not, if its
-mean is further from zero than both errors together (`facnet.study.statistics.verdict`), and is not
-resolved otherwise. A claim is judged by the mean of its comparisons. Where the paper makes it of
-each of them, and some do not hold, it holds on average and not in each.
+mean is further from zero than both errors together (`facnet.study.statistics.verdict`), and is open
+otherwise. A claim is judged by the mean of its comparisons. Where the paper makes it of each of
+them, and some do not hold, it holds mostly.
 """
 
 from collections.abc import Iterable

@@ -73,9 +73,17 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
         What it was drawn from, as `facnet.study.records.provenance` says it; set below the figure,
         so that no copy of it passes for something else.
     """
-    source = source.replace("*", "").replace("`", "")
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    source = _sign(figure, source)
+    for kind in FORMATS:
+        write_figure(figure, folder / f"{name}{kind}")
+    write_text(folder / f"{name}.txt", f"{source}\n")
+
+
+def _sign(figure: Figure, source: str) -> str:
+    """Set the source below the figure; what was written."""
+    source = source.replace("*", "").replace("`", "")
     find_fonts(figure, source)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
@@ -83,9 +91,7 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     lines = textwrap.fill(source, round(21 * figure.get_figwidth()))  # or it would widen the figure
     figure.text(0.0, -0.01, lines, va="top", fontsize=6.5, color="0.4", parse_math=False)
-    for kind in FORMATS:
-        write_figure(figure, folder / f"{name}{kind}")
-    write_text(folder / f"{name}.txt", f"{source}\n")
+    return source
 
 
 def write_figure(figure: Figure, path: Path) -> None:
@@ -142,8 +148,10 @@ def _glyphs(path: str) -> set[int]:
 
 
 def slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
-           live: bool) -> None:
+           source: str, live: bool) -> None:
     """A slider over the pictures that `draw` makes of values, for the picture of the cell above.
+
+    Each is signed with its `source`, as `save_figure` does it.
 
     If `live`, a kernel draws whatever the slider is moved to: a notebook's parameter of that name
     is true where the environment has FACNET_LIVE, as under `make lab`. Else all pictures are drawn
@@ -151,6 +159,7 @@ def slider(draw: Callable[[float], Figure], values: Sequence[float], start: floa
     """
     def shown(value: float) -> Figure:
         figure = draw(value)
+        _sign(figure, source)
         plt.close(figure)  # or the page would show it twice
         return figure
 
@@ -444,6 +453,8 @@ def timeline(dataset: Dataset, scores: Scores, examples: dict[str, Sequence[str]
     proposals : DataFrame [video, label, start, end, score], optional
         Drawn behind the detections: what NMS keeps hides them.
     """
+    if scores.foreground is None:  # one row at least
+        examples = {video: labels or dataset.classes[:1] for video, labels in examples.items()}
     found = {} if proposals is None else {"proposals": proposals}
     found["detections"] = detections
     span = [0.0, 0.01, *detections.score[detections.video.isin(list(examples))]]

@@ -1,7 +1,6 @@
 """One page about trained models: what they reach, where they fail, five videos, and the recipe."""
 
 import base64
-from datetime import date
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -13,14 +12,13 @@ from matplotlib.figure import Figure
 
 from facnet.config import flat
 from facnet.data import Dataset
-from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation
 from facnet.experiment import checkpoint_scores, detect, evaluate_test
 from facnet.study import diagnosis, plots
 from facnet.study.records import asked
 from facnet.study.tables import Lacking, require
 
-VIDEOS = 5  # that are drawn
+VIDEOS = 5  # that are drawn, at most
 STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; padding: 1rem;
        color: #222; background: #fff; }
@@ -48,11 +46,9 @@ def report(folder: Path, dataset: Dataset, protocol: str | None = None) -> str:
     Raises
     ------
     FacnetError
-        If the checkpoints do not fit the data set, or it has no test video.
+        If the checkpoints do not fit the data set, or it has no test videos.
     """
     protocol, videos = protocol or dataset.protocol, dataset.subset("test")
-    if not videos:
-        raise FacnetError(f"{dataset.name}: there is no test video to report on.")
     scores, experiment = checkpoint_scores(folder, dataset, videos)
     found = detect(scores, dataset, experiment, protocol)
     title = f"{experiment.method} on {dataset.name}"
@@ -65,7 +61,7 @@ def report(folder: Path, dataset: Dataset, protocol: str | None = None) -> str:
         parts += _measured(evaluate_test(found, dataset, protocol))
     except Lacking as error:
         parts.append(_paragraph(f"Nothing is measured. {error}"))
-    parts.append("<h2>Five videos</h2>")
+    parts.append("<h2>Some videos</h2>")
     stream = list(scores)[-1]
     parts.append(_paragraph(f"At even places in the list of test videos. Scores are of {stream},"
                             " detections of all streams; shade is ground truth."))
@@ -73,10 +69,11 @@ def report(folder: Path, dataset: Dataset, protocol: str | None = None) -> str:
         labels = plots.shown_classes(dataset, videos[v], found)[:3]
         figure = plots.timeline(dataset, scores[stream], {videos[v]: labels}, found, experiment)
         parts.append(_picture(figure, f"Scores and detections of {videos[v]} over time"))
-    facts = flat(asked(dataset, experiment, protocol)) | {
-        "made": date.today().isoformat(), "checkpoints": str(folder)}
-    parts += ["<h2>Recipe and provenance</h2>", _table(pd.Series(facts).map(str).to_frame(""))]
-    body = "\n".join(f"<section>{part}</section>" for part in parts)
+    facts = flat(asked(dataset, experiment, protocol)) | {"checkpoints": str(folder)}
+    parts += ["<h2>Recipe and provenance</h2>", _paragraph(
+        "The recipe is that of the first checkpoint. Code, device and versions are those that made"
+        " this page."), _table(pd.Series(facts).drop("key").map(str).to_frame(), header=False)]
+    body = "\n".join(parts)
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}'
             '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n")
@@ -105,8 +102,10 @@ def _paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _table(frame: pd.DataFrame) -> str:
-    return frame.to_html(border=0, na_rep="–", float_format="{:.1f}".format)
+def _table(frame: pd.DataFrame, **how: bool) -> str:
+    """What scrolls takes the focus, so that the keyboard moves it."""
+    held = frame.to_html(border=0, na_rep="–", float_format="{:.1f}".format, **how)
+    return f'<section tabindex="0" role="region" aria-label="table">{held}</section>'
 
 
 def _picture(figure: Figure, alt: str) -> str:

@@ -137,11 +137,13 @@ def cell(mean: float, low: float, high: float, sign: bool = False, digits: int =
 
     Examples
     --------
-    >>> cell(17.94, 17.01, 19.12), cell(18, 17.5, 18.5), cell(1.2, float("nan"), float("nan"), True)
-    ('17.9 [17.0, 19.1]', '18.0 ± 0.5', '+1.2')
+    >>> cell(17.94, 17.01, 19.12), cell(18, 17.5, 18.5), cell(18, 17.98, 18.02)
+    ('17.9 [17.0, 19.1]', '18.0 ± 0.5', '18.0 ± <0.1')
     """
     if np.isclose(mean - low, high - mean, rtol=1e-3):
-        return f"{number(mean, sign, digits)} ± {number(high - mean, digits=digits)}"
+        half, least = high - mean, 10.0**-digits
+        width = f"<{least:.{digits}f}" if 1e-9 < half < least / 2 else number(half, digits=digits)
+        return f"{number(mean, sign, digits)} ± {width}"
     said, low, high = (number(value, sign, digits) for value in (mean, low, high))
     return f"{said} [{low}, {high}]".strip() if low else said
 

@@ -150,14 +150,13 @@ def _table3(base: Experiment) -> list[Variant]:
 
 
 def _table4(base: Experiment) -> list[Variant]:
-    cells = []
-    printed = published.table(4).set_index("temperatures")[[*BRANCHES, "full"]]
-    for (temperatures, column), paper in printed.stack().items():
+    cells, printed = [], published.table(4).set_index("temperatures")
+    for temperatures, column in product(printed.index, (*BRANCHES, "full")):
         full, taus = column == "full", [float(tau) for tau in temperatures.split()]
         experiment = with_branches(base, BRANCHES if full else (column,), taus, background=full)
         name = f"{'Full' if full else column.upper()} ({temperatures})"
         place = {"temperatures": temperatures, "column": column}
-        cells.append(Variant(name, experiment, paper, place))
+        cells.append(Variant(name, experiment, printed.loc[temperatures, column], place))
     return cells
 
 

@@ -170,15 +170,18 @@ def pages_with_sliders() -> list[str]:
 @pytest.mark.parametrize("name", pages_with_sliders())
 def test_a_slider_changes_its_picture_by_key_and_by_mouse(page, address, name):
     page.goto(address + name)
-    slider = page.locator("label.slider input")
-    picture = page.locator(".cell:has(+ .cell label.slider) img")
-    said = page.locator("label.slider output")
-    seen = {said.inner_text(): picture.get_attribute("src")}
+    slider = page.locator("div.slider input")
+    picture = page.locator(".cell:has(+ .cell div.slider) img")
+    said = page.locator("div.slider output")
+    start, first, sizes = said.inner_text(), picture.get_attribute("src"), set()
+    seen = {start: first}
 
     def look():
         assert slider.get_attribute("aria-valuetext") == said.inner_text()
         assert picture.get_attribute("alt").endswith(f": {said.inner_text()}")
         seen[said.inner_text()] = picture.get_attribute("src")
+        sizes.add(tuple(picture.evaluate(
+            "async one => (await one.decode(), [one.naturalWidth, one.naturalHeight])")))
 
     slider.focus()
     page.keyboard.press("End")
@@ -189,6 +192,12 @@ def test_a_slider_changes_its_picture_by_key_and_by_mouse(page, address, name):
     page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
     look()
     assert len(seen) >= 3 and len(set(seen.values())) == len(seen)
+    page.keyboard.press("Home")
+    while said.inner_text() != start:
+        page.keyboard.press("ArrowRight")
+    look()
+    assert page.evaluate("url => new URL(url, document.baseURI).href", first) == seen[start]
+    assert len(sizes) == 1  # or the page would jump
     check_accessibility(page)
 
 
