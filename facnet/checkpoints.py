@@ -130,7 +130,7 @@ def check_origin(path: Path, expected: dict[str, str]) -> None:
     with _refusing(path, "cannot be read", REMEDY):
         there, here = (
             {name: facts[name] for name in expected if name in facts and name != "experiment"}
-            | flat(json.loads(facts["experiment"])) for facts in (_read(path)[0], expected))
+            | flat(json.loads(facts["experiment"])) for facts in (_facts(path), expected))
     differences = [
         f"{name} is {there.get(name, 'not recorded')} there, {here.get(name, 'no field')} here"
         for name in here | there if there.get(name) != here.get(name)]
@@ -212,10 +212,16 @@ def _refusing(path: Path, fault: str, remedy: str = "") -> Iterator[None]:
         raise FacnetError(f"{path}: {fault} ({reason}).{remedy}") from error
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def _facts(path: Path) -> dict[str, str]:
     open(path, "rb").close()  # safetensors says of any file that it cannot open: not there
     with safe_open(path, "pt") as file:
-        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+        return file.metadata()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    facts = _facts(path)
+    with safe_open(path, "pt") as file:
+        return facts, {name: file.get_tensor(name) for name in file.keys()}
 
 
 def _check_finite(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
-from facnet.files import STRIDES, Annotations, collect, read_annotations, remembered_digests
+from facnet.files import STRIDES, Annotations, read_annotations, remembered_digests
 from facnet.profiles import profile as profile_of
 
 # How much longer one stream of a video may be than another: optical flow needs a frame more, and
@@ -192,10 +192,10 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
     wrong = [f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}." if key in facts
              else f"{path}: no {key!r}; a container needs {', '.join(rules)}."
              for key, (holds, rule) in rules.items() if key not in facts or not holds(facts[key])]
-    for fault in wrong:
-        with collect(faults):
-            raise FacnetError(fault)
+    if wrong and faults is None:
+        raise FacnetError(wrong[0])
     if wrong:
+        faults += wrong
         return None
     streams = {name: tuple(where["columns"]) if where else None
                for name, where in facts["streams"].items()}

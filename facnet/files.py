@@ -204,6 +204,17 @@ def _writing(path: str | Path) -> Iterator[None]:
         yield
 
 
+def is_over(process: str) -> bool:
+    """Whether this is the number of a process of this machine that is no more."""
+    try:
+        os.kill(int(process), 0)  # asks only
+    except ProcessLookupError:
+        return True
+    except (PermissionError, ValueError):  # somebody else's, or no number
+        pass
+    return False
+
+
 def check_writable(path: str | Path) -> None:
     """A FacnetError if `path` cannot be written; to be asked before hours are spent on it."""
     with _writing(path):

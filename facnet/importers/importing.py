@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from facnet.data import Dataset, check_name, open_folder
 from facnet.errors import FacnetError, normal
-from facnet.files import INSTANCE, INTERVAL, Annotations, write_json, write_text
+from facnet.files import INSTANCE, INTERVAL, Annotations, is_over, write_json, write_text
 from facnet.importers.check import check_folder
 from facnet.importers.wtalc import read_ground_truth
 
@@ -83,12 +83,8 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
         root = out if in_place else out.parent
         root.mkdir(parents=True, exist_ok=True)
         for left in root.glob(f"{prefix}*"):
-            try:
-                os.kill(int(left.name.removeprefix(prefix)), 0)  # asks only
-            except ProcessLookupError:  # an import that was killed has left it
+            if is_over(left.name.removeprefix(prefix)):  # an import that was killed has left it
                 shutil.rmtree(left)
-            except (PermissionError, ValueError):
-                continue
         folder = root / f"{prefix}{os.getpid()}"
         unchecked = folder / "annotations.unchecked"
         with ExitStack() as at_the_end:

@@ -137,7 +137,8 @@ def fuse_by_nms(detections: dict[str, pd.DataFrame], snippet_seconds: float,
 def only_model(detections: dict[str, pd.DataFrame], snippet_seconds: float,
                config: Any) -> pd.DataFrame:
     """The one model's detections as they are."""
-    return pd.concat(detections.values(), ignore_index=True)
+    (own,) = detections.values()
+    return own.reset_index(drop=True)
 
 
 def others(scores: dict[str, Scores], stream: str) -> np.ndarray:

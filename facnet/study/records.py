@@ -36,7 +36,7 @@ from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
     CODE, Result, evaluate_test, experiment_key, result_of, training_of)
-from facnet.files import check_writable, read_json, write_json
+from facnet.files import check_writable, is_over, read_json, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
@@ -454,9 +454,5 @@ def _on_cluster(tasks: list[dict[str, Experiment]], place: Place,
 def _remove_leftovers(folder: Path) -> None:
     """Half-written files of this machine's processes that are no more."""
     for partial in folder.glob(f".*.{socket.gethostname()}.*"):
-        try:
-            os.kill(int(partial.name.rpartition(".")[2]), 0)  # asks only
-        except ProcessLookupError:
+        if is_over(partial.name.rpartition(".")[2]):
             partial.unlink(missing_ok=True)
-        except (PermissionError, ValueError):
-            continue

@@ -24,8 +24,8 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; pad
        color: #222; background: #fff; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
-tbody th, dt { text-align: left; font-weight: 400; }
-thead th, tfoot { font-weight: 600; }
+tbody th { text-align: left; font-weight: 400; }
+thead th { font-weight: 600; }
 section { overflow-x: auto; }
 img { max-width: 100%; }
 """
@@ -112,7 +112,7 @@ def _picture(figure: Figure, alt: str) -> str:
     """Of SVG inside the page."""
     plots.find_fonts(figure)
     held = BytesIO()
-    figure.savefig(held, format="svg", metadata={"Date": None})
+    figure.savefig(held, format="svg", metadata=plots.FORMATS[".svg"])
     plt.close(figure)
     data = base64.b64encode(held.getvalue()).decode()
     return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from facnet.config import Experiment, changed
 from facnet.batches import pack, training_videos
+from facnet.config import Experiment, changed
 from facnet.data import Dataset, frame_labels
 from facnet.errors import FacnetError
 from facnet.evaluation import untimed
@@ -57,8 +57,9 @@ def foreground_separation(scores: Scores, dataset: Dataset) -> float:
 
     The area under the ROC curve as in `separation`, the mean over videos.
     """
-    found = [_roc_area(scores.foreground[rows], shown.any(1))
-             for _, rows, shown in by_video(scores, dataset) if 0 < shown.any(1).mean() < 1]
+    inside = ((rows, shown.any(1)) for _, rows, shown in by_video(scores, dataset))
+    found = [_roc_area(scores.foreground[rows], own) for rows, own in inside
+             if own.any() and not own.all()]
     return float(np.mean(found or np.nan))
 
 
@@ -311,9 +312,13 @@ def label_entropy(labels: np.ndarray) -> tuple[float, float]:
     """
     from scipy.stats import entropy
 
-    shown = labels[labels.any(1)]
-    shares = shown / shown.sum(1, keepdims=True)  # ŷ of equation 6
+    shares = _shares(labels[labels.any(1)])
     return float(entropy(shares.mean(0))), float(entropy(shares, axis=1).mean())
+
+
+def _shares(labels: np.ndarray) -> np.ndarray:
+    """ŷ of equation 6."""
+    return labels / labels.sum(1, keepdims=True)
 
 
 def least_cw_loss(candidates: int, scale: float) -> float:
@@ -340,8 +345,8 @@ def cw_loss(model: FACNet, dataset: Dataset, stream: str, videos: tuple[str, ...
         "training.lambda_cw": 1.0, "training.lambda_ca": 0.0, "training.lambda_mil": 0.0})
     P_a = predict(model, dataset, stream, videos, alone).probability  # [V, K]
     labels = dataset.labels(videos)
-    shown, y = labels.any(1), labels[labels.any(1)]
-    log_likelihood = xlogy(y / y.sum(1, keepdims=True), P_a[shown, : labels.shape[1]])
+    shown = labels.any(1)
+    log_likelihood = xlogy(_shares(labels[shown]), P_a[shown, : labels.shape[1]])
     return float(-log_likelihood.sum(1).mean())
 
 
