@@ -69,7 +69,7 @@ help:
 book: $(BUILD)/html.ready  ## run the notebooks and build the book (PROFILE=quick)
 	@echo "The book is ready. Open it in a browser: file://$(CURDIR)/$(BUILD)/html/index.html"
 
-figures: $(BUILD)/figures/captions.md  ## draw the paper's eight figures, each as SVG, PDF and PNG
+figures: $(BUILD)/figures/captions.md  ## draw the paper's eight figures as SVG, and all but Fig. 2 as PDF and PNG
 	@echo "The figures are in $(CURDIR)/$(BUILD)/figures"
 
 test: $(READY)  ## everything: code, notebooks, and the book in a browser

@@ -2,7 +2,8 @@
 
 The executed notebooks have saved them as RESULTS/fig1.svg, .pdf and .png, and in fig1.txt
 what they were drawn from, and so on. All go to FOLDER, captions and data in captions.md. One that
-no notebook draws is an error; of one that a chapter leaves out on these data a line says so.
+no notebook draws is an error; of one that a chapter leaves out on these data a line says so. Fig. 2
+is a drawing by hand, an SVG alone.
 """
 
 import re
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import nbformat
 
-FIGURES = [f"fig{number}" for number in range(1, 9)]
+FIGURES = ["fig1", *(f"fig{number}" for number in range(3, 9))]
+DRAWING = Path(__file__).parent / "_static" / "overview.svg"
+OVERVIEW = "**fig2** FAC-Net for one stream, after the paper's Fig. 2. *A drawing; no data.*\n"
 
 
 def collect(results: Path, folder: Path, notebooks: list[Path]) -> None:
@@ -33,8 +36,11 @@ def collect(results: Path, folder: Path, notebooks: list[Path]) -> None:
         for kind in ("svg", "pdf", "png"):
             shutil.copyfile(results / f"{name}.{kind}", folder / f"{name}.{kind}")
     sources = {name: (results / f"{name}.txt").read_text("utf-8").strip() for name in sorted(drawn)}
-    said = [f"**{name}** {captions[name]} *Data: {source}*\n" for name, source in sources.items()]
-    (folder / "captions.md").write_text("\n".join(said), "utf-8")
+    said = {name: f"**{name}** {captions[name]} *Data: {source}*\n"
+            for name, source in sources.items()}
+    shutil.copyfile(DRAWING, folder / "fig2.svg")
+    said["fig2"] = OVERVIEW
+    (folder / "captions.md").write_text("\n".join(said[name] for name in sorted(said)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from facnet import load, preset
 from facnet.evaluation import to_snippets
 from facnet.importers.check import portrait
 from facnet.study import (
-    check_parameters, diagrams, evidence, grid, plots, provenance, published, save_table,
+    check_parameters, evidence, grid, plots, provenance, published, save_table,
     show_if_measurable)
 
 check_parameters(globals())
@@ -110,7 +110,7 @@ published.read("thumos14_one_video", index_col=0).drop(columns="source")
 # *protocol*, the rules of evaluation, moves starts and ends to whole snippets, halves to the even.
 
 # %% mystnb={"image": {"alt": "Four rows over a time axis: ticks for frames, numbered boxes for snippets of 16 frames, a bar for an instance from 1.6 to 4.5 seconds, and a bar for the snippets 2 to 6 that it becomes"}, "figure": {"name": "fig-grid", "caption": "The grid of THUMOS14's I3D features, and what the released protocol makes of an instance from 1.6 s to 4.5 s. Drawn, not measured."}}
-figure = diagrams.snippet_grid(frames=16, fps=25.0)
+figure = plots.snippet_grid(frames=16, fps=25.0)
 plots.save_figure(figure, "snippet_grid", output, "Drawing; no data.")
 
 # %% tags=["nbval-check-output"]

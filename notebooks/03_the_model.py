@@ -15,20 +15,22 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from dataclasses import replace
+import matplotlib.pyplot as plt
 import torch
 from facnet import preset
 from facnet.config import flat, to_dict
 from facnet.model import fac_net_losses, FACNet
-from facnet.study import check_parameters, diagrams, plots
+from facnet.study import check_parameters, plots
 
 check_parameters(globals())
 plots.use_style()
 
-# %% mystnb={"image": {"alt": "Boxes and arrows. Embedded snippets feed two rows that mirror each other: above, the action classifier gives the attention and the foreground classifier the score (CW); below, the foreground classifier gives the attention and the action classifier the score (CA). A third row, MIL, takes activation and attention from the first. Each row ends in its loss, and their weighted sum is the loss of the whole"}, "figure": {"name": "fig-overview", "caption": "FAC-Net for one stream, after the paper's Fig. 2: what each box computes, its equation and its shape, for $T$ snippets, $D$ channels, $C$ actions and a background."}}
-figure = diagrams.overview()
-plots.save_figure(figure, "fig2", output, "Drawing; no data.")
-
 # %% [markdown]
+# ![Boxes and arrows from top to bottom. Embedded snippets feed two columns that mirror each other: on the left the action classifier gives the attention and the foreground classifier the score (CW); on the right they change places (CA). A third column, MIL, takes activation and attention from the first. Each ends in its loss, and their weighted sum is the loss of the whole](../book/_static/overview.svg)
+#
+# FAC-Net for one stream, after the paper's Fig. 2: what each box computes, its equation and its
+# shape, for $T$ snippets, $D$ channels, $C$ actions and a background.
+#
 # CW and CA mirror each other: in CW the action classifier (solid) directs the attention and the
 # foreground classifier (dashed) scores what it gathers, in CA they change places. A box drawn three
 # times has a copy for each temperature. The sizes below are those of I3D features
@@ -99,9 +101,21 @@ A_a = torch.stack([torch.softmax(tau * S_a, dim=0) for tau in taus])
 A_f = torch.stack([torch.softmax(tau * S_f, dim=0) for tau in taus])
 print("A_a", list(A_a.shape), " A_f", list(A_f.shape), " temperatures", taus)
 
-# %% mystnb={"image": {"alt": "One curve of activations over sixty snippets becomes three attentions, the flattest at temperature 1, the most peaked at 5. Each pools a feature and gives a score; the mean of the three scores goes through a softmax over classes"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention in the CW branch, after the paper's Fig. 3, on a made-up activation: each temperature has its attention, feature and score. *Half on n*: the n best snippets hold half of the attention."}}
-figure = diagrams.hybrid_attention()
-plots.save_figure(figure, "fig3", output, "Drawing; no data.")
+# %% mystnb={"image": {"alt": "Above, a made-up sequence of scores over sixty snippets with a high and a lower bump. Below, its softmax over time: at temperature 1 both bumps have attention, at 5 almost only the higher one; the mean of the three lies between"}, "figure": {"name": "fig-hybrid", "caption": "Hybrid attention, after the paper's Fig. 3, on made-up scores of one class. Below: the attention of each temperature with the class's score by equation 13, and the means of both, which the model uses."}}
+t = torch.arange(60.0)
+S = 1.5 * torch.exp(-(((t - 14) / 6) ** 4)) + torch.exp(-(((t - 40) / 9) ** 4)) - 0.5
+A = torch.stack([torch.softmax(tau * S, dim=0) for tau in taus])  # [H, T]
+R = (A * S).sum(1)
+figure, (upper, lower) = plt.subplots(
+    2, 1, figsize=(7.2, 4.2), sharex=True, height_ratios=(1, 2))
+upper.plot(t, S, color="0.3")
+upper.set_ylabel("score $S(t)$")
+names = [*(rf"$\tau$ = {tau:g}" for tau in taus), "mean of the three"]
+for name, attention, score in zip(names, [*A, A.mean(0)], [*R, R.mean()]):
+    (line,) = lower.plot(t, attention)
+    lower.text(21, attention.max(), f"{name}: $R$ = {score:.2f}", color=line.get_color())
+lower.set(xlabel="snippet $t$", ylabel="attention $A(t)$")
+plots.save_figure(figure, "fig3", output, "Made-up scores; no data.")
 
 # %% [markdown]
 # ## Class-wise foreground classification, CW (section 3.2)

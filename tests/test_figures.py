@@ -5,13 +5,14 @@ holds of every figure, such as labels on its axes and colours that everyone can 
 import re
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import font_manager
 from test_cli import facnet, fails
 
 from facnet.data import Dataset, load
@@ -19,10 +20,11 @@ from facnet.experiment import detect, evaluate_test
 from facnet.files import read_detections
 from facnet.localization import Scores, propose
 from facnet.methods import METHODS, method_of, preset
-from facnet.study import diagnosis, diagrams, plots
+from facnet.study import diagnosis, plots
 from facnet.study.tables import base_of, variants
 
 matplotlib.use("Agg")
+OVERVIEW = Path(__file__).parents[1] / "book/_static/overview.svg"
 CLASSES, SECONDS = ("dive", "jump", "swim"), 0.64
 INSTANCE = ["video", "label", "start", "end"]
 DETECTION = [*INSTANCE, "score"]
@@ -339,15 +341,13 @@ def every_figure(data) -> dict:
                         columns=["claim", "where", "data", "verdict"])
     return {
         "activations": plots.activations(data, {"a": scores}, "a", "dive", model.localization),
-        "hybrid_attention": diagrams.hybrid_attention(),
         "lambda_maps": plots.lambda_maps(runs_of("fig4")),
-        "overview": diagrams.overview(),
         "selection": plots.selection(data, {"a": (model, scores)}, "a", "dive"),
         "timeline": plots.timeline(data, scores, {"a": ["dive"]}, found),
         "differences": plots.differences(compared(name=["a over b"])),
         "errors": plots.errors(diagnosis.over_seeds([diagnosis.false_positive_profile(evaluation)]),
                                diagnosis.over_seeds([diagnosis.removal_gains(evaluation)])),
-        "snippet_grid": diagrams.snippet_grid(),
+        "snippet_grid": plots.snippet_grid(),
         "strip": plots.strip(runs_of("table3")),
         "verdicts": plots.verdicts(told),
     }
@@ -365,9 +365,8 @@ def says_what_it_shows(axis) -> bool:
 
 def test_every_axis_of_every_figure_says_what_it_shows(data):
     drawn = every_figure(data)
-    functions = {**vars(plots), **vars(diagrams)}
     assert set(drawn) == {
-        name for name, one in functions.items() if not name.startswith("_")
+        name for name, one in vars(plots).items() if not name.startswith("_")
         and getattr(one, "__module__", "").startswith("facnet.study")
         and getattr(one, "__annotations__", {}).get("return") is matplotlib.figure.Figure
     }
@@ -432,27 +431,18 @@ def test_every_verdict_has_its_mark_in_the_column_of_its_data():
     assert words_of(figure) == list(plots.MARKS)
 
 
-@pytest.mark.parametrize("draw", [diagrams.overview, diagrams.hybrid_attention])
-def test_a_drawing_is_legible_and_no_text_of_it_lies_on_another(draw):
-    figure = draw()
-    figure.canvas.draw()
-    boxes = {text: text.get_window_extent() for text in texts_of(figure)}
-    assert len(boxes) > 20 and min(text.get_fontsize() for text in boxes) >= 7.5
-    for (a, first), (b, second) in combinations(boxes.items(), 2):
-        assert not first.overlaps(second), (a.get_text(), b.get_text())
-
-
-def test_the_overview_has_every_equation_and_every_branch_reaches_the_loss():
-    figure = diagrams.overview()
-    text = "\n".join(one.get_text() for one in figure.axes[0].texts)
+def test_the_overview_has_every_equation_of_the_model_and_says_what_it_is():
+    drawing = ElementTree.parse(OVERVIEW).getroot()
+    told = {element.get("id"): element.text for element in drawing.iter() if element.get("id")}
+    assert drawing.get("role") == "img" and told["title"] and len(told["desc"]) > 100
+    words = ["".join(text.itertext()) for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
     for equation in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14):
-        assert f"({equation})" in text or f"(in {equation})" in text, equation
-    assert all(rf"\lambda_{{{branch}}}" in text for branch in diagrams.BOXES)
-    heads = [one for one in figure.axes[0].texts if hasattr(one, "arrow_patch") and one.arrow_patch]
-    colours = [one.arrow_patch.get_facecolor() for one in heads]
-    for branch, boxes in diagrams.BOXES.items():
-        colour = matplotlib.colors.to_rgba(plots.COLOURS[branch])
-        assert colours.count(colour) >= len(boxes), branch
+        assert any(f"({equation})" in text for text in words), equation
+    for shape, boxes in {"T × D": 1, "T × (C + 1)": 2, "(C + 1) × D": 1, "T": 2, "D": 1,
+                         "C + 1": 6, "(C+1) × D": 1, "1 × D": 1}.items():
+        assert words.count(shape) == boxes, shape
+    sizes = re.findall(r"font-size: (\d+)px", OVERVIEW.read_text(encoding="utf-8"))
+    assert min(map(int, sizes)) >= 12
 
 
 # What a panel shows together: it differs by colour, or else by line or marker. LANES stand in rows
@@ -576,23 +566,14 @@ def shown(text) -> str:
     return "" if is_formula else words
 
 
-def test_a_script_without_a_font_is_told_in_one_line_and_once(capsys, tmp_path):
-    plots._tell.cache_clear()
-    for _ in range(2):
-        figure = plt.figure()
-        figure.text(0, 0, "\U0001F3CA and \U00012000")
-        plots.save_figure(figure, "one", tmp_path, "\U00013000")
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == 1 and told[0].isascii() and "cuneiform" in told[0]
-
-
-def test_another_font_of_the_machine_is_taken_for_what_the_books_own_lacks():
-    letter = next(one for one in range(0x1D400, 0x1D800) if one not in plots._glyphs(
-        font_manager.findfont("DejaVu Sans")) and one in plots._glyphs(
-        font_manager.findfont("STIXGeneral")))
+@pytest.mark.filterwarnings("error")
+def test_a_letter_that_the_book_s_font_lacks_is_taken_from_another_one(monkeypatch):
     figure = plt.figure()
-    text = figure.text(0, 0, f"a {chr(letter)}")
-    plots.find_fonts(figure)
-    first, *others = text.get_fontfamily()
-    assert first == "DejaVu Sans" and others
-    assert any(letter in plots._glyphs(font_manager.findfont(one)) for one in others)
+    figure.text(0, 0, "\N{MATHEMATICAL BOLD SCRIPT CAPITAL A}")
+    with pytest.warns(UserWarning, match="missing from font"):
+        figure.canvas.draw()
+    monkeypatch.setattr(plots, "FONTS", ("DejaVu Sans", "none such", "STIXGeneral"))
+    plots.use_style()
+    figure = plt.figure()
+    figure.text(0, 0, "\N{MATHEMATICAL BOLD SCRIPT CAPITAL A}")
+    figure.canvas.draw()

@@ -6,10 +6,7 @@ same colour throughout. What shares a panel differs in more than colour, so that
 
 import json
 import textwrap
-import unicodedata
-import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -21,6 +18,7 @@ from matplotlib.figure import Figure
 
 from facnet.config import Experiment, LocalizationConfig
 from facnet.data import Dataset
+from facnet.evaluation import to_snippets
 from facnet.files import replacing, write_text
 from facnet.localization import Scores
 from facnet.methods import method_of, preset
@@ -47,6 +45,8 @@ MARKS = dict(zip(Verdict, (
     {"marker": "o", "color": "#7F7F7F", "mfc": "white"}, {"marker": "X", "color": "#D55E00"},
     {"marker": "s", "color": "0.45", "mfc": "white"}, {"marker": "_", "color": "0.45"},
     {"marker": ".", "color": "0.45"})))
+# What the first lacks, such as the letters of a Chinese class, the next one that is installed has.
+FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "Arial Unicode MS")
 # Without its date the same figure gives the same file.
 FORMATS = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
@@ -56,7 +56,9 @@ def use_style() -> None:
     plt.rcdefaults()
     # A name such as "a$b$" is no formula.
     pd.set_option("styler.html.mathjax", False, "display.html.use_mathjax", False)
-    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans")
+    installed = font_manager.get_font_names()
+    sns.set_theme(
+        context="paper", style="ticks", font=[name for name in FONTS if name in installed])
     plt.style.use("facnet.study.book")  # book.mplstyle, beside this file
 
 
@@ -84,7 +86,6 @@ def save_figure(figure: Figure, name: str, output: str | Path, source: str) -> N
 def _sign(figure: Figure, source: str) -> str:
     """Set the source below the figure; what was written."""
     source = source.replace("*", "").replace("`", "")
-    find_fonts(figure, source)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # where all stands is settled: the source moves nothing
     for legend in figure.legends:  # or it stands at the bottom of what is saved, on the source
@@ -96,7 +97,6 @@ def _sign(figure: Figure, source: str) -> str:
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write `figure` to a file whose name ends in .svg, .pdf or .png."""
-    find_fonts(figure)
     kind = path.suffix.lower()
     with replacing(path) as partial:
         figure.savefig(partial, dpi=200, format=kind[1:], metadata=FORMATS[kind])
@@ -106,45 +106,6 @@ def plain(name: str) -> str:
     """A name as a picture shows it: none of its characters begins a formula or hides a legend."""
     name = name.replace("$", r"\$")
     return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
-
-
-def find_fonts(figure: Figure, *others: str) -> None:
-    """For characters that the book's font lacks, take another of this machine, from here on.
-
-    Of characters that none has, a line says in which scripts they are; they are drawn as boxes.
-
-    Parameters
-    ----------
-    figure : Figure
-    others : str
-        What is still to be written on it.
-    """
-    texts, rules = figure.findobj(plt.Text), plt.rcParams
-    said = "".join([*others, *(one.get_text() for one in texts)])
-    lacking = {ord(c) for c in said if c.isprintable()} - _glyphs(
-        font_manager.findfont(font_manager.FontProperties(family=rules["font.family"])))
-    # A family's bold or slanted face may have what its plain one, which is drawn, lacks.
-    faces = [one for one in font_manager.fontManager.ttflist
-             if one.style == "normal" and one.weight in (400, "normal", "regular")]
-    for font in faces if lacking else ():
-        if found := lacking & _glyphs(font.fname):
-            rules["font.family"], lacking = [*rules["font.family"], font.name], lacking - found
-    plt.setp(texts, fontfamily=rules["font.family"])
-    if lacking:
-        _tell(", ".join(sorted(
-            {unicodedata.name(chr(c), "unnamed").partition(" ")[0].lower() for c in lacking})[:9]))
-
-
-@lru_cache
-def _tell(scripts: str) -> None:
-    warnings.filterwarnings("ignore", "Glyph .* missing from font")
-    print(f"No font of this machine has characters of {scripts}: boxes stand for them in pictures.")
-
-
-@lru_cache
-def _glyphs(path: str) -> set[int]:
-    """The characters of a font; none of one that has a box for each."""
-    return set() if "LastResort" in path else set(font_manager.get_font(path).get_charmap())
 
 
 def slider(draw: Callable[[float], Figure], values: Sequence[float], start: float, name: str,
@@ -336,6 +297,24 @@ def errors(profile: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     right.invert_yaxis()
     right.tick_params(axis="y", length=0)
     figure.legend(left.containers, KINDS, loc="outside lower center", ncols=4)
+    return figure
+
+
+def snippet_grid(frames: int = 16, fps: float = 25.0) -> Figure:
+    """From frames to snippets to seconds, and what the protocol makes of an instance's times."""
+    seconds, instance = frames / fps, np.array([1.6, 4.5])
+    bars = [(1, k * seconds, (k + 1) * seconds, str(k)) for k in range(8)]
+    for row, (start, end) in ((2, instance), (3, seconds * to_snippets(instance, seconds))):
+        bars.append((row, start, end, f"{start:g} s to {end:g} s"))
+    figure, axes = plt.subplots(figsize=(7.2, 2.2))
+    axes.vlines(np.arange(8 * frames + 1) / fps, -0.3, 0.3, color="0.45", lw=0.6)
+    for row, start, end, words in bars:
+        colour = "0.55" if row == 1 else COLOURS["ground truth"]
+        axes.barh(row, end - start, 0.75, start, color=colour, edgecolor="white")
+        axes.text((start + end) / 2, row, words, color="white", ha="center", va="center")
+    name_rows(axes, [f"frames, {fps:g} a second", f"snippets of {frames} frames", "an instance",
+                     "in whole snippets"])
+    axes.set_xlabel("time (s)")
     return figure
 
 

@@ -110,7 +110,6 @@ def _table(frame: pd.DataFrame, **how: bool) -> str:
 
 def _picture(figure: Figure, alt: str) -> str:
     """Of SVG inside the page."""
-    plots.find_fonts(figure)
     held = BytesIO()
     figure.savefig(held, format="svg", metadata=plots.FORMATS[".svg"])
     plt.close(figure)
