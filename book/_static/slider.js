@@ -2,7 +2,7 @@
 // of the cell above.
 document.addEventListener("DOMContentLoaded", () => {
   for (const held of document.querySelectorAll("script.slider")) {
-    const { name, start, pictures } = JSON.parse(held.textContent);
+    const { name, pictures } = JSON.parse(held.textContent);
     const picture = held.closest(".cell").previousElementSibling?.querySelector("img");
     if (!picture) continue;
     const first = { src: picture.src, alt: picture.alt };
@@ -23,16 +23,16 @@ document.addEventListener("DOMContentLoaded", () => {
       said.value = value;
       slider.setAttribute("aria-valuetext", value);
     };
-    slider.value = pictures.findIndex(([value]) => value === start);
-    say(start);
+    slider.value = pictures.findIndex(([, data]) => !data); // the picture that is there
+    say(pictures[slider.value][0]);
     slider.addEventListener("input", () => {
       const [value, data] = pictures[slider.value];
       say(value);
-      picture.src = value === start ? first.src : `data:image/png;base64,${data}`;
+      picture.src = data ? `data:image/png;base64,${data}` : first.src;
       picture.alt = `${first.alt}; ${name}: ${value}`;
       const link = picture.closest("a"); // to the first picture
-      if (value === start) link?.setAttribute("href", first.src);
-      else link?.removeAttribute("href");
+      if (data) link?.removeAttribute("href");
+      else link?.setAttribute("href", first.src);
     });
   }
 });

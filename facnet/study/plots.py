@@ -115,7 +115,7 @@ def slider(draw: Callable[[float], Figure], values: Sequence[float], start: floa
     Each is signed with its `source`, as `save_figure` does it.
 
     If `live`, a kernel draws whatever the slider is moved to: a notebook's parameter of that name
-    is true where the environment has FACNET_LIVE, as under `make lab`. Else all pictures are drawn
+    is true where the environment has FACNET_LIVE, as under `make lab`. Else all others are drawn
     now, and put into the page, where book/_static/slider.js makes the slider.
     """
     def shown(value: float) -> Figure:
@@ -134,8 +134,9 @@ def slider(draw: Callable[[float], Figure], values: Sequence[float], start: floa
     from IPython.core.pylabtools import print_figure
     from IPython.display import HTML, display
 
-    pictures = {f"{value:g}": print_figure(shown(value), base64=True) for value in values}
-    held = json.dumps({"name": name, "start": f"{start:g}", "pictures": list(pictures.items())})
+    pictures = [(f"{value:g}", None if value == start else print_figure(shown(value), base64=True))
+                for value in values]  # that of `start` is above
+    held = json.dumps({"name": name, "pictures": pictures})
     held = held.replace("<", "\\u003c")  # or a name could end the script
     display(HTML(f'<script type="application/json" class="slider">{held}</script>'))
 
