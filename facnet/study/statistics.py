@@ -11,11 +11,6 @@ from pandas.io.formats.style import Styler
 
 from facnet.files import write_text
 
-# What a table's symbols are in LaTeX, where the usual text fonts lack them.
-LATEX = str.maketrans({"✓": r"$\checkmark$", "τ": r"$\tau$", "λ": r"$\lambda$", "−": "$-$",
-                       "±": r"$\pm$", "→": r"$\to$"})
-
-
 # What Markdown would take for markup in a name.
 MARKUP = re.compile(r"[\\`*_|<$]|&(?=#?\w+;)|~(?=~)|\](?=\()")
 
@@ -176,7 +171,7 @@ def readable(table: pd.DataFrame, signed: Collection[str] = (), digits: int = 1)
 
 def save_table(table: pd.DataFrame, name: str, output: str | Path,
                numbers: pd.DataFrame | None = None) -> Styler:
-    """Write `table` as OUTPUT/NAME.csv, .md and .tex, and `show` it.
+    """Write `table` as OUTPUT/NAME.csv and .md, and `show` it.
 
     Parameters
     ----------
@@ -198,8 +193,6 @@ def save_table(table: pd.DataFrame, name: str, output: str | Path,
     markdown = table.rename(columns=_escaped).map(_escaped).to_markdown(
         index=False, disable_numparse=words)
     write_text(folder / f"{name}.md", markdown + "\n")
-    latex = table.to_latex(index=False, escape=True, float_format="{:.4g}".format, na_rep="")
-    write_text(folder / f"{name}.tex", latex.translate(LATEX))
     return show(table)
 
 
