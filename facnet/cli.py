@@ -296,8 +296,7 @@ def init(features, annotations, snippet_seconds, streams, test_share, seed, out)
 
     The CSV's times are in seconds. They may be empty, or left out with their columns; a column
     subset (such as train, test) says how videos are split. Nothing is copied: OUT/features is a
-    link to the features, unless they are OUT/features themselves. OUT is written whole or not at
-    all.
+    link to the features. OUT is written whole or not at all.
     """
     from facnet.importers.own import init_folder
 

@@ -230,7 +230,7 @@ def only(*names):
     (lambda d, a: flat(d, {v: x[:, :5] for v, x in a.items()}), "5 columns are not so many"),
     (lambda d, a: flat(d, {v: np.resize(x, (100, WIDTH)) for v, x in a.items()}),
      "lengths and durations disagree in 6 of 6 videos"),  # rescaled, as TSN's and TSP's are
-    (lambda d, a: d / "absent", "absent: no such folder"),
+    (lambda d, a: d / "absent", "absent: no VIDEO.npy that is annotated"),
 ])
 def test_features_that_cannot_be_used_are_one_line_and_leave_nothing(
         tmp_path, arrays, layout, message):

@@ -44,8 +44,8 @@ def read_truth(annotations: Path, snippet_seconds: float, train: str, test: str,
     return truth
 
 
-def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict],
-                    in_place: bool = False) -> str:
+def write_container(
+        source: Path, out: Path, write: Callable[[Path, dict[str, list[str]]], dict]) -> str:
     """Make the container `out`, whole or not at all.
 
     Parameters
@@ -53,14 +53,11 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
     source : Path
         The annotations, or what holds them: messages name it in place of OUT/annotations.json.
     out : Path
-        It must not exist yet, unless `in_place`.
+        It must not exist yet.
     write : callable
         `write(folder, report)` puts features below `folder`, which it makes, adds to the lists
         "kept", "assumed", "repaired" and "left out" of `report`, and gives the content of
         annotations.json.
-    in_place : bool
-        `out` is there and holds its features already: what `write` makes of them only serves to
-        check them.
 
     Returns
     -------
@@ -74,18 +71,16 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
         If `write` raises one, if the container would have errors by
         :func:`facnet.importers.check.check_folder`, or if the disk is full. Nothing is left then.
     """
-    made = out / "annotations.json" if in_place else out
-    if made.exists() or made.is_symlink():
-        raise FacnetError(f"{made}: exists already; remove it, or name another folder.")
+    if out.exists() or out.is_symlink():
+        raise FacnetError(f"{out}: exists already; remove it, or name another folder.")
     report = {"kept": [], "assumed": [], "repaired": [], "left out": []}
     prefix = f".{out.name}.importing-"
     try:
-        root = out if in_place else out.parent
-        root.mkdir(parents=True, exist_ok=True)
-        for left in root.glob(f"{prefix}*"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for left in out.parent.glob(f"{prefix}*"):
             if is_over(left.name.removeprefix(prefix)):  # an import that was killed has left it
                 shutil.rmtree(left)
-        folder = root / f"{prefix}{os.getpid()}"
+        folder = out.parent / f"{prefix}{os.getpid()}"
         unchecked = folder / "annotations.unchecked"
         with ExitStack() as at_the_end:
             folder.mkdir()  # not by tempfile, whose folders are for their owner alone
@@ -104,11 +99,7 @@ def write_container(source: Path, out: Path, write: Callable[[Path, dict[str, li
             text = "\n".join("\n  ".join([f"{title}:", *(lines or ["nothing"])])
                              for title, lines in report.items())
             write_text(folder / "import_report.txt", text + "\n")
-            if in_place:
-                for name in ("import_report.txt", "annotations.json"):
-                    os.replace(folder / name, out / name)
-            else:
-                os.replace(folder, out)
+            os.replace(folder, out)
     except OSError as error:
         raise FacnetError(f"{error.filename or out}: {error.strerror}; not imported.") from error
     return text
@@ -143,8 +134,6 @@ def find_features(folder: Path, wanted: Iterable[str], known: Iterable[str],
     DataFrame
         The file of each video, a row, in each place, a column, if the video is wanted and has all.
     """
-    if not folder.is_dir():
-        raise FacnetError(f"{folder}: no such folder.")
     known, found = set(known), {}
     for file in sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True)
                        for name in names if name.endswith(".npy")):

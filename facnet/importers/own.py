@@ -34,8 +34,8 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
     Parameters
     ----------
     features : str or Path
-        A folder of plain arrays [T, D], STREAM/VIDEO.npy or VIDEO.npy. They are not copied: unless
-        the folder is OUT/features itself, OUT/features becomes a link to it.
+        A folder of plain arrays [T, D], STREAM/VIDEO.npy or VIDEO.npy. They are not copied:
+        OUT/features becomes a link to it.
     annotations : str or Path
         A CSV (its separator a comma, a semicolon or a tab) with the columns video, label, start and
         end (in seconds) and, if the split is given, subset: train or training, and one of test,
@@ -44,7 +44,7 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
         train on; a file of such rows needs no columns for them. "Ambiguous" is no label: such
         intervals are those that evaluation may ignore.
     out : str or Path
-        The folder to make. It must not exist yet, unless it holds the features.
+        The folder to make. It must not exist yet.
     snippet_seconds : float
         Seconds from the start of one snippet to that of the next.
     streams : tuple of str
@@ -68,7 +68,6 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
         are listed. Nothing is left then.
     """
     features, annotations, out = Path(features), Path(annotations), Path(out)
-    in_place = out.exists() and features.resolve() == (out / "features").resolve()
     for value, name, limit in ((snippet_seconds, "snippet seconds", 1e6),
                                (test_share, "test share", 1)):
         if not 0 < value < limit:
@@ -94,14 +93,14 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
     split = called or _split(videos, annotations, test_share, seed)
     truth = Annotations(rows[~ambiguous & rows.timed], rows[ambiguous],
                         videos.reset_index()[[*VIDEO]], "test")
-    target = features.resolve() if in_place else link_target(features, out / "features")
+    target = link_target(features, out / "features")
 
     def write(folder: Path, report: dict[str, list[str]]) -> dict:
         folder.symlink_to(target, target_is_directory=True)
         shown = videos.labels.explode().value_counts().sort_index().astype(str)
         report["kept"] += [
             f"split {split}", "videos of the classes: " + ", ".join(shown.index + " " + shown),
-            "features where they are" if in_place else f"{out / 'features'} is a link to {target}",
+            f"{out / 'features'} is a link to {target}",
             f"{(~videos.timed).sum()} videos have labels without times",
             f"{ambiguous.sum()} rows labelled {AMBIGUOUS}: intervals that evaluation may ignore"]
         report["left out"] += [f"{annotations}: column {name!r}" for name in unused]
@@ -110,7 +109,7 @@ def init_folder(features: str | Path, annotations: str | Path, out: str | Path,
             out.resolve().name, truth, videos.index, columns, snippet_seconds, *SUBSETS)
         return facts | {"split": split}
 
-    return write_container(annotations, out, write, in_place)
+    return write_container(annotations, out, write)
 
 
 def _places(features: Path) -> dict[str, set[str]]:
@@ -122,9 +121,7 @@ def _places(features: Path) -> dict[str, set[str]]:
              for place in ("", *names)}
     places = {place: videos for place, videos in found.items() if videos}
     if not places:
-        deeper = min(features.rglob("*.npy"), default="")
-        raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy."
-                          f"{deeper and ' Its arrays lie deeper, such as '}{deeper}")
+        raise FacnetError(f"{features}: holds neither VIDEO.npy nor STREAM/VIDEO.npy.")
     if ("" in places and len(places) > 1) or not set.intersection(*places.values()):
         raise FacnetError(
             f"{features}: VIDEO.npy lie in {', '.join(place or 'itself' for place in places)}, no"
