@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
 from pathlib import Path
@@ -115,15 +116,14 @@ def train(dataset, profile, device, preset, seed, changes, out):
 
 @cli.command()
 @MODELS
-@click.option("--subset", default="test", help="train or test.")
 @needed("--out", **FILE, help="Detections, ActivityNet results JSON.")
-def localize(checkpoints, dataset, profile, device, subset, protocol, out):
-    """Find actions with the checkpoints in FOLDER, all of one method, and fuse the streams."""
+def localize(checkpoints, dataset, profile, device, protocol, out):
+    """Find actions in the test videos with the checkpoints in FOLDER, and fuse the streams."""
     from facnet.experiment import checkpoint_scores
     from facnet.files import write_detections
 
     data = facnet.load(dataset, profile, device)
-    scores, experiment = checkpoint_scores(checkpoints, data, data.subset(subset))
+    scores, experiment = checkpoint_scores(checkpoints, data, data.subset("test"))
     found = facnet.detect(scores, data, experiment, protocol)
     write_detections(out, found)
     click.echo(f"{out}: {len(found)} detections in {found.video.nunique()} videos")
@@ -133,23 +133,25 @@ def localize(checkpoints, dataset, profile, device, subset, protocol, out):
 @click.argument("detections", type=path, metavar="DETECTIONS.json")
 @needed("--annotations", help="A container, ActivityNet-schema json, or W-TALC's folder.")
 @click.option("--protocol", metavar="NAME", help="Rules.  [default: the annotations', or seconds]")
-@click.option("--tiou", metavar="A:B:STEP|A,B,…", help="Thresholds.  [default: the protocol's]")
+@click.option("--tiou", metavar="A,B,…", help="Thresholds.  [default: the protocol's]")
 @click.option("--videos", type=path, help="Evaluate only those that this file lists, one a line.")
-@click.option("--ignore", type=path, help="Ambiguous intervals, 'video start end' a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
+def evaluate(detections, annotations, protocol, tiou, videos, as_json):
     """Mean average precision of DETECTIONS.json, by tIoU and by class.
 
     The protocol says by whose rules: released, seconds, activitynet or thumos. Ambiguous intervals
-    are those of the annotations, unless others are given.
+    are those of the annotations.
     """
     import pandas as pd
 
+    from facnet.files import number
     from facnet.importers.wtalc import read_ground_truth
     from facnet.scoring import score
 
-    result, said = score(detections, read_ground_truth(annotations), annotations, protocol,
-                         _thresholds(tiou) if tiou is not None else None, videos, ignore)
+    thresholds = None if tiou is None else [
+        number(one, f"--tiou {tiou}: write it as 0.3,0.5") for one in tiou.split(",")]
+    result, said = score(
+        detections, read_ground_truth(annotations), annotations, protocol, thresholds, videos)
     if as_json:
         click.echo(json.dumps(said, indent=1))
         return
@@ -166,12 +168,11 @@ def evaluate(detections, annotations, protocol, tiou, videos, ignore, as_json):
 @click.option("--video", required=True, metavar="NAME", help="Of train or test.")
 @click.option("--label", "labels", multiple=True, metavar="NAME",
               help="A class to show; may be repeated.  [default: those it has or that were found]")
-@click.option("--stream", metavar="NAME", help="Whose scores are shown.  [default: the last]")
 @needed("--out", **FILE, help="A file that ends in .svg, .pdf or .png.")
-def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream, out):
+def draw(checkpoints, dataset, profile, device, protocol, video, labels, out):
     """Draw one video's scores and detections over time.
 
-    From the top: foreground scores, and for each class the sequence of one stream with its
+    From the top: foreground scores, and for each class the sequence of the last stream with its
     thresholds, the detections of all streams, and ground truth, where more is known than labels.
     """
     from facnet.experiment import checkpoint_scores
@@ -185,8 +186,7 @@ def draw(checkpoints, dataset, profile, device, protocol, video, labels, stream,
     for label in labels:
         check_choice(label, data.classes, f"--label {label}: there is none")
     scores, experiment = checkpoint_scores(checkpoints, data, (video,))
-    stream = stream or list(scores)[-1]
-    check_choice(stream, scores, f"--stream {stream}: there is none")
+    stream = list(scores)[-1]
     found = facnet.detect(scores, data, experiment, protocol)
     labels = labels or plots.shown_classes(data, video, found)
     plots.use_style()
@@ -374,38 +374,16 @@ def import_(file, stream, dataset, out):
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:
-    """'model.scale=4' and the like by field; values are JSON, plain words, or lists as 256,128."""
+    """'model.scale=4' and the like by field; values are JSON or plain words."""
     changes = {}
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals:
             raise FacnetError(f"--set {text}: write it as training.epochs=5.")
-        changes[field] = _value({"True": "true", "False": "false"}.get(value, value))
+        changes[field] = {"True": True, "False": False}.get(value, value)
+        with suppress(ValueError):  # also of a number of 5,000 digits
+            changes[field] = json.loads(value)
     return changes
-
-
-def _value(text: str) -> object:
-    if "," in text and text.strip()[0] not in "[{":
-        return [_value(part.strip()) for part in text.strip("() ").split(",") if part.strip()]
-    try:
-        return json.loads(text)
-    except ValueError:  # also of a number of 5,000 digits
-        return text
-
-
-def _thresholds(text: str) -> list[float]:
-    """'0.1:0.7:0.1', both ends included where a step reaches the last, or '0.3,0.5'."""
-    from facnet.files import number
-
-    where = f"--tiou {text}: write it as 0.1:0.7:0.1 or 0.3,0.5"
-    if ":" not in text:
-        return [number(part, where) for part in text.split(",")]
-    if text.count(":") != 2:
-        raise FacnetError(f"{where}.")
-    start, stop, step = (number(part, where) for part in text.split(":"))
-    if not (0 < start <= stop <= 1 and step >= 0.001):
-        raise FacnetError(f"{where}; thresholds are above 0 and up to 1, a step at least 0.001.")
-    return [start + i * step for i in range(int((stop - start) / step + 1e-6) + 1)]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -195,10 +195,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _writing(path: str | Path) -> Iterator[None]:
-    """The same of writing to it, for which its folder must be there, and it no folder."""
+    """The same of writing to it, which takes a plain file if it is there."""
     with _allowed(path, "written"):
-        if not Path(path).parent.is_dir():
-            raise OSError(0, "its folder does not exist")
         if Path(path).exists() and not Path(path).is_file():
             raise OSError(0, "it is there and no plain file")
         yield

@@ -8,7 +8,7 @@ import pandas as pd
 
 from facnet.errors import FacnetError, check_choice, suggest
 from facnet.evaluation import Evaluation, evaluate, rules_of, untimed
-from facnet.files import STRIDES, Annotations, read_detections, read_ignored, read_videos
+from facnet.files import STRIDES, Annotations, read_detections, read_videos
 
 # What a protocol does about ambiguous intervals, by its rule.
 RULES = {"dropped": "what touches one is left out",
@@ -17,8 +17,8 @@ RULES = {"dropped": "what touches one is left out",
 
 
 def score(detections: Path, truth: Annotations, annotations: Path, protocol: str | None = None,
-          tiou: Sequence[float] | None = None, videos: Path | None = None,
-          ignore: Path | None = None) -> tuple[Evaluation, dict]:
+          tiou: Sequence[float] | None = None, videos: Path | None = None
+          ) -> tuple[Evaluation, dict]:
     """Evaluate the file of detections.
 
     Parameters
@@ -29,9 +29,8 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
         The annotations, and where they were read, for messages.
     protocol, tiou
         As in `facnet.evaluation.evaluate`; by default the annotations' protocol.
-    videos, ignore : Path, optional
-        Files of the videos to evaluate, by default those of the subset to test on, and of
-        ambiguous intervals, by default the annotations'.
+    videos : Path, optional
+        A file of the videos to evaluate, by default those of the subset to test on.
 
     Returns
     -------
@@ -56,23 +55,17 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
     if not STRIDES[0] <= truth.snippet_seconds <= STRIDES[1]:
         raise FacnetError(f"{annotations}, snippet_seconds: {truth.snippet_seconds} is not from"
                           " 0.001 to a million seconds.")
-    ignored = read_ignored(ignore) if ignore else truth.ignored
-    # The annotations' ambiguous intervals count where the protocol has a rule for them.
-    unruled = not ignore and rules_of(protocol).ignored == "refused"
+    rule = rules_of(protocol).ignored
     why = _unjudged(found, truth, listed)
     result = evaluate(
         found[why == ""], truth.instances if listed else truth.test_instances, protocol, tiou,
-        listed, None if unruled else ignored, snippet_seconds=truth.snippet_seconds)
+        listed, None if rule == "refused" else truth.ignored, snippet_seconds=truth.snippet_seconds)
     left_out = why[why != ""].value_counts().to_dict() | result.left_out
     evaluated, detected = set(listed or result.truth.video), set(found.video)
     notes = []
     if result.grid:
         assumed = "" if "snippet_seconds" in truth.facts else ", which the annotations do not say"
         notes.append(f"tIoU is of whole snippets of {result.grid:g} s{assumed}.")
-    of = truth.videos.subset[truth.videos.video.isin(listed or ())].value_counts()
-    if len(of) > 1:
-        shares = ", ".join(f"{count} of {name!r}" for name, count in of.items())
-        notes.append(f"The listed videos are of {len(of)} subsets: {shares}.")
     notes += _units(found, truth, "detections") + _units(result.truth, truth, "instances")
     if twice := int(found.duplicated().sum()):
         notes.append(f"{twice} detections are there twice; the second counts as false.")
@@ -83,12 +76,10 @@ def score(detections: Path, truth: Annotations, annotations: Path, protocol: str
         notes.append(f"{result.elsewhere} detections lie in videos without any instance: false"
                      " positives.")
     notes += _named("Videos without any detection", evaluated - detected, evaluated)
-    known = set(truth.videos.video)
-    notes += _named("Videos of detections that are not annotated", detected - known, detected)
-    if len(ignored):
-        notes.append(f"{len(ignored)} ambiguous intervals: {RULES[rules_of(protocol).ignored]}.")
-        unclear = set(ignored.video)
-        notes += _named("Videos of these that are not annotated", unclear - known, unclear)
+    unknown = detected - set(truth.videos.video)
+    notes += _named("Videos of detections that are not annotated", unknown, detected)
+    if len(truth.ignored):
+        notes.append(f"{len(truth.ignored)} ambiguous intervals: {RULES[rule]}.")
     if detected and (result.detections.empty or detected.isdisjoint(result.truth.video)):
         raise FacnetError(f"{detections}: nothing to score. {' '.join(notes)}")
     return result, {

@@ -128,7 +128,7 @@ for ranked in ([0, 1, 1], [1, 0, 0, 1, 1]):
 # ## To remember, and to try
 #
 # - A mAP without its protocol cannot be compared. An epoch chosen on test videos is fitted to them.
-# - Try `facnet evaluate detections.json --annotations FOLDER --protocol thumos --tiou 0.1:0.7:0.1`
+# - Try `facnet evaluate detections.json --annotations FOLDER --protocol thumos --tiou 0.1,0.3,0.5`
 #   on your own, then `released`, `activitynet`. Choose epochs by `training.held_out` alone.
 #
 # **Exercise.** How does the head start grow with the number of looks at the test videos?

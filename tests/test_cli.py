@@ -131,9 +131,8 @@ def test_checkpoints_that_do_not_belong_together_are_refused(trained, tmp_path, 
 
 
 @pytest.mark.parametrize("text, value", [
-    ("256,128", [256, 128]), ("[256, 128]", [256, 128]), ("(256, 128)", [256, 128]),
-    ("1,", [1]), ("0.5", 0.5), ("True", True), ("sigmoid", "sigmoid")])
-def test_values_are_read_as_json_or_words_and_lists_with_or_without_brackets(text, value):
+    ("[256, 128]", [256, 128]), ("0.5", 0.5), ("True", True), ("sigmoid", "sigmoid")])
+def test_values_are_read_as_json_or_words(text, value):
     assert _changes((f"model.some={text}",)) == {"model.some": value}
 
 
@@ -334,7 +333,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys, monkeypatch):
     (["train", "--device", "cuda:99", "--out", "x"], "device cuda:99: "),
     (["train", "--device", "gpu", "--out", "x"], "device gpu: "),
     (["train", "--set", "model.dropout=2", "--out", "x"], "ModelConfig.dropout = 2"),
-    (["sweep", "table3", "--out", "absent/x.csv"], "absent/x.csv: cannot be written (its folder"),
+    (["sweep", "table3", "--out", "absent/x.csv"], "absent/x.csv: cannot be written (No such file"),
     (["sweep", "table3", "--set", "training.lambda_ca=0", "--profile", "smoke"],
      "The losses of ca have weight 0 in the full model"),
     (["train", "--seed", "-1", "--out", "x"], "seed = -1: must be from 0"),
@@ -346,7 +345,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys, monkeypatch):
     (["train", "--set", "model.embedding_widths=256", "--out", "x"], "must be a list, such as"),
     (["localize", "nowhere", "--out", "x"], "nowhere: cannot be read (No such file or directory)"),
     (["localize", ".", "--out", "x"], ".: no .safetensors checkpoint"),
-    (["localize", "nowhere", "--out", "absent/x"], "absent/x: cannot be written (its folder"),
+    (["localize", "nowhere", "--out", "absent/x"], "absent/x: cannot be written (No such file"),
     (["localize", "nowhere", "--out", "."], ".: cannot be written (it is there and no plain file)"),
     (["draw", "nowhere", "--video", "v", "--out", "/dev/null"], "/dev/null: cannot be written"),
     (["evaluate", "none.json", "--annotations", "none"], "none.json: cannot be read"),
@@ -431,7 +430,7 @@ def test_published_detections_score_what_others_measured(
     data = reference / "data"
     text = facnet("evaluate", data / "thumos14_stpn_detections" / "results.json",
                   "--annotations", data / annotations, "--protocol", protocol,
-                  "--tiou", "0.1:0.7:0.1", "--json")
+                  "--tiou", "0.1,0.2,0.3,0.4,0.5,0.6,0.7", "--json")
     result = json.loads(text)
     assert list(result["mean_ap"].values()) == pytest.approx(expected, abs=0.1)
     if protocol == "thumos":
@@ -506,13 +505,6 @@ def test_videos_to_evaluate_must_be_annotated(tmp_path, names):
                "--videos", tmp_path / "list.txt")
 
 
-def test_ambiguous_intervals_of_videos_that_are_not_annotated_are_named(tmp_path):
-    (tmp_path / "ignore.txt").write_text("v1 7 8\nv3.mp4 1 2")
-    said = scored(tmp_path, {"test": segments("v1")}, segments("v1", score=1),
-                  "--ignore", tmp_path / "ignore.txt")
-    assert "Videos of these that are not annotated: 1 of 2, such as v3.mp4." in said["notes"]
-
-
 @pytest.mark.parametrize("label", ["Ambiguous", "ambiguous", "AMBIGUOUS", " ambiguous "])
 def test_ambiguous_is_no_class_however_it_is_written(tmp_path, label):
     both = {"v1": segments("v1")["v1"] + segments("v1", label=label)["v1"]}
@@ -568,13 +560,6 @@ def test_subsets_that_differ_in_case_alone_are_refused(tmp_path):
         scored(tmp_path, truth, segments("v1", "v2", score=1))
 
 
-def test_listed_videos_of_several_subsets_are_said(tmp_path):
-    (tmp_path / "list.txt").write_text("v1\nt1\n")
-    said = scored(tmp_path, {"train": segments("t1"), "test": segments("v1")},
-                  segments("v1", "t1", score=1), "--videos", tmp_path / "list.txt")
-    assert said["notes"][0].startswith("The listed videos are of 2 subsets: 1 of ")
-
-
 @pytest.mark.parametrize("seconds", [0, -1, 1e-5, 1e9, "x", None])
 def test_a_stride_that_cannot_be_is_refused(tmp_path, seconds):
     facts = {"database": {"v1": {"annotations": segments("v1")["v1"]}}, "snippet_seconds": seconds}
@@ -600,12 +585,8 @@ def test_a_class_called_map_keeps_its_row(tmp_path):
 
 
 @pytest.mark.parametrize("text, thresholds", [
-    ("0.1:0.7:0.1", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), ("0.1:0.78:0.1", [0.1, 0.2, 0.3, 0.4,
-     0.5, 0.6, 0.7]), ("0.5,0.5,0.1", [0.1, 0.5]), ("0.5:0.5:0.1", [0.5]), ("0.1,0.1:", None),
-    ("0.5", [0.5]), ("0.1:inf:0.1", None), ("0.1:0.5:1e-320", None), ("0.5:0.1:0.1", None),
-    ("0.1:0.5:-0.1", None), ("0.1:0.5:0", None), ("0.1:0.5", None), ("0:1:0.1", None),
-    ("0.1:0.2:0.1:0.1", None), ("0.1::0.1", None), ("", None), (",", None), ("nan", None),
-    ("0.1_1", None), ("1.5", None), ("1e-12", None)])
+    ("0.5,0.5,0.1", [0.1, 0.5]), ("0.5", [0.5]), ("0.1:0.5:0.1", None), ("0.1,inf", None),
+    ("", None), (",", None), ("nan", None), ("0.1_1", None), ("1.5", None), ("1e-12", None)])
 def test_thresholds_count_once_and_inside_their_range(tmp_path, text, thresholds):
     truth, found = {"test": segments("v1")}, segments("v1", score=1)
     if thresholds is None:

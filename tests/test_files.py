@@ -202,7 +202,7 @@ def test_broken_annotations_are_one_line(tmp_path, content, words):
 
 
 def test_a_folder_without_annotations_is_one_line(tmp_path):
-    check_refused(read_ground_truth, tmp_path, "neither annotations.json nor videoname.npy")
+    check_refused(read_ground_truth, tmp_path, "annotations.json: cannot be read")
 
 
 # ---------------------------------------------------------------- the folder of W-TALC
@@ -425,7 +425,7 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("place, reason", [
-    ("absent/x.txt", "its folder does not exist"), (".", "no plain file"),
+    ("absent/x.txt", "No such file or directory"), (".", "no plain file"),
     ("/dev/null", "no plain file"), ("x" * 300, "File name too long")])
 def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path, monkeypatch, place,
                                                                  reason):

@@ -194,12 +194,12 @@ def test_damaged_pickles_of_features_are_read_or_refused(tmp_path_factory, proto
 COMMANDS = {
     "train": {"--dataset": "mine", "--profile": "smoke", "--preset": "released", "--seed": "0",
               "--device": "cpu", "--set": "training.epochs=0", "--out": "out/run"},
-    "localize": {"": "run", "--dataset": "mine", "--profile": "smoke", "--subset": "test",
+    "localize": {"": "run", "--dataset": "mine", "--profile": "smoke",
                  "--protocol": "seconds", "--device": "cpu", "--out": "out/found.json"},
     "draw": {"": "run", "--dataset": "mine", "--profile": "smoke", "--video": "c",
-             "--label": "jump", "--stream": "rgb", "--out": "out/c.png"},
+             "--label": "jump", "--out": "out/c.png"},
     "evaluate": {"": "found.json", "--annotations": "mine", "--protocol": "seconds",
-                 "--tiou": "0.5", "--videos": "videos.txt", "--ignore": "ignore.txt"},
+                 "--tiou": "0.5", "--videos": "videos.txt"},
     "sweep": {"": "seeds", "--dataset": "mine", "--profile": "smoke", "--preset": "released",
               "--set": "training.epochs=0", "--seeds": "1", "--jobs": "1", "--device": "cpu",
               "--results": "out/records", "--out": "out/runs.csv"},
@@ -241,7 +241,6 @@ def place(tmp_path_factory):
     (folder / "truth.json").write_text(json.dumps({"database": facts["database"]}))
     (folder / "rows.csv").write_text("video,label,start,end\na,x,1,2\nb,x,0,1\nc,x,0,1\n")
     (folder / "videos.txt").write_text("c\n")
-    (folder / "ignore.txt").write_text("c 3 4\n")
     with pytest.MonkeyPatch.context() as patch:
         assert run_in(folder, "train", COMMANDS["train"], patch) == 0
     shutil.copytree(folder / "out/run", folder / "run")

@@ -17,8 +17,6 @@ def read_ground_truth(path: str | Path) -> Annotations:
     path = Path(path)
     if (path / "videoname.npy").is_file():
         return read_wtalc(path)
-    if path.is_dir() and not (path / "annotations.json").is_file():
-        raise FacnetError(f"{path}: holds neither annotations.json nor videoname.npy.")
     return read_annotations(path)
 
 
