@@ -138,7 +138,8 @@ $(BUILD)/src/notebooks/18_every_claim.ipynb: $(filter %/08_what_the_branches_see
 
 executed: $(EXECUTED)
 
-$(BUILD)/figures/captions.md: $(DRAWING:%.py=$(BUILD)/src/%.ipynb) book/collect_figures.py
+$(BUILD)/figures/captions.md: $(DRAWING:%.py=$(BUILD)/src/%.ipynb) book/collect_figures.py \
+    book/_static/overview.svg
 	@rm -rf $(@D)
 	$(BIN)/python book/collect_figures.py $(BUILD)/results $(@D) $(filter %.ipynb,$^)
 
