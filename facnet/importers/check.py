@@ -253,7 +253,7 @@ def portrait(dataset: Dataset) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame [train, test]
+    DataFrame [train, test], or [test] alone
         Rows: videos; videos of several classes (by their video-level labels); instances; classes
         (with an instance); hours of video; snippets (of the first stream); foreground share (time
         inside any instance, of all time); median instance, in seconds. NaN where durations or
@@ -262,6 +262,8 @@ def portrait(dataset: Dataset) -> pd.DataFrame:
     columns = {}
     for subset in ("train", "test"):
         videos = dataset.videos[dataset.videos.subset == subset]
+        if videos.empty:  # there are none to train on where models are only asked
+            continue
         instances = dataset.instances_of(subset)
         lengths = instances.end - instances.start
         seconds = videos.duration.sum(skipna=False)

@@ -45,7 +45,7 @@ def read_array(path: Path) -> np.ndarray:
             size = path.stat().st_size  # no step gets more memory than the file could fill
             bounded = SimpleNamespace(
                 read=lambda count: file.read(min(count, size)), readline=file.readline)
-            array = _ArrayUnpickler(bounded, encoding="bytes").load()
+            array = ArrayUnpickler(bounded, encoding="bytes").load()
         inner = np.atleast_1d(array).flat if isinstance(array, np.ndarray) else [[[[array]]]]
         for _ in range(DEPTH):
             inner = {id(one): one for outer in inner if isinstance(outer, (list, tuple))
@@ -80,7 +80,7 @@ _CALLED = {
 }
 
 
-class _ArrayUnpickler(pickle._Unpickler):
+class ArrayUnpickler(pickle._Unpickler):
     """The interpreter of pickles written in Python, with only the steps that arrays need.
 
     The one in C reserves memory for whatever number a damaged file names, and hands states

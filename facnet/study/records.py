@@ -36,7 +36,7 @@ from facnet.errors import FacnetError
 from facnet.evaluation import Evaluation, average_precision, rules_of
 from facnet.experiment import (
     CODE, Result, evaluate_test, experiment_key, result_of, training_of)
-from facnet.files import check_writable, is_over, read_json, write_json
+from facnet.files import check_writable, read_json, remove_leftovers, write_json
 from facnet.localization import Scores
 from facnet.methods import method_of
 from facnet.study.consistency import consistency
@@ -345,7 +345,7 @@ def run_missing(title: str, wanted: dict[str, Experiment], place: Place, jobs: i
             write_json(folder / f"{done['key']}.json", done)
         failure.unlink(missing_ok=True)
         found[done["key"]] = done
-    _remove_leftovers(folder)
+    remove_leftovers(folder)
     if failed:
         raise Failure(f"{title}: {len(failed)} of {len(wanted)} experiments failed, the first with"
                       f" {failed[0]['error']}; see {folder / (failed[0]['key'] + '.failed.json')}.")
@@ -449,10 +449,3 @@ def _on_cluster(tasks: list[dict[str, Experiment]], place: Place,
             error = future.exception()  # such as a worker lost again and again
             yield from future.result() if error is None else [
                 _failure(*pair, error) for pair in tasks_of[future].items()]
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Half-written files of this machine's processes that are no more."""
-    for partial in folder.glob(f".*.{socket.gethostname()}.*"):
-        if is_over(partial.name.rpartition(".")[2]):
-            partial.unlink(missing_ok=True)
