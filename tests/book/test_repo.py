@@ -112,7 +112,8 @@ def test_the_text_of_the_notebooks_is_short_and_its_code_is_seen():
     assert len(shown) >= 0.8 * len(cells)
     lines = {path.stem: len(path.with_suffix(".py").read_text().splitlines())
              for path in NOTEBOOKS}
-    assert sum(lines.values()) <= 2700, lines  # an exercise with its solution in each
+    # An exercise with its solution in each; one draws its clips before it can use them, in 192.
+    assert sum(lines.values()) <= 2700 + 192, lines
 
 
 def widths(note) -> list[tuple[int, str]]:
