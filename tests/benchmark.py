@@ -2,11 +2,12 @@
 
     python tests/benchmark.py            an epoch of training, evaluation, memory; some ten minutes
     python tests/benchmark.py cuda       an epoch of training there, alone and many models at once
+    python tests/benchmark.py video      from a video file to features; some minutes
     python tests/benchmark.py bfloat16   what bfloat16 changes in AVG over five seeds; half an hour
                                          on a core without instructions for it
 
-`make bench` and `make bench DEVICE=cuda` run the first two. Needs Linux, which tells a process's
-peak memory.
+`make bench` runs the first and the third, `make bench DEVICE=cuda` the second. Needs Linux, which
+tells a process's peak memory.
 """
 
 import copy
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from benchmark_video import measure_video, table
 from torch.nn import functional
 
 from facnet.batches import pack
@@ -346,6 +348,8 @@ def as_page(measured: dict) -> str:
             parts += [_epochs(measured[name])]
     if "evaluation" in measured:
         parts += [_rest(measured)]
+    if "video" in measured:
+        parts += [table(measured["video"]["frames"], _about(measured["video"]["machine"]))]
     if "bfloat16" in measured:
         parts += [_differences(measured["bfloat16"])]
     return "\n\n".join(parts) + "\n"
@@ -437,6 +441,9 @@ def main(arguments: list[str]) -> None:
         for size in ("quick", "full"):  # each is kept as it comes
             _write({"bfloat16": {size: measure_bfloat16(size)}})
         return
+    if arguments == ["video"]:
+        _write(_video())
+        return
     if arguments and arguments[0] != "cuda":
         sys.exit(f"{arguments[0]}: only cpu and cuda are measured.")
     source, on_gpu = load("synthetic"), arguments == ["cuda"]
@@ -448,7 +455,11 @@ def main(arguments: list[str]) -> None:
             return
         _write({"memory": measure_memory(folder, ModelConfig()),
                 "training": measure_training(folder, ModelConfig(), rounds=5),
-                "evaluation": measure_evaluation(source, 8000, rounds=3)})
+                "evaluation": measure_evaluation(source, 8000, rounds=3), **_video()})
+
+
+def _video() -> dict:
+    return {"video": {"frames": measure_video(seconds), "machine": machine()}}
 
 
 def _write(new: dict) -> None:

@@ -1,11 +1,13 @@
 """The benchmark runs, compares like with like, and its page shows what was measured."""
 
 import json
+import re
 
 import benchmark
 import numpy as np
 import pytest
 import torch
+from benchmark_video import STAGES, measure_video
 from benchmark import (
     FILE, PAGE, PlainLoop, as_page, check_agreement, machine, make_detections, measure_evaluation,
     measure_memory, measure_training, write_features,
@@ -51,6 +53,8 @@ def test_every_measurement_runs_and_makes_a_page(source, folder, monkeypatch):
         "memory": measure_memory(folder, MODEL),
         "bfloat16": {"quick": {"embedding_widths": [8, 8], "epochs": 1, "float32": [40.0, 41.0],
                                "bfloat16": [40.5, 40.9]}},
+        "video": {"frames": measure_video(benchmark.seconds, rounds=1, flows=1),
+                  "machine": machine()},
     }
     measured = json.loads(json.dumps(measured))
     assert measured["training"]["snippets"] == 400
@@ -60,6 +64,8 @@ def test_every_measurement_runs_and_makes_a_page(source, folder, monkeypatch):
     assert "| `fit`, 2 seeds | " in page and "largest of 2 rounds" in page
     assert "400 snippets of 8 features" in page and "300 detections" in page
     assert "| +0.20 ± 3.81, 2 seeds |" in page
+    assert measured["video"]["frames"].keys() == STAGES.keys()
+    assert re.search(r"both streams, TV-L1\*\* \| .* \| .* h, most of it flow, TV-L1 \|", page)
     assert benchmark._ratio([3.0, 3.3], [1.0, 1.1]).startswith("1.1 s (1.0 to 1.1), 3.00 times (")
     assert benchmark._ratio([3.0, 3.3], [1.5]) == "1.5 s, 2.00 times"  # measured once: no range
 
