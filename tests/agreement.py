@@ -10,7 +10,7 @@ from facnet.study.evidence import agreement
 
 
 def main() -> None:
-    """The eight rows and three numbers; then the full model over many seeds."""
+    """The rows and three numbers; then the full model over many seeds."""
     runs, source = published.result("table3")
     rows, said = agreement(runs)
     print(source, rows.round(1).to_string(), said.round(2).to_string(), sep="\n\n")

@@ -117,20 +117,19 @@ def judged(runs: dict[str, pd.DataFrame], draws: dict[str, pd.DataFrame | None])
 
 
 def agreement(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """How near the runs of Table 3 come to those at the paper's own schedule (full_schedule.csv).
+    """How near the runs of Table 3 come to the book's edition, at the paper's own schedule.
 
     Returns
     -------
     rows : DataFrame
-        Indexed by variant: mean, low, high (over seeds), collapsed, and n; the same of the paper's
-        schedule, `full`, `full_low` and `full_high` (the lowest and the highest of four seeds);
+        As `summary` gives it, indexed by variant; the edition's as full, full_low and full_high;
         difference.
     said : Series
         The mean and the largest size of a difference, and the rank correlation of the rows.
     """
-    full = published.read("full_schedule").set_index("variant")[["mean", "low", "high"]]
+    full = summary(published.result(f"{published.EDITION}table3")[0])[["mean", "low", "high"]]
     full = full.rename(columns={"mean": "full", "low": "full_low", "high": "full_high"})
-    rows = summary(runs)[["n", "mean", "low", "high", "collapsed"]].join(full, how="inner")
+    rows = summary(runs)[["n", "mean", "low", "high", "collapsed"]].join(full)
     rows["difference"] = rows["mean"] - rows.full
     sizes = rows.difference.abs()
     return rows, pd.Series({"mean difference": sizes.mean(), "largest difference": sizes.max(),
