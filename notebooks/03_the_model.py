@@ -70,7 +70,7 @@ check("X_e", X_e, out.X_e)
 # The action classifier $W_a$ has a row for each action and one for the background. The foreground
 # classifier $W_f$ is a single vector, which starts as minus the background's row. Without a row for
 # the background every snippet has to look like some action. With it, one may look like none: MIL is
-# told that every video shows background, CW and CA that it is no foreground. So the classes'
+# told that every video shows background, CW and CA that this is no foreground. So the classes'
 # probabilities can fall where nothing happens. A snippet's class activation and foreground activation
 # are scaled cosines:
 #

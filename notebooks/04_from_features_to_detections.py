@@ -54,7 +54,7 @@ plots.save_figure(figure, "stages", output, source)
 # %% [markdown]
 # A network gives each video $P_f$ (equation 11) and each snippet $S_a$ (1). Then, for each stream:
 #
-# 1. **Classes.** Those whose $P_f(j)$ is at least 2.1 times uniform: 0.1 for 20 classes and background.
+# 1. **Classes.** Those whose $P_f(j)$ is at least 2.1 / (C + 1), which is 0.1 for 20 classes.
 # 2. **Sequence.** Softmax of $S_a$ over the classes, snippet by snippet. The foreground score $S_f$ is
 #    not used here at all: it helps only while training.
 # 3. **Proposals.** At each of five thresholds, runs of at least three snippets above it.
@@ -125,7 +125,7 @@ ap.assign(AVG=first.evaluation.ap.mean(axis=1), instances=first.evaluation.insta
 # %% [markdown]
 # ## To remember, and to try
 # - Much of the way to a number is not the network: thresholds, NMS, fusion, protocol all move it.
-# - Try `base_of("seeds", profile, "paper")`: sequences on their own range fail in other ways.
+# - Try `base_of("seeds", profile, "paper")`: sequences scaled to their range fail in other ways.
 #
 # **Exercise.** What does it bring, by tIoU, to keep runs of any length?
 

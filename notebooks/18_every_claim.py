@@ -77,9 +77,9 @@ save_table(counts.reset_index(), "every_claim_counts", output)
 
 # %% [markdown]
 # *Synthetic* is Table 3 at the paper's schedule, and all else at profile `quick` ([how far that is
-# from it](02_the_data.ipynb)). On both kinds of data the background class helps. CW boosts the
-# other branches on synthetic videos, and there it helps the full model; on gestures neither can be
-# told. Why one holds here and not there is not told by this table: data, classes, size and weights
+# from it](02_the_data.ipynb)). In Table 3, on both kinds of data, the background class helps. CW
+# boosts the other branches on synthetic videos; on gestures it costs CA points and the rest is
+# open. Why one holds here and not there is not told by this table: data, classes, size and weights
 # of the branches differ at once.
 #
 # Some claims cannot be tested. Of Table 2, [ActivityNet](06_activitynet.ipynb) asks whether

@@ -4,9 +4,10 @@
 # Section 3.1 of the paper begins with features of videos: rows that a network, I3D, makes of frames.
 # This page goes all the way, from files to a page with a timeline, on clips that it draws.
 #
-# **The weights are random.** What I3D knows of real videos lies in weights that do not ship. Random
-# ones tell still from moving and a turn from a jump, no more, which is enough for these clips and for
-# no real video. With weights and models named in the first cell, the page shows a video of yours.
+# **The weights are random.** What I3D knows of real videos lies in weights that do not ship.
+# Random ones tell still from moving and a turn from a jump, no more, which is enough for these
+# clips and for no real video. With weights and models named in the first cell, the page shows a
+# video of yours.
 
 # %% tags=["parameters"]
 import os
@@ -50,8 +51,8 @@ plots.use_style()
 # %% [markdown]
 # ## Clips
 #
-# A square lies still, and now and then it *spins* or *jumps*. Of a clip to train on a model is told
-# which of the two it shows; the last clip shows both.
+# A square lies still, and now and then it *spins* or *jumps*. A model is told which of the
+# two a training clip shows; the last clip shows both.
 
 # %%
 folder = new_folder(output, "from_a_video")
@@ -96,9 +97,10 @@ plots.save_figure(figure, "clips", output, "Clips drawn by this page.")
 # %% [markdown]
 # ## I3D
 #
-# Sixteen frames go through three-dimensional convolutions {cite}`carreira2017i3d`; the mean over what
-# is left of time and place is a row of 1,024 features. Here the convolutions' weights are random, and
-# batch normalisation takes means and variances from two of the clips: or all rows would look alike.
+# Sixteen frames go through three-dimensional convolutions {cite}`carreira2017i3d`; the mean over
+# what is left of time and place is a row of 1,024 features. Here the convolutions' weights are
+# random, and batch normalisation takes means and variances from two of the clips: or all rows
+# would look alike.
 
 # %% tags=["nbval-check-output"]
 def chunks(path):
@@ -130,7 +132,7 @@ print(failed, np.load(folder / "clips/features/rgb/clip_0.npy").shape)
 # %% [markdown]
 # ## Localisation
 #
-# From here on a clip is what any video of this book is: rows of features, and to train on a class.
+# From here on a clip is like any video of this book: rows of features and, to train on, a class.
 # FAC-Net is trained for seconds on all clips but two. Then each bout is found, by both names; the
 # wrong one scores less. A video of yours is extracted, and asked about, in place of this.
 
