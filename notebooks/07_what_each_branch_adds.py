@@ -57,12 +57,11 @@ plots.save_figure(figure, "table3", output, source)
 # branches' predictions say it. All rows are localised by thresholds on the softmax over classes.
 #
 # ## Table 3
-# *Half width* are the runs above: all videos, the paper's schedule and half its channels, five seeds,
-# computed once. *Here* is what this page trained when it was built, at a profile that is [smaller
-# and shorter](02_the_data.ipynb).
-# *Collapsed* are seeds of which a stream scores background above action ([Seeds and
-# collapse](11_seeds_and_collapse.ipynb)); none is left out. The narrow ±
-# of three seeds can be luck: twenty of the full model spread far wider.
+# *Half width* are the runs above: all videos, the paper's schedule and half its channels, five
+# seeds, computed once. *Here* is what this page trained when it was built, at a profile that is
+# [smaller and shorter](02_the_data.ipynb). *Collapsed* are seeds of which a stream scores background
+# above action ([Seeds and collapse](11_seeds_and_collapse.ipynb)); none is left out. A narrow ± of
+# three seeds can be luck: twenty of the full model, on that page, spread far wider.
 
 # %% tags=["full-width"]
 here = sweep("table3", dataset, profile, seeds, folder, device=device)

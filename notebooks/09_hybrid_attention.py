@@ -83,6 +83,10 @@ shown = readable(claims.judge(runs, wanted, draws), signed=["paper", "mean"])
 save_table(shown, "table4_claims", output, compared)
 
 # %% [markdown]
+# At profile `quick` neither can be told: sets of temperatures differ by less than their seeds do, and
+# most seeds of CW alone collapse with every set. What hybrid attention brings at the paper's
+# schedule, [Table 3](07_what_each_branch_adds.ipynb) says: nine points without CW.
+#
 # ## Fig. 6: one video without and with hybrid attention
 # Of cliff diving, the paper says that hybrid attention makes foreground scores more accurate and
 # false positives fewer. [What the branches see](08_what_the_branches_see.ipynb) explains the areas.
