@@ -75,8 +75,8 @@ table.round(2).style.format("{:,.5g}", na_rep="–")
 # claims had no say. Its rows are ranked much as they are there, but it is not the same thing. CW
 # learns slowly, and forty epochs end before it has: every row with CW is too low, by six to nineteen
 # points, and more of its seeds collapse. So Table 3 is judged at the paper's schedule and half its
-# width, five seeds that took nine hours of a core. The other tables and figures, which would take days, are judged at
-# `quick`, and what they say of CW is said of a short training.
+# width, five seeds that took nine hours of a core. The other tables and figures, which would take
+# days, are judged at `quick`, and what they say of CW is said of a short training.
 
 # %% mystnb={"image": {"alt": "Twenty rows of Table 3, each with its AVG at the paper's own schedule and at profile quick, and their intervals"}, "figure": {"name": "fig-agreement", "caption": "AVG of Table 3's rows on synthetic data, at the paper's schedule and at profile quick. Strokes: 95 % intervals over five seeds."}}
 runs, source_quick = published.result("table3")
