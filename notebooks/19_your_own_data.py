@@ -157,10 +157,10 @@ run("facnet data init --features faulty --annotations faulty.csv", rows, "--out 
 
 # %%
 theirs = folder / "data/theirs"
-shutil.copytree(folder / "i3d", folder / "damaged")
-run("facnet data init --features damaged --annotations segments.csv", rows, "--out data/theirs",
-    last=1)
-np.save(folder / "damaged/match_00.npy", np.load(folder / "i3d/match_00.npy") * np.nan)
+run("facnet data init --features i3d --annotations segments.csv", rows, "--out data/theirs", last=1)
+(theirs / "features").unlink()  # a link: what is damaged now is to be a copy
+shutil.copytree(folder / "i3d", theirs / "features")
+np.save(theirs / "features/match_00.npy", np.load(folder / "i3d/match_00.npy") * np.nan)
 facts = json.loads(read_text(theirs / "annotations.json"))
 first = facts["database"]["match_00"]["annotations"]
 first[0]["segment"].reverse()
@@ -184,5 +184,5 @@ run("facnet data check data/theirs", ends=(1,))
 # **Exercise.** An array is turned: a column a snippet, a row a feature. What does `check` say of it?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"}
-np.save(folder / "damaged/match_00.npy", np.load(folder / "i3d/match_00.npy").T)
+np.save(theirs / "features/match_00.npy", np.load(folder / "i3d/match_00.npy").T)
 run("facnet data check data/theirs", ends=(1,))

@@ -11,7 +11,8 @@ from facnet.config import checked
 from facnet.data import SYNTHETIC, Dataset
 from facnet.errors import FacnetError, check_choice
 
-PATHS = ("features", "annotations", "dataset", "output")  # parameters
+PATHS = ("features", "annotations", "dataset", "output",  # parameters
+         "video", "rgb_weights", "flow_weights", "checkpoints")
 
 
 def check_parameters(notebook: dict) -> None:

@@ -112,8 +112,9 @@ def test_the_text_of_the_notebooks_is_short_and_its_code_is_seen():
     assert len(shown) >= 0.8 * len(cells)
     lines = {path.stem: len(path.with_suffix(".py").read_text().splitlines())
              for path in NOTEBOOKS}
-    # An exercise with its solution in each; one draws its clips before it can use them, in 192.
-    assert sum(lines.values()) <= 2700 + 192, lines
+    # An exercise with its solution in each, and what follows from the numbers; one draws its clips
+    # before it can use them, in 192.
+    assert sum(lines.values()) <= 2750 + 192, lines
 
 
 def widths(note) -> list[tuple[int, str]]:
