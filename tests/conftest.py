@@ -19,6 +19,11 @@ settings.load_profile("usual")
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROOT = FIXTURES.parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]
 
 
 def copy_package(folder: Path) -> None:
@@ -61,6 +66,20 @@ def reference() -> Path:
     path = Path(folder)
     assert (path / "oracles").is_dir(), f"FACNET_REFERENCE={folder} holds no oracles/"
     return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser, where the machine has one."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"no browser on this machine: none of {', '.join(BROWSERS)}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,5 @@
 """The page with a video and its detections, in a real browser, from a file."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +15,6 @@ from facnet.errors import FacnetError  # noqa: E402
 from facnet.localization import Scores  # noqa: E402
 from facnet.video.view import page as made  # noqa: E402
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NAME = "clip </script> & more"
 FOUND = pd.DataFrame({
     "video": NAME, "label": ["jump", "jump", "run <fast>"], "start": [1.0, 4.0, 2.0],
@@ -29,20 +26,6 @@ DATA = Dataset(
     pd.DataFrame(columns=["video", "start", "end"]), lambda stream, video: np.zeros((10, 4)))
 SCORES = Scores((NAME,), np.array([0, 10]), np.full((1, 3), 1 / 3),
                 np.random.default_rng(0).normal(size=(10, 3)), np.linspace(0, 1, 10))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser on this machine: none of {', '.join(BROWSERS)}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,11 +15,6 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / os.environ.get("SITE", "_build/smoke/html")
 RESULTS = SITE.parent / "results"
 SHOTS = os.environ.get("SHOTS")  # a folder for pictures of the pages, for people to look at
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]
 HARMLESS = (
     "invalid theme mode",  # the theme logs it where no theme was ever chosen
     "/favicon.ico",  # the browser asks for it on the front page, which only leads on
@@ -51,19 +45,6 @@ def address():
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser on this machine: none of {', '.join(BROWSERS)}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
