@@ -156,10 +156,9 @@ run("facnet data init --features faulty --annotations faulty.csv", rows, "--out 
 # exchanged, a class is in two spellings, and an array is not a number.
 
 # %%
+run("facnet data init --features i3d --annotations segments.csv", rows, "--out data/right", last=1)
 theirs = folder / "data/theirs"
-run("facnet data init --features i3d --annotations segments.csv", rows, "--out data/theirs", last=1)
-(theirs / "features").unlink()  # a link: what is damaged now is to be a copy
-shutil.copytree(folder / "i3d", theirs / "features")
+shutil.copytree(folder / "data/right", theirs)  # with its arrays, to which `init` made a link
 np.save(theirs / "features/match_00.npy", np.load(folder / "i3d/match_00.npy") * np.nan)
 facts = json.loads(read_text(theirs / "annotations.json"))
 first = facts["database"]["match_00"]["annotations"]
