@@ -60,7 +60,7 @@ def suggest(word: str, choices: Iterable[str]) -> str:
         return f" Did you mean {near[close[0]]!r}?"
     if len(choices) > 30:
         return f" There are {len(choices)}, such as {choices[0][1]!r}."
-    return f" Choose from: {', '.join(sorted(name for _, name in choices))}."
+    return f" Choose from: {', '.join(sorted(name for _, name in choices)) or 'none'}."
 
 
 @lru_cache(8)

@@ -1,6 +1,7 @@
 """Run the experiments whose results are kept: renews data/results/ but for SHREC'21's.
 
-    python tests/keep_results.py [PROFILE [NAME ...]]    quick, or for an edition full or wide
+    python tests/keep_results.py [PROFILE [NAME ...]]    quick, or for an edition full or wide;
+                                                         NAME such as table3, or table4:full
     python tests/keep_results.py check
 
 On the synthetic data, on FACNET_DEVICE by JOBS processes. It may be stopped and started again:
@@ -38,10 +39,15 @@ def keep_result(name: str, frame: pd.DataFrame, what: str, command: str) -> None
     file = f"{name}.csv.xz" if name.endswith("_draws") else f"{name}.csv"
     digits = "%.1f" if name.endswith("_draws") else "%.6g"
     frame.to_csv(published.RESULTS / file, index=False, float_format=digits)
-    made = pd.read_csv(published.RESULTS / "provenance.csv", index_col="file", dtype=str)
     for old in {one.name for one in published.RESULTS.glob(f"{name}.csv*")} - {file}:
         (published.RESULTS / old).unlink()
-        made = made.drop(index=old, errors="ignore")
+    note(file, what, command)
+
+
+def note(file: str, what: str, command: str) -> None:
+    """Write a file's row of provenance.csv, and drop those of files that are gone."""
+    made = pd.read_csv(published.RESULTS / "provenance.csv", index_col="file", dtype=str)
+    made = made.loc[[(published.RESULTS / old).is_file() for old in made.index]]
     made.loc[file] = {
         "what": what, "command": command, "revision": REVISION, "code": CODE}
     made.sort_index().to_csv(published.RESULTS / "provenance.csv")
@@ -54,14 +60,16 @@ def main(profile: str, names: list[str]) -> None:
     prefix, more = ("", {}) if profile == quick else (published.EDITION, IN_AN_EDITION)
     jobs, device = int(os.environ.get("JOBS", 1)), os.environ.get("FACNET_DEVICE", "cpu")
     data = load(dataset, profile, device)
+    asked = {name.partition(":")[0]: name for name in names}
     for name, seeds in (SEEDS | more).items():
-        if names and name not in names:
+        if names and name not in asked:
             continue
         what, draws = provenance(data, profile, seeds).removesuffix("."), None
         if name in MEASURES:
             runs = measured(name, dataset, profile, seeds, FOLDER, device)
         else:
-            runs = sweep(name, dataset, profile, seeds, FOLDER, jobs=jobs, device=device)
+            runs = sweep(
+                asked.get(name, name), dataset, profile, seeds, FOLDER, jobs=jobs, device=device)
             what += f"; {runs.seconds.sum() / 3600:.1f} hours of {data.device}"
         if name not in NO_DRAWS:
             runs, draws = with_draws(name, runs, FOLDER)

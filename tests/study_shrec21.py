@@ -6,12 +6,17 @@ FOLDER is what `facnet data import shrec21` made. It may be stopped and started 
 kept in results/shrec21.
 """
 
+import shutil
 import sys
+from pathlib import Path
 
-from keep_results import keep_result
+from keep_results import keep_result, note
 
-from facnet.study.gestures import Study, run_study
+from facnet import load
+from facnet.study import plots, provenance, published
+from facnet.study.gestures import Study, recording, run_study
 
+RECORDS = "results/shrec21"
 COMMAND = "python tests/study_shrec21.py data/shrec21"
 
 
@@ -23,6 +28,17 @@ def write_study(study: Study) -> None:
         keep_result(f"shrec21_{file}", frame, study.sources[name].removesuffix("."), COMMAND)
 
 
+def keep_recording(dataset: str, study: Study) -> None:
+    """Keep the picture of a recording: recordings and scores do not ship."""
+    name, source = "shrec21_recording", provenance(load(dataset), "half", 1)
+    plots.use_style()
+    plots.save_figure(recording(dataset, study.frames["weights"]), name, RECORDS, source)
+    shutil.copy(Path(RECORDS) / f"{name}.svg", published.RESULTS)
+    note(f"{name}.svg", source.removesuffix("."), COMMAND)
+
+
 if __name__ == "__main__":
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    write_study(run_study(sys.argv[1], "results/shrec21", jobs=jobs))
+    study = run_study(sys.argv[1], RECORDS, jobs=jobs)
+    write_study(study)
+    keep_recording(sys.argv[1], study)

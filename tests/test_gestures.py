@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import study_shrec21
 from study_shrec21 import COMMAND, write_study
 from test_shrec21 import Made, hand, published as as_published
 
@@ -64,7 +65,8 @@ def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monk
     own = preset("shrec21")
     short = replace(PROFILES["smoke"], epochs=2 / own.training.epochs,
                     width=8 / own.model.embedding_widths[0], snippets=16)
-    monkeypatch.setitem(PROFILES, "smoke", short)
+    for name in ("smoke", "half"):  # the latter for the picture of a recording
+        monkeypatch.setitem(PROFILES, name, short)
     monkeypatch.setattr(tables, "WEIGHTS", (0.1,))
     study = run_study(recordings, tmp_path / "records", "smoke", dict.fromkeys(SEEDS, 1))
     assert set(study.frames) == set(SEEDS)
@@ -78,12 +80,19 @@ def test_the_study_runs_and_is_read_as_it_was_written(recordings, tmp_path, monk
     again = read_study()
     for name, source in study.sources.items():
         assert source.replace("**", "").removesuffix(".") in again.sources[name]
-        assert again.sources[name].endswith(f"; `{COMMAND}` at revision `{REVISION}`")
+        made = f"; `{COMMAND}` at revision `{REVISION[:12]}{REVISION[40:]}`"
+        assert again.sources[name].endswith(made)
     for name, frame in study.frames.items():
         pd.testing.assert_frame_equal(again.frames[name], frame.reset_index(drop=True),
                                       check_dtype=False, rtol=1e-4)
     for name, frame in study.draws.items():
         pd.testing.assert_frame_equal(again.draws[name], frame, rtol=0, atol=0.0501)
+    monkeypatch.setattr(study_shrec21, "RECORDS", tmp_path / "pictures")
+    study_shrec21.keep_recording(str(recordings), study)
+    picture = (tmp_path / "shrec21_recording.svg").read_text("utf-8")
+    for label in ("OK", "TAP"):  # what the last of the test recordings shows
+        assert f'id="detections of {label}"' in picture
+    assert "shrec21_recording.svg" in (tmp_path / "provenance.csv").read_text("utf-8")
 
 
 def test_the_books_own_run_is_whole():

@@ -261,15 +261,16 @@ def test_an_edition_takes_the_place_of_what_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(keep_results, "IN_AN_EDITION", {"table4": 1})
     table4 = tables._table4
     monkeypatch.setitem(tables.SWEEPS, "table4", lambda base: table4(changed(
-        base, {"training.epochs": 1}))[:2])
+        base, {"training.epochs": 1}))[2:5])  # of these the second is of column full
     smoke = {"dataset": "synthetic", "profile": "smoke", "seeds": 1, "folder": tmp_path}
-    live, _, source = evidence.kept("table4", **smoke)
+    live, _, source = evidence.kept("table4:full", **smoke)
     assert "profile smoke" in source and "python" not in source
-    keep_results.main("smoke", ["table4"])
+    keep_results.main("smoke", ["table4:full"])
     assert {"edition_table4.csv", "edition_table4_draws.csv.xz"} <= {*pd.read_csv(
         tmp_path / "provenance.csv").file}
     runs, draws, source = evidence.kept("table4", *published.KEPT, 5, tmp_path)
     assert runs.average.tolist() == pytest.approx(live.average.tolist(), rel=1e-5)
+    assert runs.variant.tolist() == ["Full (1)"]
     assert len(draws) and "profile smoke, 1 seed" in source and "hours of cpu" in source
     assert "`python tests/keep_results.py smoke`" in source
     assert not (tmp_path / "edition_fig6.csv").exists()
@@ -279,7 +280,7 @@ def test_an_edition_takes_the_place_of_what_is_kept(tmp_path, monkeypatch):
 def test_every_committed_result_can_be_read(path):
     if path.name == "provenance.csv":
         assert set(pd.read_csv(path).file) == {
-            one.name for one in published.RESULTS.glob("*.csv*")} - {path.name}
+            one.name for one in published.RESULTS.iterdir()} - {path.name}
         return
     frame, said = published.result(path.name.partition(".")[0])
     assert len(frame) and "at revision" in said

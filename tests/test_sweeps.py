@@ -93,6 +93,15 @@ def test_fig4_has_three_panels_with_one_weight_fixed():
 def test_an_unknown_sweep_gets_a_suggestion():
     with pytest.raises(FacnetError, match="Did you mean 'table3'"):
         variants("table33", BASE)
+    with pytest.raises(FacnetError, match="table4 has no column 'ful'. Did you mean 'full'?"):
+        variants("table4:ful", BASE)
+    with pytest.raises(FacnetError, match="table3 has no column 'full'. Choose from: none."):
+        variants("table3:full", BASE)
+
+
+def test_a_sweep_may_be_of_one_column():
+    whole, full = (variants(name, BASE) for name in ("table4", "table4:full"))
+    assert len(full) == 9 and full == [one for one in whole if one.place["column"] == "full"]
 
 
 def test_table2_is_fac_net_by_the_recipe_for_200_classes(tmp_path):

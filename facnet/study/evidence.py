@@ -18,7 +18,7 @@ from facnet.study.records import provenance
 from facnet.study.separation import (
     Lacking, by_measure, drawn_snippets, measured_features, roc_areas, scores_by_seed)
 from facnet.study.statistics import summary
-from facnet.study.tables import SWEEPS, base_of, require, sweep, variants
+from facnet.study.tables import base_of, require, sweep, variants
 
 TABLES = ("table1", "table3", "table4", "table5", "fig4")
 MEASURES = ("fig1", "fig5", "fig6", "fig8")  # other measures take the place of AVG there
@@ -49,13 +49,13 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
         On what data, how often, and if kept by which command and code.
     """
     if (dataset, profile) == published.KEPT:
-        if edition and (published.RESULTS / f"{published.EDITION}{name}.csv").is_file():
+        if edition and published.has_edition(name):
             name = f"{published.EDITION}{name}"
         runs, source = published.result(name)
         draws = None if name.endswith(NO_DRAWS) else published.result(f"{name}_draws")[0]
         return runs, draws, source
     source = provenance(load(dataset, profile), profile, seeds)
-    if name not in SWEEPS:
+    if name in MEASURES:
         return measured(name, dataset, profile, seeds, folder, device), None, source
     runs = sweep(name, dataset, profile, seeds, folder, device=device)
     return *with_draws(name, runs, folder), source

@@ -71,6 +71,11 @@ def statement(name: str) -> float:
     return named(name, read("statements", index_col="statement").average.to_dict(), "statement")
 
 
+def has_edition(name: str) -> bool:
+    """Whether what `name` keeps was run at a larger size, too."""
+    return (RESULTS / f"{EDITION}{name}.csv").is_file()
+
+
 def result(name: str) -> tuple[pd.DataFrame, str]:
     """A table that was computed once for this book, such as a sweep: data/results/NAME.csv[.xz].
 
@@ -97,4 +102,5 @@ def result(name: str) -> tuple[pd.DataFrame, str]:
     for column in {"collapsed", "main"} & {*frame}:  # "" is a value there and not a missing one
         frame[column] = frame[column].astype(object).fillna("")
     since = "" if made.code == CODE else "; the code that computes it has changed since"
-    return frame, f"{made.what}; `{made.command}` at revision `{made.revision}`{since}"
+    revision = made.revision[:12] + made.revision[40:]  # "+" there: changed since
+    return frame, f"{made.what}; `{made.command}` at revision `{revision}`{since}"

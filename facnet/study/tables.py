@@ -19,7 +19,7 @@ import pandas as pd
 
 from facnet.config import Experiment, changed, flat, to_dict
 from facnet.data import Dataset, load, usable
-from facnet.errors import FacnetError, named
+from facnet.errors import FacnetError, check_choice, named
 from facnet.experiment import experiment_key
 from facnet.methods import preset, recipes
 from facnet.profiles import profile
@@ -113,16 +113,21 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
     Parameters
     ----------
     name : str
-        A key of `SWEEPS`.
+        A key of `SWEEPS`, or one column of it, such as "table4:full".
     base : Experiment or dict of str to Experiment
         As `base_of` gives it: the full model at a profile's sizes, or recipes by name.
 
     Raises
     ------
     FacnetError
-        If there is no such sweep.
+        If there is no such sweep or column.
     """
-    return named(name, SWEEPS, "sweep")(base)
+    name, _, column = name.partition(":")
+    cells = named(name, SWEEPS, "sweep")(base)
+    if column:
+        columns = {one.place["column"] for one in cells if "column" in one.place}
+        check_choice(column, columns, f"{name} has no column {column!r}")
+    return [one for one in cells if column in ("", one.place.get("column"))]
 
 
 def with_branches(base: Experiment, on: Iterable[str], temperatures: Sequence[float],
