@@ -5,7 +5,7 @@ be positive. A comparison is taken seed by seed and averaged. Two intervals of 9
 over seeds (Student's), one over test videos that are drawn again. It holds, or does not, if its
 mean is further from zero than both errors together (`facnet.study.statistics.verdict`), and is open
 otherwise. A claim is judged by the mean of its comparisons. Where the paper makes it of each of
-them, and some do not hold, it holds mostly.
+them, and some do not hold, it holds on average.
 """
 
 from collections.abc import Iterable
@@ -187,9 +187,8 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
     Returns
     -------
     DataFrame
-        The columns of `compare` without name and same, for the mean of those of a claim's
-        comparisons that can be told, with the claim's verdict; and holds, how many of the
-        comparisons hold ("2 of 3").
+        The claim, its verdict, and holds, how many of its comparisons hold ("2 of 3"); then the
+        columns of `compare` but name and same, for the mean of those that can be told.
     """
     comparisons, found = list(comparisons), []
     for claim in dict.fromkeys(one.claim for one in comparisons):
@@ -207,7 +206,8 @@ def judge(runs: pd.DataFrame, comparisons: Iterable[Comparison],
             row["verdict"] = Verdict.SAME
         elif own[0].each and row["verdict"] == Verdict.HOLDS and holds < len(own):
             row["verdict"] = Verdict.PARTLY if holds + same == len(own) else Verdict.ON_AVERAGE
-        found.append(row | {"holds": f"{holds} of {len(own)}"})
+        found.append({"claim": claim, "verdict": row.pop("verdict"),  # the answer first
+                      "holds": f"{holds} of {len(own)}"} | row)
     return pd.DataFrame(found)
 
 

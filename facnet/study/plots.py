@@ -174,9 +174,11 @@ def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") 
             points = own[own.variant == variant]
             axes.hlines(row, one.low, one.high, color=colour, lw=5, alpha=0.25)
             axes.plot(one["mean"], row, "|", color=colour, ms=11, mew=2)
-            axes.scatter(points.average, [row] * len(points), 16, edgecolors=colour, zorder=3,
+            # Seeds a little apart, and the paper below them: none hides another.
+            axes.scatter(points.average, np.linspace(row - 0.2, row + 0.1, len(points)), 14,
+                         edgecolors=colour, zorder=3, lw=0.8,
                          c=np.where(points.collapsed == "", colour, "white"))
-            axes.plot(one.paper, row, "D", color="black", ms=4)
+            axes.plot(one.paper, row + 0.3, "D", color="black", ms=3.5)
         axes.set(title=name.upper() if name in BRANCHES else name.capitalize(), xlabel="AVG (%)")
         name_rows(axes, own[label].unique())
     marks = {"a seed": {"marker": "o", "color": "#444444"},
@@ -209,7 +211,7 @@ def differences(compared: pd.DataFrame,
             axes.hlines(row, one.video_low, one.video_high, color=mark["color"], lw=1)
             axes.hlines(row, one.low, one.high, color=mark["color"], lw=5, alpha=0.35)
             axes.plot(one.mean, row, ms=4.5, **mark)
-            axes.plot(one.paper, row, "D", color="black", ms=3.5)
+            axes.plot(one.paper, row + 0.3, "D", color="black", ms=3)  # hides none
         axes.axvline(0, color="0.3", lw=0.8)
         axes.set_title(claim, loc="left")
         name_rows(axes, own.name)

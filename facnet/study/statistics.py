@@ -16,10 +16,10 @@ MARKUP = re.compile(r"[\\`*_|<$]|&(?=#?\w+;)|~(?=~)|\](?=\()")
 
 
 class Verdict(StrEnum):
-    """What was measured says of a claim, in the one word that every table uses."""
+    """What was measured says of a claim, in the words that every table uses."""
 
     HOLDS = "holds"
-    ON_AVERAGE = "mostly"  # it holds on average, and not in each of its comparisons
+    ON_AVERAGE = "on average"  # not in each of its comparisons
     PARTLY = "partly"  # it holds where it can be told
     OPEN = "open"
     FAILS = "fails"
@@ -213,4 +213,5 @@ def show(table: pd.DataFrame) -> Styler:
     style = table.style.hide(axis="index").format(precision=1, na_rep="", escape="html")
     return style.format_index(escape="html", axis=1).set_properties(
         **{"font-size": "85%", "padding": "0.2em 0.4em"}).set_properties(
-        subset=short, **{"white-space": "nowrap"})
+        subset=short, **{"white-space": "nowrap"}).set_properties(
+        subset=[column for column in table if column not in short], **{"text-align": "left"})
