@@ -75,9 +75,9 @@ figures: $(BUILD)/figures/captions.md  ## draw the paper's eight figures as SVG,
 test: $(READY)  ## everything: code, notebooks, and the book in a browser
 	@$(MAKE) check PROFILE=smoke $(SHIPPED)
 
-lab: $(READY)  ## open the notebooks in JupyterLab, with sliders
+lab: $(READY)  ## open the notebooks in JupyterLab, with sliders (LAB="--no-browser")
 	env -u TQDM_DISABLE FACNET_LIVE=1 JUPYTER_PATH="$(abspath $(VENV))/share/jupyter" \
-	    $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks
+	    $(BIN)/jupyter-lab --LabApp.default_url=/lab/tree/notebooks $(LAB)
 
 bench: $(READY)  ## measure speed and memory; renew book/benchmark_results.md (DEVICE=cpu)
 	$(BIN)/python tests/benchmark.py $(filter-out cpu,$(FACNET_DEVICE))
@@ -118,7 +118,7 @@ $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(READY) $(BUILD)/parameters 
 # data at profile quick that the notebooks show as kept in data/results/ are not run again.
 KEPT := $(filter synthetic-quick,$(subst $() ,_,$(FACNET_DATASET))-$(FACNET_PROFILE))
 FIGURE_SWEEPS := "table3" $(if $(KEPT),,"table4" "fig4")
-OTHER_SWEEPS := "table1" "table2" "table5" $(if $(KEPT),,"differences" "collapse --seeds 20")
+OTHER_SWEEPS := "table2" "table5" $(if $(KEPT),,"table1" "differences" "collapse --seeds 20")
 DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
 SWEEPING := $(shell grep -lE '\<(sweep|kept).["n]' $(NOTEBOOKS) /dev/null)
 $(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter $(DRAWING),$(SWEEPING))): $(BUILD)/figure_sweeps.ready

@@ -98,7 +98,8 @@ def check_fits(path: Path, checkpoint: Checkpoint, dataset: Dataset) -> None:
     for number, (there, here) in enumerate(zip_longest(checkpoint.classes, dataset.classes), 1):
         if there != here:
             raise FacnetError(f"{path}: trained on other classes than {dataset.name} has; number"
-                              f" {number} is {there!r} there, {here!r} here.")
+                              f" {number} is {there!r} there, {here!r} here."
+                              + " Give the --profile that it was trained at." * dataset.simulated)
     there, here = checkpoint.snippet_seconds, dataset.snippet_seconds
     if there is None:
         warnings.warn(f"{path}: does not say on which grid and columns it was trained; here a"

@@ -151,7 +151,8 @@ def localize(checkpoints, dataset, profile, device, video, protocol, out):
 
 @cli.command()
 @click.argument("detections", type=path, metavar="DETECTIONS.json")
-@needed("--annotations", help="A container, ActivityNet-schema json, or W-TALC's folder.")
+@needed("--annotations",
+        help="A data set's folder, a JSON in ActivityNet's schema, or W-TALC's folder.")
 @click.option("--protocol", metavar="NAME", help="Rules.  [default: the annotations', or seconds]")
 @click.option("--tiou", metavar="A,B,…", help="Thresholds.  [default: the protocol's]")
 @click.option("--videos", type=path, help="Evaluate only those that this file lists, one a line.")
