@@ -43,7 +43,7 @@ show_if_measurable(data)
 # Given are training videos, each with the list of classes that it shows: *what*, never *when*. This
 # is *weak supervision*. Wanted are *detections* in new videos: class, start, end and score.
 
-# %% mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above detections at the height of their scores; true instances as shade"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on one test video, last stream, first seed: foreground score, class sequence with thresholds, and detections, the better the higher and darker. Green: ground truth."}}
+# %% mystnb={"image": {"alt": "Foreground score and class activation of one test video over time, above detections at the height of their scores; true instances as shade"}, "figure": {"name": "fig-problem", "caption": "FAC-Net on one test video, last stream, first seed: foreground score, class sequence with thresholds, and detections, the better the higher and stronger. Green: ground truth."}}
 recipes = {one.name: one.experiment for one in variants("table1", base_of("table1", profile))}
 recipes = tables.possible(recipes, data)
 video, label = plots.example_video(data, "HammerThrow")
@@ -79,7 +79,7 @@ plots.save_figure(figure, "fig1", output, source)
 # %% [markdown]
 # STPN's attention hardly changes, so that it selects everything. W-TALC's curves agree with each
 # other, as they are made of the same scores, and miss parts of the actions. FAC-Net's foreground
-# covers them, but is wide where its class is narrow: what lies above its middle lines overlaps
+# covers them, but is wider than its class's curve: cut at the middle lines, what lies above overlaps
 # less than STPN's. Over all test videos:
 
 # %%
@@ -88,7 +88,7 @@ hits = 100 * (1 - missed.groupby(level=0, sort=False).mean(numeric_only=True))
 hits.set_axis(["foreground in the truth (%)", "truth in the foreground (%)"], axis=1).round()
 
 # %% [markdown]
-# Why? In *multiple instance learning*, MIL, the snippets that score highest for a class speak for
+# Why do methods miss parts? In *multiple instance learning*, MIL, the snippets that score highest for a class speak for
 # the video, and are trained to fit its label. Nothing here needs the *whole* action: one second of
 # spinning gives a hammer throw away. Nor does it need an *action*: a cage that every hammer throw
 # shows will do. An attention is trained through the classifier, too: *what is foreground must be
@@ -158,18 +158,19 @@ plots.save_figure(axes[0].figure, "three_snippets", output, "No data: the four v
 # - **MIL** does not look at the foreground. It would narrow the throw to the spin.
 # - **CA** refuses the field, and likes the spin alone a little better than both parts: a pitch
 #   swings, too.
-# - **CW** likes the spin alone ten times less. Much of the throw's attention rests on the swing,
+# - **CW** has nine times the loss for the spin alone. Much of the throw's attention rests on the swing,
 #   and a foreground that rejects the swing has to pay. It refuses the field, where the absent
 #   pitch looks.
 # - **The last row** is a way out: a narrow foreground and a narrow throw agree. MIL and CA like it
-#   best, and CW hardly objects: it asks for agreement, not for the whole action. What keeps a
-#   class wide has to come from other videos.
+#   best, and CW does not object: it asks for agreement, not for the whole action. What keeps a
+#   class wide may come from other videos.
 #
 # ## Does it help?
-# The paper prints an AVG of 38.4 without CW and of 42.2 with it, one run each. On synthetic videos at the
-# paper's schedule, five seeds each, CW adds two points. (*Hybrid* and *BG* are two more parts, which
-# [The model](03_the_model.ipynb) explains. *Holds* is what is further above zero than its errors, over
-# seeds and over test videos.)
+# The paper prints an AVG of 38.4 without CW and of 42.2 with it, one run each. On synthetic videos at
+# the paper's schedule CW adds two points at half the width (five seeds, below), and
+# [eight at the full width](07_what_each_branch_adds.ipynb) (four seeds of a prototype). *Hybrid* and
+# *BG*, background class, are two more parts of [the model](03_the_model.ipynb).
+# [Every claim](18_every_claim.ipynb) says when a difference *holds*.
 
 # %%
 runs, draws, large = kept("table3", dataset, profile, seeds, folder, device=device)

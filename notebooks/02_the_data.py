@@ -147,7 +147,6 @@ shorter = real.loc[[f"below {mark}" for mark in marks]].set_axis(below.index)
 # ## To remember, and to try
 # - Instances are short against the grid. A method pays for that before it pays for its errors.
 # - A ceiling belongs to data, grid, procedure and protocol. Compare a score with its own.
-# - [The data page](../book/data.md#what-is-odd-about-thumos14) tells what is odd about THUMOS14.
 #
 # **Exercise.** The text's procedure has no shortest run, and interpolates. Which row is it near?
 

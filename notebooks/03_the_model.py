@@ -51,7 +51,7 @@ for name, parameter in model.named_parameters():
 # ## Embedding (section 3.1)
 # Two layers turn a snippet's features into $X_e(t) \in \mathbb{R}^D$: temporal convolutions, in the
 # released code with kernel 1, which is a linear layer, each followed by a ReLU. Dropout is off
-# here. The module's $X_e$ has a row a snippet; its scores, such as $R_a$, have a row a video.
+# here. The module's $X_e$ has a row for each snippet; its scores, such as $R_a$, one for each video.
 
 # %% tags=["nbval-check-output"]
 def check(name, ours, expected):
@@ -194,15 +194,6 @@ for name, value in by_hand.items():
 # estimation: a smaller $\mathcal{L}_{cw}$ would mean a larger bound on the mutual information of
 # $W_f$ and the true action's $F_a(j)$. [Does it?](13_what_the_features_learned.ipynb)
 #
-# ## A mini-batch without padding
-# All snippets of a mini-batch stand in one matrix; a video's scores are as they would be alone:
-
-# %% tags=["nbval-check-output"]
-packed = model(torch.cat([torch.rand(77, 1024).double(), x]), lengths=torch.tensor([77, T]))
-check("R_a", packed.R_a[1], out.R_a[0])
-check("X_e", packed.X_e[77:], out.X_e)
-
-# %% [markdown]
 # ## Where the text and the released code differ
 # In three fields here, and in [how detections are made](04_from_features_to_detections.ipynb):
 

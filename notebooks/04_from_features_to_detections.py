@@ -37,7 +37,7 @@ show_if_measurable(data)
 recipe = base_of("seeds", profile)  # the preset `released` at this size
 first = run(data, recipe, folder=Path(output) / "experiments")  # seed 0
 
-# %% mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above proposals and detections at the height of their scores, true instances as shade"}, "figure": {"name": "fig-stages", "caption": "One class of one test video of the data named above, last stream: foreground score, sequence with thresholds, proposals of all thresholds, and detections, the better the higher and darker."}}
+# %% mystnb={"image": {"alt": "Foreground and softmax sequence of one class with its thresholds above proposals and detections at the height of their scores, true instances as shade"}, "figure": {"name": "fig-stages", "caption": "One class of one test video of the data named above, last stream: foreground score, sequence with thresholds, proposals of all thresholds, and detections, the better the higher and stronger."}}
 video, label = plots.example_video(data, "HammerThrow")
 scores = first.scores[data.streams[-1]]
 
@@ -60,12 +60,13 @@ plots.save_figure(figure, "stages", output, source)
 # 3. **Proposals.** At each of five thresholds, runs of at least three snippets above it.
 # 4. **Score.** Mean inside the run less 0.6 times that beside it (AutoLoc {cite}`shou2018autoloc`).
 # 5. **Non-maximum suppression, NMS.** Where a class's proposals overlap by 0.2, the best remains.
-# 6. **Fusion.** Drop what touches an interval that annotators marked as unclear; pool streams, rgb
-#    times 0.1; NMS again.
+# 6. **Fusion.** Drop what touches an interval that the test annotations mark as unclear (the released
+#    code does); pool streams, rgb times 0.1; NMS again.
 
 # %%
 parts = scores, data.classes, data.snippet_seconds, recipe.localization
-print("raw, after NMS, fused:", len(propose(*parts)), len(localize(*parts)), len(first.detections))
+print("last stream: proposals", len(propose(*parts)), "after NMS", len(localize(*parts)),
+      "| all streams, fused:", len(first.detections))
 
 # %% tags=["nbval-check-output"]
 for name in ("class_threshold", "minimum_length", "outer_inner_weight", "nms_threshold"):

@@ -52,7 +52,7 @@ plots.save_figure(figure, "seeds", output, source)
 
 # %% [markdown]
 # That user's AVG is little more than a third of the printed one. How many seeds have no more than
-# that share of their median? Then, the mean over all seeds:
+# that share of their median? None has here, so this does not reproduce the report. Then, their mean:
 
 # %%
 user = published.statement("default seed of the released code")
@@ -125,10 +125,10 @@ print(*rates.index, sep="\n")
 # - One seed is an anecdote. A table of single runs compares luck as much as methods.
 # - A mean hides collapse, and to leave collapsed seeds out hides it too. Count them, and the seeds
 #   of low AVG beside them.
-# - The start is not shown to be to blame: the cosine stays near −1 in the best seed as in the worst,
-#   and a random $W_f$ does not end collapse (9 of 20 kept seeds against 4). The weight 1 for CA ends
-#   collapse (0 of 20): one of two changes that were tried, on synthetic data, with labels alone no
-#   guide to it.
+# - Nothing here shows that the start causes it: the cosine stays near −1 in the best seed as in the
+#   worst, and a random $W_f$ does not end collapse (9 of 20 kept seeds against 4). With weight 1 for
+#   CA none of twenty collapsed. That is one of two changes that were tried, on synthetic data, and
+#   without test annotations one could not have known which to choose.
 #
 # **Exercise.** What does the seed of lowest area make of one video? Then try another λ for it,
 # `config.changed(worst, {"training.lambda_ca": 1.0})`.

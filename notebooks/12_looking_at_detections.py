@@ -41,7 +41,7 @@ results = [run(data, replace(preset, seed=seed), folder=folder, progress=False)
 evaluations = [result.evaluation for result in results]
 print("AVG", cell(*interval(one.average for one in evaluations)))
 
-# %% mystnb={"image": {"alt": "Two videos side by side: foreground scores, then for each class its sequence with thresholds above bars for detections and ground truth, all over time in seconds"}, "figure": {"name": "fig-detections", "caption": "The paper's Fig. 7, two test videos of the data named above: scores of the last stream; detections of all streams, the better the darker. Shade: ground truth."}}
+# %% mystnb={"image": {"alt": "Two videos side by side: foreground scores, then for each class its sequence with thresholds above bars for detections and ground truth, all over time in seconds"}, "figure": {"name": "fig-detections", "caption": "The paper's Fig. 7, two test videos of the data named above: scores of the last stream; detections of all streams, the better the stronger. Shade: ground truth."}}
 one = sorted(results, key=lambda result: result.evaluation.average)[(seeds - 1) // 2]
 golf = plots.example_video(data, "GolfSwing", but=["VolleyballSpiking"])
 volleyball = plots.example_video(data, "VolleyballSpiking", but=["GolfSwing", golf[1]])
@@ -52,8 +52,8 @@ plots.save_figure(figure, "fig7", output, source)
 
 # %% [markdown]
 # The seed is that of median AVG; of each class that video is shown whose number of instances is
-# closest to six. Below stands a second true class, or the best wrong one. How many instances are
-# found, and what do the detections come to?
+# closest to six. A second class is drawn if the video shows one, or if a wrong one was detected. How
+# many instances are found, and what do the detections come to?
 
 # %%
 tiou = 0.5  # at which a detection is right; every protocol has it
@@ -66,7 +66,8 @@ truth.groupby("video").found.agg(instances="size", found="sum").join(counts, how
 # %% [markdown]
 # ## Why a detection is wrong
 #
-# DETAD asks what a false positive overlaps most. An instance of its class, enough, but taken: a
+# In neither video are all instances found, which the paper says of its own. DETAD asks what a false
+# positive overlaps most. An instance of its class, enough, but taken: a
 # *double detection*. Enough, of another class: a *wrong label*. Less, but 0.1 or more: a
 # *localisation error* if the class is right, else a *confusion error*. All else is *background*.
 
@@ -96,8 +97,7 @@ shown = readable(table, ["at", "average"]).rename(columns={"at": f"at {tiou}", "
 save_table(shown, "errors", output, table)
 
 # %% [markdown]
-# *Missed instances* is what then lacks to 100: no better ranking brings them back. (DETAD drops all
-# after the tenth group; its gains are of normalised mAP.)
+# *Missed instances* is what then lacks to 100: no better ranking brings them back.
 #
 # ## Which instances are missed
 #
@@ -105,7 +105,7 @@ save_table(shown, "errors", output, table)
 # class the video has. Normalised mAP takes AP as if all groups had as many instances. Missed is
 # what no detection takes. Mind the small groups: intervals are over seeds.
 
-# %% mystnb={"image": {"alt": "Two rows of bars in three columns for length, coverage and number of instances: above the share of instances that is missed, below normalised mAP; a dashed line for all instances"}, "figure": {"name": "fig-missed", "caption": "Missed instances and normalised mAP on the data named above. A bin includes its upper end; below it, its number of instances. Means and 95 % intervals over seeds."}}
+# %% mystnb={"image": {"alt": "Two rows of bars in three columns for length, coverage and number of instances: above the share of instances that is missed, below normalised mAP; a dashed line for all instances"}, "figure": {"name": "fig-missed", "caption": "Missed instances and normalised mAP on the data named above. A bin includes its upper end; below it, how many instances it has. Means and 95 % intervals over seeds."}}
 kinds = diagnosis.characteristics(data, truth)
 bins = diagnosis.BINS["ActivityNet" if data.protocol == "activitynet" else "THUMOS14"]
 tables = {name: diagnosis.over_seeds([
@@ -115,8 +115,10 @@ figure, panels = plt.subplots(2, len(tables), figsize=(7.2, 4), sharex="col", sh
 for column, (name, table) in zip(panels.T, tables.items()):
     for axes, what in zip(column, ("missed", "mAP_N")):
         own = table.drop("all")
-        axes.bar(own.index, own[what], color="#999999", yerr=[
-            own[what] - own[f"{what}_low"], own[f"{what}_high"] - own[what]])
+        low, high = (own[f"{what}_{end}"].clip(0, 100) for end in ("low", "high"))
+        axes.bar(own.index, own[what], color="#999999", yerr=[own[what] - low, high - own[what]])
+        axes.set_xticks(range(len(own)), own.index + "\n" + own.instances.map("{:.0f}".format),
+                        fontsize=7.5)
         axes.axhline(table.loc["all", what], color="0.3", ls="--")
     axes.set_xlabel(name)
 panels[0, 0].set_ylabel("missed instances (%)")

@@ -83,7 +83,8 @@ print(*read_text(folder / annotations).splitlines()[:4], sep="\n")
 #
 # The example's arrays hold two streams side by side, so it says `--streams`. Videos to test on are
 # drawn, unless a column `subset` of the CSV names them. Look at the data before you train: times of
-# the right size, no class with a handful of instances, a sensible share of foreground.
+# the right size, no class with a handful of instances, a sensible share of foreground. An *oddity* is
+# worth a look and may be harmless: the example's videos just happen to be equally long.
 
 # %%
 own = [shlex.quote(given) for given in (features, annotations, streams)]
@@ -96,9 +97,9 @@ run("facnet data check data/mine")
 # ## Then: train, localise, evaluate, draw
 #
 # One network a stream, from the labels of the training videos alone. On features of your own take
-# `--profile full`, the sizes and the schedule of the released code; what is smaller is for a look.
-# Detections are in the schema of ActivityNet's results. Mean average precision is by class and by
-# how much a detection must overlap an instance (tIoU).
+# `--profile full`, the sizes and the schedule of the released code; what is smaller is for a look, as
+# here: the example's detections are poor. They are in the schema of ActivityNet's results. Mean
+# average precision is by class and by how much a detection must overlap an instance (tIoU).
 
 # %%
 run(f"facnet train --dataset data/mine --profile {profile} --out runs/mine")
@@ -106,7 +107,7 @@ run("facnet localize runs/mine --dataset data/mine --out runs/mine/detections.js
 print(read_text(folder / "runs/mine/detections.json")[:240])
 run("facnet evaluate runs/mine/detections.json --annotations data/mine", ends=(0, 2))
 
-# %% mystnb={"image": {"alt": "Foreground scores of one test video above each class's sequence with thresholds and its detections, true instances as shade"}, "figure": {"name": "fig-your-own", "caption": "What `facnet draw` makes of a test video (in the book: a synthetic one): foreground scores, then each class's sequence with thresholds, and detections, the better the higher and darker."}}
+# %% mystnb={"image": {"alt": "Foreground scores of one test video above each class's sequence with thresholds and its detections, true instances as shade"}, "figure": {"name": "fig-your-own", "caption": "What `facnet draw` makes of a test video (in the book: a synthetic one): foreground scores, then each class's sequence with thresholds, and detections, the better the higher and stronger."}}
 video = load(folder / "data/mine").subset("test")[0]
 run("facnet draw runs/mine --dataset data/mine", f"--video {shlex.quote(video)} --out timeline.png")
 Image(folder / "timeline.png")
@@ -121,8 +122,9 @@ run("facnet report runs/mine --dataset data/mine --out report.html", last=1)
 # %% [markdown]
 # ## Labels alone
 #
-# If nobody has marked when things happen, leave the times out: two columns are enough to train and
-# to localise. The losses are the same to the last digit; only a number cannot be had.
+# From here on the page is about the example again, whatever data you gave. If nobody has marked when
+# things happen, leave the times out: two columns are enough to train and to localise. The losses are
+# the same to the last digit; only a number cannot be had.
 
 # %%
 segments[["video", "label"]].drop_duplicates().to_csv(folder / "labels.csv", index=False)

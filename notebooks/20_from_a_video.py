@@ -127,7 +127,7 @@ print(pd.DataFrame(shapes).T.to_string())
 weights = folder / "random.safetensors"
 save_file(network.state_dict(), weights)
 failed = extract(clips, folder / "clips", Recipe((("rgb", weights),)))
-print(failed, np.load(folder / "clips/features/rgb/clip_0.npy").shape)
+print(f"{len(failed)} failed; the first has", np.load(folder / "clips/features/rgb/clip_0.npy").shape)
 
 # %% [markdown]
 # ## Localisation

@@ -65,6 +65,7 @@ def main(profile: str, names: list[str]) -> None:
         if names and name not in asked:
             continue
         what, draws = provenance(data, profile, seeds).removesuffix("."), None
+        own = f"{command} {asked[name]}" if ":" in asked.get(name, "") else command
         if name in MEASURES:
             runs = measured(name, dataset, profile, seeds, FOLDER, device)
         else:
@@ -73,8 +74,8 @@ def main(profile: str, names: list[str]) -> None:
             what += f"; {runs.seconds.sum() / 3600:.1f} hours of {data.device}"
         if name not in NO_DRAWS:
             runs, draws = with_draws(name, runs, FOLDER)
-            keep_result(f"{prefix}{name}_draws", draws, what, command)
-        keep_result(f"{prefix}{name}", runs, what, command)
+            keep_result(f"{prefix}{name}_draws", draws, what, own)
+        keep_result(f"{prefix}{name}", runs, what, own)
 
 
 def check() -> None:

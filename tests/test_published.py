@@ -272,7 +272,7 @@ def test_an_edition_takes_the_place_of_what_is_kept(tmp_path, monkeypatch):
     assert runs.average.tolist() == pytest.approx(live.average.tolist(), rel=1e-5)
     assert runs.variant.tolist() == ["Full (1)"]
     assert len(draws) and "profile smoke, 1 seed" in source and "hours of cpu" in source
-    assert "`python tests/keep_results.py smoke`" in source
+    assert "`python tests/keep_results.py smoke table4:full`" in source
     assert not (tmp_path / "edition_fig6.csv").exists()
 
 
