@@ -117,8 +117,10 @@ $(EXECUTED): $(BUILD)/src/%.ipynb: %.py $(SOURCES) $(READY) $(BUILD)/parameters 
 # runs the missing ones itself. Those of the synthetic
 # data at profile quick that the notebooks show as kept in data/results/ are not run again.
 KEPT := $(filter synthetic-quick,$(subst $() ,_,$(FACNET_DATASET))-$(FACNET_PROFILE))
-FIGURE_SWEEPS := "table3" $(if $(KEPT),,"table4" "fig4")
-OTHER_SWEEPS := "table2" "table5" $(if $(KEPT),,"table1" "differences" "collapse --seeds 20")
+SEEDS := $(if $(KEPT),,--seeds 5)
+FIGURE_SWEEPS := "table3 $(SEEDS)" $(if $(KEPT),,"table4 $(SEEDS)" "fig4 $(SEEDS)")
+OTHER_SWEEPS := "table2" "table5 $(SEEDS)" \
+    $(if $(KEPT),,"table1 $(SEEDS)" "differences" "collapse --seeds 20")
 DRAWING := $(shell grep -l 'save_figure.figure, "fig[1-8]"' $(NOTEBOOKS) /dev/null)
 SWEEPING := $(shell grep -lE '\<(sweep|kept).["n]' $(NOTEBOOKS) /dev/null)
 $(patsubst %.py,$(BUILD)/src/%.ipynb,$(filter $(DRAWING),$(SWEEPING))): $(BUILD)/figure_sweeps.ready
@@ -155,5 +157,6 @@ $(BUILD)/html.ready: $(EXECUTED) $(PAGES) $(SOURCES) $(READY)
 
 check: $(BUILD)/html.ready
 	$(BIN)/ruff check facnet tests book
+	$(BIN)/ruff check --select F --ignore F704,F821 $(NOTEBOOKS)  # papermill gives the parameters
 	$(BIN)/python book/clean_environment.py $(BIN)/pytest facnet tests $(NOTEBOOKS:%.py=%.ipynb) \
 	    -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env --nbval-sanitize-with=tests/nbval.cfg --nbval-cell-timeout=600

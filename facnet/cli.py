@@ -234,7 +234,7 @@ def report(checkpoints, dataset, profile, device, protocol, out):
 
 
 @cli.command()
-@click.argument("name", metavar="table1|...|table5|fig4|lambda_cw|weights|seeds|...")
+@click.argument("name", metavar="table1|...|table4:full|fig4|lambda_cw|weights|seeds|...")
 @DATA
 @RECIPE
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=3, help="Of each variant.")

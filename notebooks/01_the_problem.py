@@ -79,8 +79,8 @@ plots.save_figure(figure, "fig1", output, source)
 # %% [markdown]
 # STPN's attention hardly changes, so that it selects everything. W-TALC's curves agree with each
 # other, as they are made of the same scores, and miss parts of the actions. FAC-Net's foreground
-# covers them, but is wider than its class's curve: cut at the middle lines, what lies above overlaps
-# less than STPN's. Over all test videos:
+# covers them, but is wider than its class's curve: what lies above the middle lines of the two
+# overlaps less than with STPN. Over all test videos:
 
 # %%
 missed = pd.concat({name: consistency.mistakes(own, data) for name, (_, own) in models.items()})
@@ -150,7 +150,7 @@ table = pd.DataFrame(rows).T[::-1]
 axes = table.plot.barh(subplots=True, layout=(1, 3), sharey=True, figsize=(7.2, 2), legend=False,
                        color=[plots.COLOURS[name.lower()] for name in table], logx=True)[0]
 for panel in axes:
-    panel.bar_label(panel.containers[0], fmt="%.3f", padding=2)
+    panel.bar_label(panel.containers[0], fmt="%.2g", padding=2)
     panel.set(xlabel="loss (nats)", xlim=(5e-4, 9))
 plots.save_figure(axes[0].figure, "three_snippets", output, "No data: the four vectors above.")
 
@@ -158,11 +158,11 @@ plots.save_figure(axes[0].figure, "three_snippets", output, "No data: the four v
 # - **MIL** does not look at the foreground. It would narrow the throw to the spin.
 # - **CA** refuses the field, and likes the spin alone a little better than both parts: a pitch
 #   swings, too.
-# - **CW** has nine times the loss for the spin alone. Much of the throw's attention rests on the swing,
+# - **CW** has ten times the loss for the spin alone that it has for both parts. Much of the throw's attention rests on the swing,
 #   and a foreground that rejects the swing has to pay. It refuses the field, where the absent
 #   pitch looks.
 # - **The last row** is a way out: a narrow foreground and a narrow throw agree. MIL and CA like it
-#   best, and CW does not object: it asks for agreement, not for the whole action. What keeps a
+#   best, and CW hardly objects: it asks for agreement, not for the whole action. What keeps a
 #   class wide may come from other videos.
 #
 # ## Does it help?

@@ -81,10 +81,11 @@ shown = readable(compared.drop(columns=["claim", "same"]), signed=["paper", "mea
 save_table(shown, "table1_claims", output, compared)
 
 # %% [markdown]
-# **What follows.** The order is not the paper's. On synthetic videos, after forty epochs, BM is the
-# best of the five methods: above FAC-Net in every seed, though one collapsed seed makes the interval
-# so wide that the verdict is open. Without a background class it is worse than BM. The mean over
-# the four methods says little, since STPN alone puts it above zero: whether FAC-Net is better is open.
+# **What follows.** The order is not the paper's. On synthetic videos at profile `quick`, forty epochs
+# for FAC-Net and eighty for BM, BM is the best of the five methods: above FAC-Net in every seed, though
+# one collapsed seed makes the interval so wide that the verdict is open. Without a background class
+# FAC-Net is worse than BM. The mean over the four methods says little, since STPN alone puts it above
+# zero: whether FAC-Net is better is open.
 # The paper's schedule was run for [FAC-Net alone](07_what_each_branch_adds.ipynb), which gains by it;
 # what the others would gain is not known. And data made by a program may suit a method:
 #

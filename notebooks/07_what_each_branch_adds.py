@@ -48,8 +48,8 @@ plots.save_figure(figure, "table3", output, source)
 #   attention. To the full model CW then adds two points.
 # - **A second branch beside CW.** Alone, CW is the best single branch by far in three of five
 #   seeds. In the two others both streams collapse and nothing is left. (A single collapsed stream
-#   need not hurt: the third hollow point is the best of the row.) A second branch prevents that; one
-#   run, as the paper has, cannot show it.
+#   need not hurt: the third hollow point is the best of the row.) With a second branch no seed lost
+#   both. One run, as the paper has, cannot show it.
 #
 # The paper leaves three things open, settled here the same way for all rows. CW, CA and MIL are
 # weighted 1 : 0.1 : 0.1; where CW is off, the others are scaled so that the largest weight is 1. CA
@@ -94,8 +94,8 @@ plots.save_figure(figure, "table3_claims", output, source)
 # CW boosts each of the others, and the background class helps. The rest is less plain. Hybrid
 # attention helps on average: by nine points without CW; with it, collapsed seeds decide the sign.
 # Two branches beat one on average, but CA+MIL is worse than MIL alone. The full model is better than
-# without CW and than without the background class. Without CA it loses half a point at most in four
-# seeds, and some 45 in the fifth: CA may be an insurance against collapse. And since in two seeds
+# without CW and than without the background class. Without CA it loses little more than half a point
+# in four seeds, and some 43 in the fifth: CA may be an insurance against collapse. And since in two seeds
 # both streams collapse, it is open whether CW is the best single branch.
 #
 # Width matters, too. At the paper's 1,024 channels the model without CW has 55.9, so that CW adds

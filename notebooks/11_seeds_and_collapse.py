@@ -52,7 +52,7 @@ plots.save_figure(figure, "seeds", output, source)
 
 # %% [markdown]
 # That user's AVG is little more than a third of the printed one. How many seeds have no more than
-# that share of their median? None has here, so this does not reproduce the report. Then, their mean:
+# that share of their median? (In the book none: it does not reproduce the report.) And the mean:
 
 # %%
 user = published.statement("default seed of the released code")
@@ -70,7 +70,7 @@ show(shown)
 # takes background for action: it has *collapsed*. The rule asks the test videos: it is for
 # counting, not for choosing. And a low AVG is not always a collapse. Of the released preset's twenty
 # seeds at `quick` four have a collapsed stream, and four an AVG below 45; two are both. AVG follows
-# the area of flow (rank correlation .90), and rgb is the stream that collapses.
+# the area of flow (rank correlation 0.90), and rgb is the stream that collapses.
 #
 # ## What goes wrong
 #

@@ -23,7 +23,7 @@ from facnet import detect, evaluate, load, run
 from facnet.config import changed
 from facnet.experiment import evaluate_test
 from facnet.study import (base_of, cell, check_parameters, diagnosis, grid, interval, percent,
-                          plots, provenance, readable, save_table, show, show_if_measurable)
+                          plots, provenance, readable, save_table, show_if_measurable)
 
 check_parameters(globals())
 plots.use_style()
@@ -66,8 +66,8 @@ truth.groupby("video").found.agg(instances="size", found="sum").join(counts, how
 # %% [markdown]
 # ## Why a detection is wrong
 #
-# In neither video are all instances found, which the paper says of its own. DETAD asks what a false
-# positive overlaps most. An instance of its class, enough, but taken: a
+# The paper says that in its two videos all instances are found; here, in neither. DETAD asks what a
+# false positive overlaps most. An instance of its class, enough, but taken: a
 # *double detection*. Enough, of another class: a *wrong label*. Less, but 0.1 or more: a
 # *localisation error* if the class is right, else a *confusion error*. All else is *background*.
 

@@ -23,7 +23,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from textwrap import fill
 import numpy as np
 from IPython.display import Image

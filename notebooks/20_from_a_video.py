@@ -85,7 +85,7 @@ for number, path in enumerate(clips):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number, time))))
         file.mux(stream.encode())
 
-# %% mystnb={"image": {"alt": "Two rows of frames: in each a square that lies still, then turns, lies still again and rises"}, "figure": {"name": "fig-clips", "caption": "The last two clips, a frame each 0.8 s, as the network will get them: 25 a second, the short side 256 pixels, the middle 224 of them."}}
+# %% mystnb={"image": {"classes": "photo", "alt": "Two rows of frames: in each a square that lies still, then turns, lies still again and rises"}, "figure": {"name": "fig-clips", "caption": "The last two clips, a frame each 0.8 s, as the network will get them: 25 a second, the short side 256 pixels, the middle 224 of them."}}
 figure, panels = plt.subplots(2, 12, figsize=(7.2, 1.5))
 for row, path in zip(panels, clips[-2:]):
     for axes, image in zip(row, [*inputs(frames(path), ["rgb"])][::20]):
@@ -127,7 +127,7 @@ print(pd.DataFrame(shapes).T.to_string())
 weights = folder / "random.safetensors"
 save_file(network.state_dict(), weights)
 failed = extract(clips, folder / "clips", Recipe((("rgb", weights),)))
-print(f"{len(failed)} failed; the first has", np.load(folder / "clips/features/rgb/clip_0.npy").shape)
+print(len(failed), "failed; clip_0:", np.load(folder / "clips/features/rgb/clip_0.npy").shape)
 
 # %% [markdown]
 # ## Localisation

@@ -61,6 +61,11 @@ def main(profile: str, names: list[str]) -> None:
     jobs, device = int(os.environ.get("JOBS", 1)), os.environ.get("FACNET_DEVICE", "cpu")
     data = load(dataset, profile, device)
     asked = {name.partition(":")[0]: name for name in names}
+    if unknown := asked.keys() - (SEEDS | more).keys():
+        sys.exit(f"Nothing is kept of {', '.join(unknown)}.")
+    if len(asked) < len(names) or any(":" in name and (profile == quick or table in MEASURES)
+                                      for table, name in asked.items()):
+        sys.exit(f"{' '.join(names)}: a column alone is kept of an edition's table, one of each.")
     for name, seeds in (SEEDS | more).items():
         if names and name not in asked:
             continue

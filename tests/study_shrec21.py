@@ -12,8 +12,7 @@ from pathlib import Path
 
 from keep_results import keep_result, note
 
-from facnet import load
-from facnet.study import plots, provenance, published
+from facnet.study import plots, published
 from facnet.study.gestures import Study, recording, run_study
 
 RECORDS = "results/shrec21"
@@ -30,9 +29,10 @@ def write_study(study: Study) -> None:
 
 def keep_recording(dataset: str, study: Study) -> None:
     """Keep the picture of a recording: recordings and scores do not ship."""
-    name, source = "shrec21_recording", provenance(load(dataset), "half", 1)
+    name = "shrec21_recording"
     plots.use_style()
-    plots.save_figure(recording(dataset, study.frames["weights"]), name, RECORDS, source)
+    figure, source = recording(dataset, study.frames["weights"], RECORDS)
+    plots.save_figure(figure, name, RECORDS, source)
     shutil.copy(Path(RECORDS) / f"{name}.svg", published.RESULTS)
     note(f"{name}.svg", source.removesuffix("."), COMMAND)
 

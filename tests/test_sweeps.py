@@ -97,6 +97,11 @@ def test_an_unknown_sweep_gets_a_suggestion():
         variants("table4:ful", BASE)
     with pytest.raises(FacnetError, match="table3 has no column 'full'. Choose from: none."):
         variants("table3:full", BASE)
+    for name in ("table1", "table5", "differences"):
+        with pytest.raises(FacnetError, match=f"{name} has no column 'full'. Choose from: none."):
+            variants(f"{name}:full", tables.base_of(f"{name}:full"))
+    with pytest.raises(FacnetError, match="table4 has no column ''"):
+        variants("table4:", BASE)
 
 
 def test_a_sweep_may_be_of_one_column():

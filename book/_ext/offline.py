@@ -15,13 +15,18 @@ from shutil import copyfile
 MATHJAX = "mathjax/tex-svg.js"
 
 
-def finish(app, exception):
+def copy_mathjax(app, exception):
     if exception is None and app.builder.format == "html":
         package = distribution("sphinx-mathjax-offline")
         target = Path(app.outdir, "_static", MATHJAX)
         target.parent.mkdir(parents=True, exist_ok=True)
         copyfile(package.locate_file(f"sphinx-mathjax-offline/static/{MATHJAX}"), target)
-        for page in Path(app.outdir).rglob("*.html"):
+
+
+def drop_preloads(app, exception):
+    if exception is None and app.builder.format == "html":
+        for name in app.env.found_docs:
+            page = Path(app.builder.get_outfilename(name))
             text = page.read_text("utf-8")
             page.write_text(re.sub(r'<link rel="preload" as="font"[^>]*>', "", text), "utf-8")
 
@@ -38,5 +43,6 @@ def drop_thebe(app, pagename, templatename, context, doctree):
 def setup(app):
     app.config.mathjax_path = MATHJAX
     app.connect("html-page-context", drop_thebe, priority=900)  # after Thebe has added them
-    app.connect("build-finished", finish)
+    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_preloads)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -33,11 +33,13 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
     Parameters
     ----------
     name : str
-        A key of `facnet.study.tables.SWEEPS`, or one of `MEASURES`.
+        A key of `facnet.study.tables.SWEEPS`, one column of it such as "table4:full", or one of
+        `MEASURES`.
     dataset, profile, seeds, folder, device
         As in `sweep`; where runs are kept, with the seeds and the size that these have.
     edition : bool
-        Whether to take, where runs are kept, those of the book's edition, which are larger.
+        Whether to take, where runs are kept, those of the book's edition, which are larger, and
+        may be of one column alone.
 
     Returns
     -------
@@ -49,11 +51,12 @@ def kept(name: str, dataset: str, profile: str, seeds: int, folder: str | Path,
         On what data, how often, and if kept by which command and code.
     """
     if (dataset, profile) == published.KEPT:
+        name, _, column = name.partition(":")
         if edition and published.has_edition(name):
             name = f"{published.EDITION}{name}"
         runs, source = published.result(name)
         draws = None if name.endswith(NO_DRAWS) else published.result(f"{name}_draws")[0]
-        return runs, draws, source
+        return runs[runs.column == column] if column else runs, draws, source
     source = provenance(load(dataset, profile), profile, seeds)
     if name in MEASURES:
         return measured(name, dataset, profile, seeds, folder, device), None, source

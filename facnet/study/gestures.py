@@ -71,19 +71,21 @@ def run_study(dataset: str | Path, folder: str | Path, profile: str = "half",
                  {name: provenance(data, profile, count) for name, count in seeds.items()})
 
 
-def recording(dataset: str | Path, weights: pd.DataFrame, profile: str = "half",
-              device: str = "cpu") -> Figure:
+def recording(dataset: str | Path, weights: pd.DataFrame, folder: str | Path,
+              profile: str = "half", device: str = "cpu") -> tuple[Figure, str]:
     """What is found in the last of the test recordings, with the weights that `weights` chooses.
 
     By the model of seed 0, as `facnet.study.plots.timeline` draws it: its last stream, and the
-    classes that the recording shows. `weights` is that frame of a study, the rest as `run_study`.
+    classes that the recording shows. And on what it was run. `weights` is that frame of a study;
+    the model is remembered in `folder`; the rest as in `run_study`.
     """
     data = load(dataset, device=device)
     experiment = changed(base_of("weights", profile, "shrec21"), chosen_lambdas(weights))
-    result, video = run(data, experiment), data.subset("test")[-1]
+    result, video = run(data, experiment, folder=folder), data.subset("test")[-1]
     labels = data.videos.set_index("video").labels[video]
-    return plots.timeline(data, result.scores[data.streams[-1]], {video: labels},
-                          result.evaluation.detections, experiment)
+    figure = plots.timeline(data, result.scores[data.streams[-1]], {video: labels},
+                            result.evaluation.detections, experiment)
+    return figure, provenance(data, profile, 1)
 
 
 def read_study() -> Study:

@@ -175,7 +175,8 @@ def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") 
             axes.hlines(row, one.low, one.high, color=colour, lw=5, alpha=0.25)
             axes.plot(one["mean"], row, "|", color=colour, ms=11, mew=2)
             # Seeds a little apart, and the paper below them: none hides another.
-            axes.scatter(points.average, np.linspace(row - 0.2, row + 0.1, len(points)), 14,
+            apart = np.arange(len(points)) - (len(points) - 1) / 2
+            axes.scatter(points.average, row + 0.3 * apart / max(len(points) - 1, 1), 14,
                          edgecolors=colour, zorder=3, lw=0.8,
                          c=np.where(points.collapsed == "", colour, "white"))
             axes.plot(one.paper, row + 0.3, "D", color="black", ms=3.5)

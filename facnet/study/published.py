@@ -6,6 +6,7 @@ of the package, so that they can be read and corrected without opening the code.
 to an editable install (`pip install -e .`). data/README.md describes every file and column.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -91,7 +92,8 @@ def result(name: str) -> tuple[pd.DataFrame, str]:
     FacnetError
         If there is no such file, or provenance.csv does not say how it was made.
     """
-    made = pd.read_csv(RESULTS / "provenance.csv", index_col="file", dtype=str)
+    made = pd.read_csv(
+        RESULTS / "provenance.csv", index_col="file", dtype=str, keep_default_na=False)
     path = next(RESULTS.glob(f"{name}.csv*"), RESULTS / f"{name}.csv")
     if path.name not in made.index or not path.is_file():
         raise FacnetError(
@@ -102,5 +104,5 @@ def result(name: str) -> tuple[pd.DataFrame, str]:
     for column in {"collapsed", "main"} & {*frame}:  # "" is a value there and not a missing one
         frame[column] = frame[column].astype(object).fillna("")
     since = "" if made.code == CODE else "; the code that computes it has changed since"
-    revision = made.revision[:12] + made.revision[40:]  # "+" there: changed since
+    revision = re.sub("^([0-9a-f]{12})[0-9a-f]{28}", r"\1", made.revision)
     return frame, f"{made.what}; `{made.command}` at revision `{revision}`{since}"

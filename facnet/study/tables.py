@@ -82,7 +82,7 @@ def base_of(name: str, profile_name: str = "quick", preset_name: str = "released
     Parameters
     ----------
     name : str
-        The sweep.
+        The sweep, or a column of it.
     profile_name : str
         Gives sizes.
     preset_name : str
@@ -95,7 +95,7 @@ def base_of(name: str, profile_name: str = "quick", preset_name: str = "released
     FacnetError
         If the sweep cannot be of that preset, or a field or value is not allowed.
     """
-    size, changes = profile(profile_name), changes or {}
+    name, size, changes = name.partition(":")[0], profile(profile_name), changes or {}
     if name not in NAMED:
         base = changed(size.apply(preset(preset_name)), changes)
         if base.method != "FAC-Net" and name != "seeds":
@@ -122,9 +122,9 @@ def variants(name: str, base: Experiment | dict[str, Experiment]) -> list[Varian
     FacnetError
         If there is no such sweep or column.
     """
-    name, _, column = name.partition(":")
+    name, colon, column = name.partition(":")
     cells = named(name, SWEEPS, "sweep")(base)
-    if column:
+    if colon:
         columns = {one.place["column"] for one in cells if "column" in one.place}
         check_choice(column, columns, f"{name} has no column {column!r}")
     return [one for one in cells if column in ("", one.place.get("column"))]
@@ -371,7 +371,7 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     Parameters
     ----------
     name : str
-        A key of `SWEEPS`.
+        A key of `SWEEPS`, or one column of it, such as "table4:full".
     dataset : str
         A name or folder, as `load` takes it. Workers on other machines must find it under the same
         path.
@@ -415,9 +415,10 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     data = load(dataset, profile_name)
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
-    require(data, held_out=name == "table5" or name in CHOOSING)  # before anything is trained
+    table = name.partition(":")[0]
+    require(data, held_out=table == "table5" or table in CHOOSING)  # before anything is trained
     base = possible(base, data) if isinstance(base, dict) else base
-    if name == "table5":
+    if table == "table5":
         is_kept = (dataset, profile_name) == published.KEPT and base == base_of(name)
         weights = chosen_weights(published.result("lambda_cw")[0] if is_kept else sweep(
             "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
