@@ -33,7 +33,7 @@ show_if_measurable(data)
 # %% mystnb={"image": {"alt": "A row for each set of temperatures: points for the seeds, a stroke and a band for the mean and its interval, a diamond for the paper's number"}, "figure": {"name": "fig-table4", "caption": "AVG of every run of Table 4's column Full on the data named above, by set of temperatures. Band: 95 % interval over seeds. Hollow: a stream collapsed. Diamonds: the paper, on THUMOS14."}}
 large, draws, source = kept("table4:full", dataset, profile, seeds, folder, device=device)
 print(source)
-figure = plots.strip(large, label="temperatures")
+figure = plots.strip(large)
 plots.save_figure(figure, "table4", output, source)
 
 # %% [markdown]

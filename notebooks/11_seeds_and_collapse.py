@@ -25,14 +25,13 @@ from facnet import load
 from facnet.experiment import stream_scores
 from facnet.study import (base_of, check_parameters, claims, collapse, kept, percent, plots,
                           published, readable, save_table, show, show_if_measurable, summary)
-from myst_nb import glue
 
 check_parameters(globals())
 plots.use_style()
 
 # %%
 data, folder = load(dataset, profile, device), Path(output) / "experiments"
-show_if_measurable(data, background=True, quoted="reached")
+show_if_measurable(data, background=True)
 
 # %%
 runs, draws, source = kept("collapse", dataset, profile, seeds, folder, device=device)
@@ -59,7 +58,6 @@ user = published.statement("default seed of the released code")
 share = user / published.table(1).set_index("method").average["FAC-Net (I3D)"]
 print(percent(share), "of the median or less:", (first.average <= share * first.average.median()).sum(), "of", len(first), "seeds")
 shown = readable(summary(first)[["n", "mean", "low", "high", "collapsed"]])
-glue("reached", shown["mean"].iloc[0], display=False)
 show(shown)
 
 # %% [markdown]

@@ -19,7 +19,7 @@ output: str = os.environ.get("FACNET_OUTPUT", "results")  # for what is saved
 
 # %% tags=["remove-input"]
 from pathlib import Path
-from IPython.display import SVG, display
+from IPython.display import SVG
 import pandas as pd
 from facnet.study import (check_parameters, claims, gestures, judged, means, plots, published,
                           readable, save_table, summary)
@@ -49,15 +49,11 @@ plots.save_figure(figure, "shrec21", output, source)
 #
 # ## One recording
 #
-# The last of the test recordings, whatever came out, by the model with the chosen weights.
+# The last of the test recordings, whatever came out, by this book's model with the chosen weights.
 
 # %% mystnb={"image": {"alt": "Foreground score of a recording over time, and for each of its five gestures the class probability with thresholds, the detections and the true interval"}, "figure": {"name": "fig-recording", "caption": "A test recording of SHREC'21, seed 0, last stream: foreground score, then each gesture's sequence with thresholds, and detections of both streams. In the titles: the recording's probability of the class."}}
-if dataset:
-    figure, of = gestures.recording(dataset, study.frames["weights"], Path(output) / "experiments",
-                                    profile, device)
-    plots.save_figure(figure, "shrec21_recording", output, of)
-else:  # recordings do not ship, and neither does what is computed of one, but for its picture
-    display(SVG(published.RESULTS / "shrec21_recording.svg"))
+# Recordings do not ship, but for this picture. `facnet draw` makes one like it of yours.
+SVG(published.RESULTS / "shrec21_recording.svg")
 
 # %% [markdown]
 # Nobody told the model when anything happens, yet the sequences of all five gestures rise where they

@@ -12,8 +12,11 @@ from pathlib import Path
 
 from keep_results import keep_result, note
 
-from facnet.study import plots, published
-from facnet.study.gestures import Study, recording, run_study
+from facnet import load, run
+from facnet.config import changed
+from facnet.study import base_of, plots, provenance, published
+from facnet.study.gestures import Study, run_study
+from facnet.study.tables import chosen_lambdas
 
 RECORDS = "results/shrec21"
 COMMAND = "python tests/study_shrec21.py data/shrec21"
@@ -28,10 +31,18 @@ def write_study(study: Study) -> None:
 
 
 def keep_recording(dataset: str, study: Study) -> None:
-    """Keep the picture of a recording: recordings and scores do not ship."""
-    name = "shrec21_recording"
+    """Keep the picture of the last test recording: recordings and scores do not ship.
+
+    By the model of seed 0 with the chosen weights: its last stream, the recording's own classes.
+    """
+    data, name = load(dataset), "shrec21_recording"
+    lambdas = chosen_lambdas(study.frames["weights"])
+    experiment = changed(base_of("weights", "half", "shrec21"), lambdas)
+    result, video = run(data, experiment, folder=RECORDS), data.subset("test")[-1]
+    labels, source = data.videos.set_index("video").labels[video], provenance(data, "half", 1)
     plots.use_style()
-    figure, source = recording(dataset, study.frames["weights"], RECORDS)
+    figure = plots.timeline(data, result.scores[data.streams[-1]], {video: labels},
+                            result.evaluation.detections, experiment)
     plots.save_figure(figure, name, RECORDS, source)
     shutil.copy(Path(RECORDS) / f"{name}.svg", published.RESULTS)
     note(f"{name}.svg", source.removesuffix("."), COMMAND)

@@ -11,11 +11,6 @@ from facnet.study.separation import CHANCE, foreground_separation
 from facnet.training import fit, predict
 
 
-def _fell(table: pd.DataFrame) -> pd.DataFrame:
-    """Whether each stream has collapsed, by run: a column a stream."""
-    return (table.filter(like="area ") < CHANCE).rename(columns=lambda name: name.split(" ", 1)[1])
-
-
 def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """How often any stream collapses, by variant, and against one of them on the same seeds.
 
@@ -29,11 +24,10 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by variant: n (seeds), median (of AVG), how many seeds of each stream collapse, and
-        how many of any; share, share_low and share_high, of the latter in percent, with Wilson's
-        95 % interval; paired, the seeds that both variants have; only_reference and only_here,
-        those of them that collapse with one alone; p, of the exact test whether these two differ
-        (McNemar's, a binomial test).
+        Indexed by variant: n (seeds), how many seeds of each stream collapse, and how many of any;
+        share, share_low and share_high, of the latter in percent, with Wilson's 95 % interval; p,
+        of the exact test whether more of the seeds that both variants have collapse with one
+        alone than with the other alone (McNemar's, a binomial test).
     """
     fell = table.assign(fell=table.collapsed != "").pivot(
         index="seed", columns="variant", values="fell")
@@ -44,10 +38,10 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
         count = int((own.collapsed != "").sum())
         wilson = binomtest(count, len(own)).proportion_ci(method="wilson")
         found[name] = {
-            "n": len(own), "median": own.average.median(), **_fell(own).sum(), "any": count,
+            "n": len(own), **(own.filter(like="area ") < CHANCE).sum().rename(lambda area: area.split(" ", 1)[1]),
+            "any": count,
             "share": 100 * count / len(own), "share_low": 100 * wilson.low,
-            "share_high": 100 * wilson.high, "paired": len(both),
-            "only_reference": only_reference, "only_here": only_here,
+            "share_high": 100 * wilson.high,
             "p": binomtest(only_here, max(only_here + only_reference, 1)).pvalue}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from facnet.config import changed
 from facnet.data import load
-from facnet.experiment import run
-from facnet.study import plots, published
+from facnet.study import published
 from facnet.study.claims import resampled
 from facnet.study.records import provenance
 from facnet.study.tables import base_of, chosen_lambdas, sweep
@@ -69,23 +67,6 @@ def run_study(dataset: str | Path, folder: str | Path, profile: str = "half",
     return Study(frames, {name: resampled(frame, folder) for name, frame in frames.items()
                           if name != "weights"},
                  {name: provenance(data, profile, count) for name, count in seeds.items()})
-
-
-def recording(dataset: str | Path, weights: pd.DataFrame, folder: str | Path,
-              profile: str = "half", device: str = "cpu") -> tuple[Figure, str]:
-    """What is found in the last of the test recordings, with the weights that `weights` chooses.
-
-    By the model of seed 0, as `facnet.study.plots.timeline` draws it: its last stream, and the
-    classes that the recording shows. And on what it was run. `weights` is that frame of a study;
-    the model is remembered in `folder`; the rest as in `run_study`.
-    """
-    data = load(dataset, device=device)
-    experiment = changed(base_of("weights", profile, "shrec21"), chosen_lambdas(weights))
-    result, video = run(data, experiment, folder=folder), data.subset("test")[-1]
-    labels = data.videos.set_index("video").labels[video]
-    figure = plots.timeline(data, result.scores[data.streams[-1]], {video: labels},
-                            result.evaluation.detections, experiment)
-    return figure, provenance(data, profile, 1)
 
 
 def read_study() -> Study:

@@ -64,7 +64,7 @@ def new_folder(output: str, name: str) -> Path:
             return folder
 
 
-def show_if_measurable(dataset: Dataset, quoted: str = "", **needs: bool) -> None:
+def show_if_measurable(dataset: Dataset, **needs: bool) -> None:
     """Go on with a chapter; or say why it has nothing to show, and leave out what follows.
 
     The cells below then do nothing, but for those that set or load the data set, so that another
@@ -74,8 +74,6 @@ def show_if_measurable(dataset: Dataset, quoted: str = "", **needs: bool) -> Non
     ----------
     dataset, needs
         As in `facnet.study.tables.require`, which decides.
-    quoted : str
-        A number that another page quotes from this one by `glue`: there it is said to be missing.
     """
     from IPython import get_ipython
 
@@ -88,10 +86,6 @@ def show_if_measurable(dataset: Dataset, quoted: str = "", **needs: bool) -> Non
     except Lacking as error:
         print(f"Nothing to show. {error}")
         transformers.append(_left_out)
-        if quoted:
-            from myst_nb import glue
-
-            glue(quoted, "nothing, since nothing could be measured,", display=False)
 
 
 def _left_out(lines: list[str]) -> list[str]:

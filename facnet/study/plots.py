@@ -155,33 +155,22 @@ def name_rows(axes: plt.Axes, names: Sequence[str]) -> None:
     axes.grid(axis="x", color="0.9", lw=0.6)
 
 
-def strip(runs: pd.DataFrame, panel: str | None = None, label: str = "variant") -> Figure:
-    """Every run as a point, a row a variant, beside the paper's number.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        As `facnet.study.tables.sweep` gives it.
-    panel, label : str
-        The columns that say in which panel a variant stands, and how its row is named.
-    """
-    panels = dict(list(runs.groupby(panel, sort=False))) if panel else {"": runs}
-    figure, grid = plt.subplots(1, len(panels), figsize=(7.2, 0.26 * runs[label].nunique() + 1.1),
-                                sharex=True, sharey=True, squeeze=False)
-    for axes, (name, own) in zip(grid[0], panels.items()):
-        for row, (variant, one) in enumerate(summary(own).iterrows()):
-            colour = COLOURS.get(str(name or variant.partition(",")[0]).lower(), "#444444")
-            points = own[own.variant == variant]
-            axes.hlines(row, one.low, one.high, color=colour, lw=5, alpha=0.25)
-            axes.plot(one["mean"], row, "|", color=colour, ms=11, mew=2)
-            # Seeds a little apart, and the paper below them: none hides another.
-            apart = np.arange(len(points)) - (len(points) - 1) / 2
-            axes.scatter(points.average, row + 0.3 * apart / max(len(points) - 1, 1), 14,
-                         edgecolors=colour, zorder=3, lw=0.8,
-                         c=np.where(points.collapsed == "", colour, "white"))
-            axes.plot(one.paper, row + 0.3, "D", color="black", ms=3.5)
-        axes.set(title=name.upper() if name in BRANCHES else name.capitalize(), xlabel="AVG (%)")
-        name_rows(axes, own[label].unique())
+def strip(runs: pd.DataFrame) -> Figure:
+    """Every run of a sweep as a point, a row a variant, beside the paper's number."""
+    rows = summary(runs)
+    figure, axes = plt.subplots(figsize=(7.2, 0.26 * len(rows) + 1.1))
+    for row, (variant, one) in enumerate(rows.iterrows()):
+        colour = COLOURS.get(variant.partition(",")[0].lower(), "#444444")
+        points = runs[runs.variant == variant]
+        axes.hlines(row, one.low, one.high, color=colour, lw=5, alpha=0.25)
+        axes.plot(one["mean"], row, "|", color=colour, ms=11, mew=2)
+        # Seeds a little apart, and the paper below them: none hides another.
+        apart = np.arange(len(points)) - (len(points) - 1) / 2
+        axes.scatter(points.average, row + 0.3 * apart / max(len(points) - 1, 1), 14, zorder=3,
+                     lw=0.8, edgecolors=colour, c=np.where(points.collapsed == "", colour, "white"))
+        axes.plot(one.paper, row + 0.3, "D", color="black", ms=3.5)
+    axes.set_xlabel("AVG (%)")
+    name_rows(axes, rows.index)
     marks = {"a seed": {"marker": "o", "color": "#444444"},
              "a seed, a stream collapsed": {"marker": "o", "color": "#444444", "mfc": "white"},
              "mean and interval": {"marker": "|", "color": "#444444", "ms": 11, "mew": 2}}

@@ -19,16 +19,7 @@ from facnet.study.records import asked
 from facnet.study.tables import Lacking, require
 
 VIDEOS = 5  # that are drawn, at most
-STYLE = """
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; padding: 1rem;
-       color: #222; background: #fff; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
-tbody th { text-align: left; font-weight: 400; }
-thead th { font-weight: 600; }
-section { overflow-x: auto; }
-img { max-width: 100%; }
-"""
+STYLE = Path(__file__).with_name("report.css").read_text("utf-8")
 
 
 def report(folder: Path, dataset: Dataset, protocol: str | None = None) -> str:
