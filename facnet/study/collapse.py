@@ -35,11 +35,11 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     for name, own in table.groupby("variant", sort=False):
         both = fell[[reference, name]].dropna().to_numpy(bool)
         only_reference, only_here = (both & ~both[:, ::-1]).sum(0)
+        fallen = (own.filter(like="area ") < CHANCE).sum()
         count = int((own.collapsed != "").sum())
         wilson = binomtest(count, len(own)).proportion_ci(method="wilson")
         found[name] = {
-            "n": len(own), **(own.filter(like="area ") < CHANCE).sum().rename(lambda area: area.split(" ", 1)[1]),
-            "any": count,
+            "n": len(own), **fallen.rename(lambda area: area.removeprefix("area ")), "any": count,
             "share": 100 * count / len(own), "share_low": 100 * wilson.low,
             "share_high": 100 * wilson.high,
             "p": binomtest(only_here, max(only_here + only_reference, 1)).pvalue}
