@@ -49,7 +49,8 @@ plots.save_figure(figure, "shrec21", output, source)
 #
 # ## One recording
 #
-# The last of the test recordings, whatever came out, by this book's model with the chosen weights.
+# The last of the test recordings, by this book's model with the chosen weights. (Of three that were
+# looked at, the first, one in the middle and the last, it shows the most gestures.)
 
 # %% mystnb={"image": {"alt": "Foreground score of a recording over time, and for each of its five gestures the class probability with thresholds, the detections and the true interval"}, "figure": {"name": "fig-recording", "caption": "A test recording of SHREC'21, seed 0, last stream: foreground score, then each gesture's sequence with thresholds, and detections of both streams. In the titles: the recording's probability of the class."}}
 # Recordings do not ship, but for this picture. `facnet draw` makes one like it of yours.
