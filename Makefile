@@ -57,7 +57,7 @@ SHIPPED := DATASET=synthetic ACTIVITYNET=synthetic-activitynet SHREC21=
 
 NOTEBOOKS := $(wildcard notebooks/*.py)
 EXECUTED  := $(NOTEBOOKS:%.py=$(BUILD)/src/%.ipynb)
-SOURCES   := $(shell find facnet -name '*.py' -o -name '*.mplstyle' -o -name '*.html' -o -name '*.css') $(wildcard data/published/*.csv data/results/*.csv)
+SOURCES   := $(shell find facnet -name '*.py' -o -name '*.mplstyle' -o -name '*.html' -o -name '*.css') $(wildcard data/published/*.csv data/results/*)
 PAGES     := _config.yml _toc.yml data/README.md $(shell find book -type f -not -name '*.pyc')
 
 .PHONY: help book figures test lab bench edition refresh clean executed check FORCE

@@ -88,8 +88,8 @@ hits = 100 * (1 - missed.groupby(level=0, sort=False).mean(numeric_only=True))
 hits.set_axis(["foreground in the truth (%)", "truth in the foreground (%)"], axis=1).round()
 
 # %% [markdown]
-# Why do methods miss parts? In *multiple instance learning*, MIL, the snippets that score highest for a class speak for
-# the video, and are trained to fit its label. Nothing here needs the *whole* action: one second of
+# Why do methods miss parts? In *multiple instance learning*, MIL, the snippets that score highest for
+# a class speak for the video, and are trained to fit its label. Nothing here needs the *whole* action: one second of
 # spinning gives a hammer throw away. Nor does it need an *action*: a cage that every hammer throw
 # shows will do. An attention is trained through the classifier, too: *what is foreground must be
 # an action*. The most telling second satisfies this perfectly.
@@ -158,8 +158,8 @@ plots.save_figure(axes[0].figure, "three_snippets", output, "No data: the four v
 # - **MIL** does not look at the foreground. It would narrow the throw to the spin.
 # - **CA** refuses the field, and likes the spin alone a little better than both parts: a pitch
 #   swings, too.
-# - **CW** has ten times the loss for the spin alone that it has for both parts. Much of the throw's attention rests on the swing,
-#   and a foreground that rejects the swing has to pay. It refuses the field, where the absent
+# - **CW** has ten times the loss for the spin alone that it has for both parts. Much of the throw's
+#   attention rests on the swing, and a foreground that rejects the swing has to pay. It refuses the field, where the absent
 #   pitch looks.
 # - **The last row** is a way out: a narrow foreground and a narrow throw agree. MIL and CA like it
 #   best, and CW hardly objects: it asks for agreement, not for the whole action. What keeps a

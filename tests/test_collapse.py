@@ -42,7 +42,9 @@ def test_variants_beside_each_other_count_each_stream_and_the_seeds_of_one_alone
     assert rates.index.tolist() == ["released", "better"] and rates.n.tolist() == [8, 7]
     assert rates["flow"].tolist() == [2, 0] and rates["rgb"].tolist() == [1, 1]
     assert rates["any"].tolist() == [3, 0]
-    assert rates.loc["better", "p"] == 0.25  # all three on one side: 2 times one eighth
+    assert rates["median"].tolist() == [table.average.median(), better.average[1:].median()]
+    assert rates.loc["better", ["paired", "only_reference", "only_here", "p"]].tolist() == [
+        7, 3, 0, 0.25]  # all three on one side: 2 times one eighth
     np.testing.assert_allclose(rates["share"], [37.5, 0])
     assert (rates.share_low <= rates["share"]).all() and (rates["share"] < rates.share_high).all()
 

@@ -7,7 +7,6 @@ early, which a browser refuses with an error where the site is opened as files.
 """
 
 import re
-
 from importlib.metadata import distribution
 from pathlib import Path
 from shutil import copyfile

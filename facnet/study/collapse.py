@@ -24,10 +24,11 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by variant: n (seeds), how many seeds of each stream collapse, and how many of any;
-        share, share_low and share_high, of the latter in percent, with Wilson's 95 % interval; p,
-        of the exact test whether more of the seeds that both variants have collapse with one
-        alone than with the other alone (McNemar's, a binomial test).
+        Indexed by variant: n (seeds), median (of AVG), how many seeds of each stream collapse, and
+        how many of any; share, share_low and share_high, of the latter in percent, with Wilson's
+        95 % interval; paired, the seeds that both variants have; only_reference and only_here,
+        those of them that collapse with one alone; p, of the exact test whether these two differ
+        (McNemar's, a binomial test).
     """
     fell = table.assign(fell=table.collapsed != "").pivot(
         index="seed", columns="variant", values="fell")
@@ -39,9 +40,11 @@ def rates(table: pd.DataFrame, reference: str) -> pd.DataFrame:
         count = int((own.collapsed != "").sum())
         wilson = binomtest(count, len(own)).proportion_ci(method="wilson")
         found[name] = {
-            "n": len(own), **fallen.rename(lambda area: area.removeprefix("area ")), "any": count,
+            "n": len(own), "median": own.average.median(),
+            **fallen.rename(lambda area: area.removeprefix("area ")), "any": count,
             "share": 100 * count / len(own), "share_low": 100 * wilson.low,
-            "share_high": 100 * wilson.high,
+            "share_high": 100 * wilson.high, "paired": len(both),
+            "only_reference": only_reference, "only_here": only_here,
             "p": binomtest(only_here, max(only_here + only_reference, 1)).pvalue}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
 
