@@ -415,10 +415,9 @@ def sweep(name: str, dataset: str = "synthetic", profile_name: str = "quick", se
     data = load(dataset, profile_name)
     protocol = protocol or data.protocol
     base = base or base_of(name, profile_name)
-    table = name.partition(":")[0]
-    require(data, held_out=table == "table5" or table in CHOOSING)  # before anything is trained
+    require(data, held_out=name == "table5" or name in CHOOSING)  # before anything is trained
     base = possible(base, data) if isinstance(base, dict) else base
-    if table == "table5":
+    if name == "table5":
         is_kept = (dataset, profile_name) == published.KEPT and base == base_of(name)
         weights = chosen_weights(published.result("lambda_cw")[0] if is_kept else sweep(
             "lambda_cw", dataset, profile_name, seeds, folder, base, jobs, scheduler, protocol,
